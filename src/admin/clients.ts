@@ -1,0 +1,70 @@
+import type { SecretHasher } from '../auth/secrets.js';
+import { type Client, checkScopes } from '../domain/client.js';
+import type { Clock } from '../domain/clock.js';
+import { WeirError } from '../domain/errors.js';
+import { checkName, newClientId, newClientSecret, type RandomBytes } from '../domain/ids.js';
+import type { Store } from '../storage/store.js';
+
+export interface NewClient {
+  readonly name: string;
+  readonly projectId: string;
+  readonly scopes: readonly string[];
+  /** metricsIds it is narrowed to; none for all of the project. */
+  readonly endpoints?: readonly string[] | undefined;
+}
+
+/** What may be done to clients. Throws `WeirError` with a sentence for whoever asked. */
+export class ClientAdmin {
+  private readonly store: Store;
+  private readonly clock: Clock;
+  private readonly random: RandomBytes;
+  private readonly hasher: SecretHasher;
+
+  constructor(store: Store, clock: Clock, random: RandomBytes, hasher: SecretHasher) {
+    this.store = store;
+    this.clock = clock;
+    this.random = random;
+    this.hasher = hasher;
+  }
+
+  /** The secret is in the answer and nowhere else: only its HMAC is kept. */
+  async create({ name, projectId, scopes, endpoints }: NewClient): Promise<{ client: Client; secret: string }> {
+    const narrowed = endpoints === undefined || endpoints.length === 0 ? null : [...new Set(endpoints)];
+    const there = new Set((await this.store.endpoints.list(projectId)).map(({ metricsId }) => metricsId));
+    for (const metricsId of narrowed ?? []) {
+      if (!there.has(metricsId)) {
+        throw new WeirError('not_found', `There is no endpoint "${metricsId}" in project "${projectId}".`);
+      }
+    }
+    const now = this.clock.now();
+    const client: Client = {
+      id: newClientId(this.random),
+      projectId,
+      name: checkName('client', name),
+      scopes: checkScopes(scopes),
+      endpoints: narrowed,
+      createdAt: now,
+      disabledAt: null,
+    };
+    const secret = newClientSecret(this.random);
+    await this.store.clients.create(client, this.hasher.newRecord(client.id, secret, now, this.random));
+    return { client, secret };
+  }
+
+  list(projectId?: string): Promise<Client[]> {
+    return this.store.clients.list(projectId);
+  }
+
+  /** Its tokens are refused within a second; nothing is forgotten. */
+  disable(id: string): Promise<Client> {
+    return this.store.clients.setDisabled(id, this.clock.now());
+  }
+
+  enable(id: string): Promise<Client> {
+    return this.store.clients.setDisabled(id, null);
+  }
+
+  delete(id: string): Promise<void> {
+    return this.store.clients.delete(id);
+  }
+}

@@ -1,0 +1,92 @@
+import { decodeProtectedHeader, errors, jwtVerify } from 'jose';
+import type { Client, Scope } from '../domain/client.js';
+import type { Clock } from '../domain/clock.js';
+import type { RandomBytes } from '../domain/ids.js';
+import type { SigningKeys } from './signing-keys.js';
+
+/** How long after its `exp` a token is still taken: Datadog refreshes exactly at expiry, and clocks differ. */
+export const leewaySeconds = 60;
+
+/** What a good token says. */
+export interface VerifiedToken {
+  readonly clientId: string;
+  readonly projectId: string;
+  readonly scopes: readonly Scope[];
+  readonly jti: string;
+  /** Wall-clock milliseconds from which it is refused: `exp` and the leeway. */
+  readonly endsAt: number;
+}
+
+export interface IssuedToken {
+  readonly token: string;
+  readonly expiresIn: number;
+}
+
+export interface AccessTokenOptions {
+  readonly keys: SigningKeys;
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  readonly lifetimeSeconds: number;
+}
+
+/** Issues and checks access tokens in the JWT profile (RFC 9068). The audience is the gateway itself. */
+export class AccessTokens {
+  private readonly options: AccessTokenOptions;
+  private issuer = '';
+  private accepted: string[] = [];
+
+  constructor(options: AccessTokenOptions) {
+    this.options = options;
+  }
+
+  /** The external URL, known once the gateway listens, and those it had while tokens alive now were issued. */
+  setIssuer(issuer: string, accepted: readonly string[]): void {
+    this.issuer = issuer;
+    this.accepted = [...new Set([issuer, ...accepted])];
+  }
+
+  issue(client: Client, scopes: readonly Scope[]): IssuedToken {
+    const { keys, clock, random, lifetimeSeconds } = this.options;
+    const iat = Math.floor(clock.now() / 1000);
+    const token = keys.sign('at+jwt', {
+      iss: this.issuer,
+      aud: this.issuer,
+      sub: client.id,
+      client_id: client.id,
+      project: client.projectId,
+      scope: scopes.join(' '),
+      iat,
+      exp: iat + lifetimeSeconds,
+      jti: random(12).toString('base64url'),
+    });
+    return { token, expiresIn: lifetimeSeconds };
+  }
+
+  /** `undefined` for anything that is not a token of ours in its time; never throws for what a caller sent. */
+  async verify(token: string): Promise<VerifiedToken | undefined> {
+    if (token.length > 4096) return undefined;
+    try {
+      const key = this.options.keys.find(decodeProtectedHeader(token).kid);
+      if (key === undefined) return undefined;
+      const { payload } = await jwtVerify(token, key.key, {
+        algorithms: [key.alg],
+        typ: 'at+jwt',
+        issuer: this.accepted,
+        audience: this.accepted,
+        clockTolerance: leewaySeconds,
+        currentDate: new Date(this.options.clock.now()),
+        requiredClaims: ['exp', 'iat', 'sub', 'client_id', 'project', 'scope', 'jti'],
+      });
+      const { client_id, sub, project, scope, jti, exp } = payload;
+      if (typeof client_id !== 'string' || client_id !== sub) return undefined;
+      if (typeof project !== 'string' || typeof scope !== 'string' || typeof jti !== 'string') return undefined;
+      const endsAt = (exp! + leewaySeconds) * 1000;
+      return { clientId: client_id, projectId: project, scopes: scope.split(' ') as Scope[], jti, endsAt };
+    } catch (error) {
+      // A TypeError is what jose and node:crypto make of text that is no token at all.
+      if (error instanceof errors.JOSEError || error instanceof TypeError || error instanceof SyntaxError)
+        return undefined;
+      throw error;
+    }
+  }
+}

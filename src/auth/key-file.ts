@@ -1,0 +1,48 @@
+import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { OperatorError } from '../domain/errors.js';
+import type { RandomBytes } from '../domain/ids.js';
+
+const keyBytes = 32;
+
+/**
+ * The 256-bit keys in a file, one in base64url on each line; blank lines and `#` comments aside. A missing file is made
+ * with one new key and mode 0600; when several processes try at once, one wins and all read the same.
+ */
+export function readOrCreateKeys(path: string, purpose: string, random: RandomBytes): Buffer[] {
+  if (!existsSync(path)) createKeyFile(path, purpose, random);
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new OperatorError(`The ${purpose} file ${path} cannot be read: ${(error as Error).message}.`);
+  }
+  const lines = text.split('\n').map((line) => line.trim());
+  const keys = lines
+    .filter((line) => line !== '' && !line.startsWith('#'))
+    .map((line) => Buffer.from(line, 'base64url'));
+  if (keys.length === 0 || keys.some((key) => key.length !== keyBytes)) {
+    throw new OperatorError(`The ${purpose} file ${path} must hold 32 random bytes in base64url on each line.`);
+  }
+  return keys;
+}
+
+/** Whether others than the owner may read the file. */
+export const isExposed = (path: string): boolean => process.platform !== 'win32' && (statSync(path).mode & 0o077) !== 0;
+
+function createKeyFile(path: string, purpose: string, random: RandomBytes): void {
+  const draft = `${path}.${process.pid}.${random(6).toString('hex')}`;
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(draft, `${random(keyBytes).toString('base64url')}\n`, { mode: 0o600, flag: 'wx', flush: true });
+    chmodSync(draft, 0o600);
+    // A link never overwrites: whoever comes second uses the first one's keys.
+    linkSync(draft, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
+      throw new OperatorError(`The ${purpose} file ${path} cannot be made: ${(error as Error).message}.`);
+    }
+  } finally {
+    if (existsSync(draft)) unlinkSync(draft);
+  }
+}

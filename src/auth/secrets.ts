@@ -1,0 +1,50 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import type { ClientSecret } from '../domain/client.js';
+import { OperatorError } from '../domain/errors.js';
+import { newSecretId, type RandomBytes } from '../domain/ids.js';
+import type { FactStore } from '../storage/store.js';
+
+/**
+ * Secrets are 256 bits of ours, so a keyed fast hash is as strong as a slow one and 2,000 times cheaper; the pepper lies
+ * outside the database.
+ */
+export class SecretHasher {
+  private readonly pepper: Buffer;
+
+  constructor(pepper: Buffer) {
+    this.pepper = pepper;
+  }
+
+  mac(secret: string): Buffer {
+    return createHmac('sha256', this.pepper).update(secret).digest();
+  }
+
+  /** The secret it is, of those that live at `now`; compares in constant time, and against something even of none. */
+  match(secrets: readonly ClientSecret[], presented: string, now: number): ClientSecret | undefined {
+    const mac = this.mac(presented);
+    let found: ClientSecret | undefined;
+    for (const secret of secrets) {
+      const same = timingSafeEqual(secret.mac, mac);
+      if (same && (secret.expiresAt === null || secret.expiresAt > now)) found = secret;
+    }
+    if (secrets.length === 0) timingSafeEqual(mac, noMac);
+    return found;
+  }
+
+  newRecord(clientId: string, secret: string, now: number, random: RandomBytes): ClientSecret {
+    return { id: newSecretId(random), clientId, mac: this.mac(secret), createdAt: now, expiresAt: null };
+  }
+
+  /** Refuses to go on with a pepper that is not the one this store's secrets were made with: all would be wrong. */
+  async confirm(facts: FactStore, pepperFile: string): Promise<void> {
+    const fingerprint = this.mac('weir pepper fingerprint').toString('base64url').slice(0, 16);
+    if ((await facts.establish('pepper_fingerprint', fingerprint)) !== fingerprint) {
+      throw new OperatorError(
+        `The pepper in ${pepperFile} is not the one this database's client secrets were made with. ` +
+          'Bring back the file that belongs to it (WEIR_SECRET_PEPPER_FILE, by default beside it with ending ".pepper").',
+      );
+    }
+  }
+}
+
+const noMac = Buffer.alloc(32);

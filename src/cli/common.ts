@@ -1,0 +1,78 @@
+import { readFileSync } from 'node:fs';
+import { type Command, Option } from 'commander';
+import { type Config, loadConfig, settings } from '../config.js';
+import { systemClock } from '../domain/clock.js';
+import { systemRandom } from '../domain/ids.js';
+import { type Admin, openStore } from '../gateway.js';
+import type { Store } from '../storage/store.js';
+import type { OutputFormat, Row } from './output.js';
+import { showMany, showOne } from './output.js';
+
+/** Adds the flags of the named settings; without names, of all. */
+export function withSettings(command: Command, flags?: readonly string[]): Command {
+  for (const { flag, argument, help, env, default: preset } of settings) {
+    if (flag === undefined || (flags !== undefined && !flags.includes(flag))) continue;
+    const said = `${help} ${preset === undefined ? '' : `Default ${preset}. `}[${env}]`;
+    command.addOption(new Option(`--${flag} <${argument}>`, said));
+  }
+  return command;
+}
+
+/** What commands on the store take: where it is, and how to print. */
+export function onStore(command: Command): Command {
+  withSettings(command, ['storage.path', 'config.file', 'web.external-url']);
+  return withFormat(command);
+}
+
+export function withFormat(command: Command): Command {
+  return command.addOption(
+    new Option('--format <format>', 'How to print the answer.').choices(['table', 'json']).default('table'),
+  );
+}
+
+/** Flags as they were typed, by their names. */
+export function readConfig(command: Command): Config {
+  const flags: Record<string, string | undefined> = {};
+  for (const option of command.options) {
+    if (settings.some(({ flag }) => flag === option.name())) {
+      flags[option.name()] = command.getOptionValue(option.attributeName()) as string | undefined;
+    }
+  }
+  const { config, warnings } = loadConfig({ flags, env: process.env, readFile: (path) => readFileSync(path, 'utf8') });
+  for (const warning of warnings) process.stderr.write(`weir: warning: ${warning}\n`);
+  return config;
+}
+
+export interface StoreCommand {
+  readonly admin: Admin;
+  readonly store: Store;
+  /** Where clients reach the gateway: as configured, else as the server last said, else the default address. */
+  readonly externalUrl: string;
+  one(row: Row): void;
+  many(rows: readonly Row[], none: string): void;
+}
+
+/** Opens the store beside a server that may be running on it, does the work, closes it. */
+export async function withStore(command: Command, work: (context: StoreCommand) => Promise<void>): Promise<void> {
+  const config = readConfig(command);
+  const format = command.getOptionValue('format') as OutputFormat;
+  const { store, admin } = await openStore(config, { clock: systemClock, random: systemRandom }, { exclusive: false });
+  try {
+    const externalUrl =
+      config.web.externalUrl ??
+      (await store.issuers.latest()) ??
+      `http://${config.web.listenAddress.replace(/^:/, 'localhost:')}`;
+    await work({
+      admin,
+      store,
+      externalUrl,
+      one: (row) => process.stdout.write(showOne(row, format)),
+      many: (rows, none) => process.stdout.write(showMany(rows, format, none)),
+    });
+  } finally {
+    await store.close();
+  }
+}
+
+/** For options that may be given several times. */
+export const collect = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value];

@@ -1,0 +1,36 @@
+#!/usr/bin/env node
+import { Command } from 'commander';
+import { OperatorError, WeirError } from '../domain/errors.js';
+import { checkCommand } from './check.js';
+import { clientCommand } from './client.js';
+import { demoCommand } from './demo.js';
+import { endpointCommand } from './endpoint.js';
+import { projectCommand } from './project.js';
+import { serveCommand } from './serve.js';
+import { tokenCommand } from './token.js';
+import { buildInfo } from './version.js';
+
+const { version, revision } = buildInfo();
+const program = new Command('weir')
+  .description('An OAuth2-secured metrics gateway: a metrics endpoint for each of your customers.')
+  .version(`weir ${version} (revision ${revision}, node ${process.versions.node})`, '--version')
+  .showHelpAfterError('(--help shows what there is)');
+for (const command of [
+  serveCommand(),
+  demoCommand(),
+  projectCommand(),
+  endpointCommand(),
+  clientCommand(),
+  tokenCommand(),
+  checkCommand(),
+]) {
+  program.addCommand(command);
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof OperatorError || error instanceof WeirError)) throw error;
+  for (const line of error.message.split('\n')) process.stderr.write(`weir: ${line}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,334 @@
+import { isIPv4, isIPv6 } from 'node:net';
+import { z } from 'zod';
+import { parseDuration } from './domain/duration.js';
+import { OperatorError, WeirError } from './domain/errors.js';
+import { defaultLimits, type LimitName, type Limits, limitNames } from './domain/limits.js';
+import { readYaml, yamlMap } from './yaml.js';
+
+const logLevels = ['debug', 'info', 'warn', 'error'] as const;
+const logFormats = ['json', 'pretty'] as const;
+
+export interface Config {
+  readonly web: {
+    readonly listenAddress: string;
+    /** An origin, `https://metrics.example.com`, without a slash at the end. */
+    readonly externalUrl: string | undefined;
+    readonly configFile: string | undefined;
+  };
+  readonly operator: { readonly listenAddress: string };
+  readonly storage: { readonly path: string };
+  readonly secrets: { readonly pepperFile: string; readonly encryptionKeysFile: string };
+  readonly log: { readonly level: (typeof logLevels)[number]; readonly format: (typeof logFormats)[number] };
+  readonly tokens: { readonly lifetimeSeconds: number };
+  readonly limits: Limits;
+}
+
+/** Flag values as commander gives them, keyed by the flag name without dashes, e.g. 'web.listen-address'. */
+export type Flags = Readonly<Record<string, string | undefined>>;
+
+export interface ConfigSources {
+  readonly flags: Flags;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly readFile: (path: string) => string;
+}
+
+export interface LoadedConfig {
+  readonly config: Config;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * One frozen Config out of flags, `WEIR_*` environment, config file and defaults, the first that speaks winning.
+ * Throws OperatorError with all problems, one per line.
+ */
+export function loadConfig(sources: ConfigSources): LoadedConfig {
+  const problems: string[] = [];
+  const pick = <T>(setting: Setting<T>, inFile?: T | null): T => {
+    const given = givenOutside(setting, sources);
+    if (given === undefined) return inFile ?? setting.value.parse(setting.default);
+    const result = setting.value.safeParse(given.text);
+    if (result.success) return result.data;
+    problems.push(...result.error.issues.map((issue) => `${given.name}: ${issue.message}`));
+    return setting.value.parse(setting.default);
+  };
+
+  const configPath = pick(table.configFile);
+  const file: ConfigFile = configPath === undefined ? {} : readConfigFile(configPath, sources, problems);
+  const storagePath = pick(table.storagePath, file.storage?.path);
+  const config: Config = {
+    web: {
+      listenAddress: pick(table.webListenAddress, file.web?.listen_address),
+      externalUrl: pick(table.webExternalUrl, file.web?.external_url),
+      configFile: pick(table.webConfigFile, file.web?.config_file),
+    },
+    operator: { listenAddress: pick(table.operatorListenAddress, file.operator?.listen_address) },
+    storage: { path: storagePath },
+    secrets: {
+      pepperFile: pick(table.pepperFile) ?? `${storagePath}.pepper`,
+      encryptionKeysFile: pick(table.encryptionKeysFile) ?? `${storagePath}.keys`,
+    },
+    log: { level: pick(table.logLevel, file.log?.level), format: pick(table.logFormat, file.log?.format) },
+    tokens: { lifetimeSeconds: pick(table.tokenLifetime, file.tokens?.lifetime) },
+    limits: overlay(file.limits ?? {}),
+  };
+  if (problems.length > 0) throw new OperatorError(problems.join('\n'));
+  return { config: deepFreeze(config), warnings: unknownVariables(sources.env) };
+}
+
+/** What is wrong with a config file, each as "file:line: sentence"; empty when all is well. */
+export function checkConfigFile(path: string, text: string): string[] {
+  return [...readYaml(path, text, configFile).problems];
+}
+
+/** `host:port`; no host means every interface. Throws `invalid`. */
+export function parseListenAddress(text: string): { host: string | undefined; port: number } {
+  const [, host, port] = /^(.*):(\d{1,5})$/.exec(text) ?? [];
+  if (host === undefined || Number(port) > 65_535 || !isHost(host)) {
+    throw new WeirError(
+      'invalid',
+      `${JSON.stringify(text)} is not a listen address; write host:port with a port from 0 to 65535, such as 127.0.0.1:8460, ` +
+        '[::1]:8460, or :8460 for every interface.',
+    );
+  }
+  return { host: host === '' ? undefined : host.replace(/^\[|\]$/g, ''), port: Number(port) };
+}
+
+/** A place where an operator may say something. `value` turns its text into what Config holds. */
+export interface Setting<T = unknown> {
+  /** Without the dashes. */
+  readonly flag?: string;
+  readonly env?: string;
+  /** Path in the config file. */
+  readonly yaml?: string;
+  readonly default?: string;
+  readonly help: string;
+  /** What the text is, for `--flag <argument>`. */
+  readonly argument: string;
+  readonly value: z.ZodType<T>;
+}
+
+// The values: one zod schema each, whether the text comes from a flag, the environment or the file.
+
+const text = <T>(what: string, parse: (text: string) => T) =>
+  z.string({ error: `Write ${what} here, as text.` }).transform((written, context) => {
+    try {
+      return parse(written);
+    } catch (error) {
+      if (!(error instanceof WeirError)) throw error;
+      context.addIssue(error.message);
+      return z.NEVER;
+    }
+  });
+
+const oneOf = <const Words extends readonly string[]>(words: Words) =>
+  z.enum(words, { error: `Write one of ${words.join(', ')} here.` });
+
+const filePath = z.string({ error: 'Write a path here, as text.' }).min(1, { error: 'The path is empty.' });
+
+const listenAddress = text('a listen address such as 127.0.0.1:8460', (address) => {
+  parseListenAddress(address);
+  return address;
+});
+
+const externalUrl = text('a URL such as https://metrics.example.com', parseExternalUrl);
+const tokenLifetime = text('a duration such as 15m', parseTokenLifetime);
+const limit = z
+  .int({ error: 'Write a whole number here; 0 switches the limit off.' })
+  .min(0, { error: 'A limit is 0 (off) or more.' });
+
+/**
+ * The shape of the config file. A key without a value counts as not written (`nullish`), so that a template may leave
+ * a section empty.
+ */
+const configFile = yamlMap({
+  web: yamlMap({
+    listen_address: listenAddress.nullish(),
+    external_url: externalUrl.nullish(),
+    config_file: filePath.nullish(),
+  }).nullish(),
+  operator: yamlMap({ listen_address: listenAddress.nullish() }).nullish(),
+  storage: yamlMap({ path: filePath.nullish() }).nullish(),
+  log: yamlMap({ level: oneOf(logLevels).nullish(), format: oneOf(logFormats).nullish() }).nullish(),
+  tokens: yamlMap({ lifetime: tokenLifetime.nullish() }).nullish(),
+  limits: yamlMap(byLimit(() => limit.nullish())).nullish(),
+});
+
+type ConfigFile = z.output<typeof configFile>;
+
+const table = {
+  webListenAddress: {
+    flag: 'web.listen-address',
+    env: 'WEIR_WEB_LISTEN_ADDRESS',
+    yaml: 'web.listen_address',
+    default: '127.0.0.1:8460',
+    help: 'Address of the public listener, which customers and producers use.',
+    argument: 'host:port',
+    value: listenAddress,
+  },
+  operatorListenAddress: {
+    flag: 'operator.listen-address',
+    env: 'WEIR_OPERATOR_LISTEN_ADDRESS',
+    yaml: 'operator.listen_address',
+    default: '127.0.0.1:9460',
+    help: 'Address of the operator listener: /metrics, health and reload. Keep it away from the public.',
+    argument: 'host:port',
+    value: listenAddress,
+  },
+  webExternalUrl: {
+    flag: 'web.external-url',
+    env: 'WEIR_WEB_EXTERNAL_URL',
+    yaml: 'web.external_url',
+    help: 'URL under which customers reach the public listener, when a proxy stands before it.',
+    argument: 'url',
+    value: externalUrl.optional(),
+  },
+  webConfigFile: {
+    flag: 'web.config.file',
+    env: 'WEIR_WEB_CONFIG_FILE',
+    yaml: 'web.config_file',
+    help: "TLS certificate of the public listener, in the format of Prometheus' exporter-toolkit.",
+    argument: 'file',
+    value: filePath.optional(),
+  },
+  storagePath: {
+    flag: 'storage.path',
+    env: 'WEIR_STORAGE_PATH',
+    yaml: 'storage.path',
+    default: './data/weir.db',
+    help: 'SQLite database file.',
+    argument: 'file',
+    value: filePath,
+  },
+  configFile: {
+    flag: 'config.file',
+    env: 'WEIR_CONFIG_FILE',
+    help: 'YAML file with settings; flags and environment override it.',
+    argument: 'file',
+    value: filePath.optional(),
+  },
+  logLevel: {
+    flag: 'log.level',
+    env: 'WEIR_LOG_LEVEL',
+    yaml: 'log.level',
+    default: 'info',
+    help: `Least severe level that is logged: ${logLevels.join(', ')}.`,
+    argument: 'level',
+    value: oneOf(logLevels),
+  },
+  logFormat: {
+    flag: 'log.format',
+    env: 'WEIR_LOG_FORMAT',
+    yaml: 'log.format',
+    default: 'json',
+    help: `Form of log lines: ${logFormats.join(', ')}.`,
+    argument: 'format',
+    value: oneOf(logFormats),
+  },
+  pepperFile: {
+    env: 'WEIR_SECRET_PEPPER_FILE',
+    help: 'File with the key under which client secrets are hashed (default: the storage path with .pepper added).',
+    argument: 'file',
+    value: filePath.optional(),
+  },
+  encryptionKeysFile: {
+    env: 'WEIR_ENCRYPTION_KEYS_FILE',
+    help: 'File with the keys that encrypt what is secret in the store (default: the storage path with .keys added).',
+    argument: 'file',
+    value: filePath.optional(),
+  },
+  tokenLifetime: {
+    yaml: 'tokens.lifetime',
+    default: '15m',
+    help: 'Lifetime of access tokens, from 301s to 1h.',
+    argument: 'duration',
+    value: tokenLifetime,
+  },
+} as const satisfies Record<string, Setting>;
+
+/** The one table of settings. Beside it the file has `limits`, a number for each name in `limitNames`. */
+export const settings: readonly Setting[] = Object.values(table);
+
+/** WEIR_* variables that other commands read, so that sharing an environment with them causes no warning. */
+export const otherVariables: readonly string[] = ['WEIR_URL'];
+
+function givenOutside(setting: Setting, { flags, env }: ConfigSources): { name: string; text: string } | undefined {
+  const flag = setting.flag === undefined ? undefined : flags[setting.flag];
+  if (flag !== undefined) return { name: `--${setting.flag}`, text: flag };
+  // Empty counts as unset: compose files and charts write `WEIR_X=` for "nothing given".
+  const variable = setting.env === undefined ? undefined : env[setting.env];
+  if (variable !== undefined && variable !== '') return { name: setting.env!, text: variable };
+  return undefined;
+}
+
+function readConfigFile(path: string, { readFile }: ConfigSources, problems: string[]): ConfigFile {
+  let content: string;
+  try {
+    content = readFile(path);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    problems.push(
+      code === 'ENOENT'
+        ? `The config file ${path} does not exist; create it, or leave out --config.file and WEIR_CONFIG_FILE.`
+        : `The config file ${path} cannot be read: ${message}.`,
+    );
+    return {};
+  }
+  const reading = readYaml(path, content, configFile);
+  problems.push(...reading.problems);
+  return reading.value ?? {};
+}
+
+function isHost(host: string): boolean {
+  if (host === '') return true;
+  if (host.startsWith('[') && host.endsWith(']')) return isIPv6(host.slice(1, -1));
+  if (/^[\d.]+$/.test(host)) return isIPv4(host);
+  return /^[\w-]+(\.[\w-]+)*$/.test(host);
+}
+
+/** To its origin. The URL is never quoted, because it may carry the credentials it is refused for. */
+function parseExternalUrl(text: string): string {
+  const refuse = (sentence: string) => new WeirError('invalid', sentence);
+  if (!/^https?:\/\/\S+$/i.test(text) || !URL.canParse(text)) {
+    throw refuse('This is not an http or https URL; write one such as https://metrics.example.com.');
+  }
+  const url = new URL(text);
+  if (url.username !== '' || url.password !== '') throw refuse('The URL must not carry a user name or password.');
+  if (/[?#]/.test(text)) throw refuse('The URL must not have a query or fragment (? or #).');
+  if (url.pathname !== '/') {
+    throw refuse('The URL must not have a path; serve Weir at the root of a host name, not under a prefix.');
+  }
+  return url.origin;
+}
+
+/** To seconds. */
+function parseTokenLifetime(text: string): number {
+  const seconds = parseDuration(text) / 1000;
+  if (!Number.isInteger(seconds) || seconds < 301 || seconds > 3600) {
+    throw new WeirError(
+      'invalid',
+      'A token must live whole seconds from 301s to 1h; OpenTelemetry asks for a new one 5 minutes before the end.',
+    );
+  }
+  return seconds;
+}
+
+function byLimit<T>(make: (name: LimitName) => T): Record<LimitName, T> {
+  return Object.fromEntries(limitNames.map((name) => [name, make(name)])) as Record<LimitName, T>;
+}
+
+function overlay(given: NonNullable<ConfigFile['limits']>): Limits {
+  return byLimit((name) => given[name] ?? defaultLimits[name]);
+}
+
+function unknownVariables(env: ConfigSources['env']): string[] {
+  const known = new Set([...settings.map((setting) => setting.env), ...otherVariables]);
+  return Object.keys(env)
+    .filter((name) => name.startsWith('WEIR_') && env[name] !== '' && env[name] !== undefined && !known.has(name))
+    .sort()
+    .map((name) => `The environment variable ${name} is not a setting of Weir and was ignored.`);
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const inner of Object.values(value)) if (typeof inner === 'object' && inner !== null) deepFreeze(inner);
+  return Object.freeze(value);
+}

@@ -1,0 +1,60 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { generate } from 'selfsigned';
+import { stringify } from 'yaml';
+
+/** Absolute paths of what `writeDemoCertificate` wrote. */
+export interface DemoCertificate {
+  readonly certFile: string;
+  readonly keyFile: string;
+  /** For `--web.config.file`. */
+  readonly webConfigFile: string;
+}
+
+const validityMs = 365 * 86_400_000;
+const clockSkewMs = 3_600_000;
+
+/**
+ * Writes a certificate for this machine's loopback names, its key (mode 0600) and the web config file that names both,
+ * replacing those of an earlier run. It is its own authority: a client that is given the certificate as its CA file
+ * trusts the server. Valid for a year from `now`.
+ */
+export async function writeDemoCertificate(dir: string, now: number): Promise<DemoCertificate> {
+  const certFile = resolve(join(dir, 'weir-demo.crt'));
+  const keyFile = resolve(join(dir, 'weir-demo.key'));
+  const webConfigFile = resolve(join(dir, 'web-config.yml'));
+  const pem = await selfSigned(now);
+  await mkdir(dir, { recursive: true });
+  await replace(keyFile, pem.private, 0o600);
+  await replace(certFile, pem.cert, 0o644);
+  await replace(webConfigFile, stringify({ tls_server_config: { cert_file: certFile, key_file: keyFile } }), 0o644);
+  return { certFile, keyFile, webConfigFile };
+}
+
+const selfSigned = (now: number) =>
+  generate([{ name: 'commonName', value: 'Weir demo' }], {
+    keyType: 'ec',
+    curve: 'P-256',
+    algorithm: 'sha256',
+    notBeforeDate: new Date(now - clockSkewMs),
+    notAfterDate: new Date(now + validityMs),
+    extensions: [
+      { name: 'basicConstraints', cA: true, pathLenConstraint: 0, critical: true },
+      { name: 'keyUsage', digitalSignature: true, keyCertSign: true, critical: true },
+      { name: 'extKeyUsage', serverAuth: true },
+      {
+        name: 'subjectAltName',
+        altNames: [
+          { type: 2, value: 'localhost' },
+          { type: 7, ip: '127.0.0.1' },
+          { type: 7, ip: '::1' },
+        ],
+      },
+    ],
+  });
+
+/** Anew rather than over the old file, whose mode would stay. */
+async function replace(file: string, content: string, mode: number): Promise<void> {
+  await rm(file, { force: true });
+  await writeFile(file, content, { mode, flag: 'wx' });
+}

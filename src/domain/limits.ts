@@ -1,0 +1,64 @@
+import { WeirError } from './errors.js';
+
+/** What a project may use. 0 switches a limit off. Bytes are bytes, not characters. */
+export interface Limits {
+  /** Body as sent, when compressed. */
+  readonly body_compressed_bytes: number;
+  /** Body after inflating (or as sent, when not compressed). */
+  readonly body_inflated_bytes: number;
+  readonly labels_per_series: number;
+  /** Metric and label names. */
+  readonly name_length_bytes: number;
+  /** Label values. */
+  readonly value_length_bytes: number;
+  /** Live series of the whole project. */
+  readonly series: number;
+  readonly samples_per_second: number;
+}
+
+export type LimitName = keyof Limits;
+
+export const defaultLimits: Limits = {
+  body_compressed_bytes: 8 * 1024 * 1024,
+  body_inflated_bytes: 32 * 1024 * 1024,
+  labels_per_series: 30,
+  name_length_bytes: 1024,
+  value_length_bytes: 2048,
+  series: 50_000,
+  samples_per_second: 0,
+};
+
+export const limitNames = Object.keys(defaultLimits) as LimitName[];
+
+/** `NAME=VALUE` as typed at the command line; throws `invalid` with the list of names. */
+export function parseLimit(text: string): [LimitName, number] {
+  const [name, value, ...rest] = text.split('=');
+  if (!limitNames.includes(name as LimitName) || rest.length > 0) {
+    throw new WeirError('invalid', `"${text}" is no limit; write NAME=VALUE with a NAME of ${limitNames.join(', ')}.`);
+  }
+  if (!/^\d{1,15}$/.test(value ?? '')) {
+    throw new WeirError('invalid', `The limit ${name} needs a whole number (0 switches it off), not "${value ?? ''}".`);
+  }
+  return [name as LimitName, Number(value)];
+}
+
+/** The refusal that every limit gives: names the limit, its value and what came. */
+export function limitExceeded(limit: LimitName, max: number, actual: number, line?: number): WeirError {
+  const where = line === undefined ? '' : ` (line ${line})`;
+  return new WeirError('limit_exceeded', `${sentence[limit]}: ${actual} is over the limit ${limit} = ${max}${where}.`, {
+    limit,
+    max,
+    actual,
+    ...(line === undefined ? {} : { line }),
+  });
+}
+
+const sentence: Record<LimitName, string> = {
+  body_compressed_bytes: 'The compressed body is too large',
+  body_inflated_bytes: 'The body is too large',
+  labels_per_series: 'A series has too many labels',
+  name_length_bytes: 'A name is too long',
+  value_length_bytes: 'A label value is too long',
+  series: 'The project would hold too many series',
+  samples_per_second: 'Too many samples per second',
+};

@@ -1,0 +1,292 @@
+import type { Exposition, Family, FamilyHeader, FamilyType } from './family.js';
+
+type Fail = (reason: string) => never;
+
+/** A family while its lines come in. */
+interface Draft {
+  /** As the text format names it. */
+  name: string;
+  type: FamilyType | undefined;
+  help: string | undefined;
+  unit: string | undefined;
+  exemplars: boolean;
+  /** Line ranges, first and last in turn: more than one when the family was left and entered again. */
+  readonly ranges: number[];
+  /** The family whose lines these may stand among: itself, or the one that a `_created` sample belongs to. */
+  readonly block: Draft | undefined;
+}
+
+/** What a sample name means: its family, and the label that must hold a number. */
+interface Role {
+  readonly draft: Draft;
+  readonly bound: 'le' | 'quantile' | undefined;
+  readonly mayCarryExemplar: boolean;
+  /** Declared or seen under this very name, not as a suffix of another family. */
+  readonly exact: boolean;
+}
+
+/**
+ * Sorts sample lines into families by the rules of the two formats: which names belong to a histogram, what may be
+ * declared when, what OpenMetrics wants in one block.
+ */
+export class FamilyCollector {
+  /** How many families were declared by `# TYPE` so far, and the last of them. */
+  declared = 0;
+  lastDeclared: { name: string; type: FamilyType | undefined } = { name: '', type: undefined };
+
+  private readonly openMetrics: boolean;
+  /** By the name in `# TYPE`. */
+  private readonly drafts = new Map<string, Draft>();
+  private readonly roles = new Map<string, Role>();
+  private readonly order: Draft[] = [];
+  private starts = new Uint32Array(1024);
+  private count = 0;
+  private role: Role | undefined;
+  private lastName = '';
+  private lastNameAt = 0;
+  private openBlock: Draft | undefined;
+  private readonly closedBlocks = new Set<Draft>();
+  private templateFamily = 0;
+  /** A declaration came since the last line: the next line must be looked up by its name. */
+  private fresh = true;
+
+  constructor(openMetrics: boolean) {
+    this.openMetrics = openMetrics;
+  }
+
+  get lineCount(): number {
+    return this.count;
+  }
+
+  get boundLabel(): 'le' | 'quantile' | undefined {
+    return this.role?.bound;
+  }
+
+  get mayCarryExemplar(): boolean {
+    return this.role?.mayCarryExemplar ?? false;
+  }
+
+  noteExemplar(): void {
+    this.role!.draft.exemplars = true;
+  }
+
+  /** The line that begins at `start` of `out`, whose metric name ends at `nameEnd`. */
+  addLine(start: number, out: Buffer, nameEnd: number, fail: Fail): void {
+    if (this.fresh || !this.sameName(out, start, nameEnd)) {
+      const name = out.toString('latin1', start, nameEnd);
+      this.role = this.roles.get(name) ?? this.undeclared(name, fail);
+      this.lastName = name;
+      this.fresh = false;
+      this.enterBlock(this.role.draft, fail);
+    }
+    this.lastNameAt = start;
+    this.append(start, this.role!.draft);
+  }
+
+  /**
+   * The same for a line that repeats line `index` of the template. False when its family is no longer what it was
+   * there, so that the template's order says nothing.
+   */
+  followLine(template: Exposition, index: number, start: number, out: Buffer, fail: Fail): boolean {
+    const before = this.templateFamily;
+    while (index >= template.families[this.templateFamily]!.last) this.templateFamily++;
+    if (!this.fresh && !this.openMetrics && before === this.templateFamily && this.role !== undefined) {
+      this.append(start, this.role.draft);
+      return true;
+    }
+    let nameEnd = start;
+    while (out[nameEnd] !== 0x7b) nameEnd++;
+    this.fresh = true;
+    this.addLine(start, out, nameEnd, fail);
+    const { header } = template.families[this.templateFamily]!;
+    const { draft } = this.role!;
+    return draft.name === header.name && (draft.type ?? 'untyped') === header.type;
+  }
+
+  declareType(name: string, type: FamilyType, fail: Fail): void {
+    const draft = this.declaredDraft(name, fail);
+    if (draft.type !== undefined) fail(`a second "# TYPE" line for "${name}"`);
+    if (draft.ranges.length > 0) fail(`"# TYPE ${name}" must stand before the samples of its family`);
+    draft.type = type;
+    if (this.openMetrics) draft.name = textName(name, type);
+    for (const { suffix, bound, exemplar } of samplesOf(type, this.openMetrics)) {
+      const role = { draft, bound, mayCarryExemplar: exemplar ?? false, exact: suffix === '' };
+      if (suffix === '' || !this.roles.get(name + suffix)?.exact) this.roles.set(name + suffix, role);
+    }
+    if (this.openMetrics && hasCreated(type)) {
+      const created = this.newDraft(`${name}_created`, draft);
+      created.type = 'gauge';
+      this.roles.set(created.name, { draft: created, bound: undefined, mayCarryExemplar: false, exact: false });
+    }
+    this.declared++;
+    this.lastDeclared = { name: draft.name, type };
+  }
+
+  declareHelp(name: string, help: string, fail: Fail): void {
+    const draft = this.declaredDraft(name, fail);
+    if (draft.help !== undefined) fail(`a second "# HELP" line for "${name}"`);
+    draft.help = help;
+  }
+
+  declareUnit(name: string, unit: string, fail: Fail): void {
+    const draft = this.declaredDraft(name, fail);
+    if (draft.unit !== undefined) fail(`a second "# UNIT" line for "${name}"`);
+    if (unit !== '' && !name.endsWith(`_${unit}`)) fail(`the name "${name}" must end with its unit "_${unit}"`);
+    draft.unit = unit;
+  }
+
+  /** The exposition over `bytes`, with the lines of each family side by side. */
+  finish(bytes: Buffer): Exposition {
+    const starts = this.starts;
+    const count = this.count;
+    const drafts = this.order;
+    const scattered = drafts.some((draft) => draft.ranges.length > 2);
+    const families: Family[] = [];
+    if (!scattered) {
+      for (const draft of drafts) {
+        const [first, last] = draft.ranges as [number, number];
+        families.push({ header: headerOf(draft), first, last, exemplars: draft.exemplars });
+      }
+      const lines = starts.slice(0, count + 1);
+      lines[count] = bytes.length;
+      return { families, bytes, lines };
+    }
+    const end = (line: number): number => (line + 1 < count ? starts[line + 1]! : bytes.length);
+    const gathered = Buffer.allocUnsafeSlow(bytes.length);
+    const lines = new Uint32Array(count + 1);
+    let at = 0;
+    let line = 0;
+    for (const draft of drafts) {
+      const first = line;
+      for (let range = 0; range < draft.ranges.length; range += 2) {
+        for (let source = draft.ranges[range]!; source < draft.ranges[range + 1]!; source++) {
+          lines[line++] = at;
+          at += bytes.copy(gathered, at, starts[source]!, end(source));
+        }
+      }
+      families.push({ header: headerOf(draft), first, last: line, exemplars: draft.exemplars });
+    }
+    lines[count] = at;
+    return { families, bytes: gathered, lines };
+  }
+
+  private append(start: number, draft: Draft): void {
+    if (this.count === this.starts.length - 1) {
+      const larger = new Uint32Array(this.starts.length * 2);
+      larger.set(this.starts);
+      this.starts = larger;
+    }
+    const line = this.count++;
+    this.starts[line] = start;
+    const { ranges } = draft;
+    if (ranges.length > 0 && ranges[ranges.length - 1] === line) ranges[ranges.length - 1] = line + 1;
+    else {
+      if (ranges.length === 0) this.order.push(draft);
+      ranges.push(line, line + 1);
+    }
+  }
+
+  private sameName(out: Buffer, start: number, nameEnd: number): boolean {
+    const length = nameEnd - start;
+    if (length !== this.lastName.length) return false;
+    for (let i = 0; i < length; i++) if (out[start + i] !== out[this.lastNameAt + i]) return false;
+    return true;
+  }
+
+  private undeclared(name: string, fail: Fail): Role {
+    if (this.openMetrics && this.drafts.has(name) && this.drafts.get(name)!.type !== undefined) {
+      const { type } = this.drafts.get(name)!;
+      const names = samplesOf(type!, true).map(({ suffix }) => name + suffix);
+      fail(`"${name}" is declared as ${type}: its samples must be named ${names.join(', ')}`);
+    }
+    const role: Role = {
+      draft: this.declaredDraft(name, fail),
+      bound: undefined,
+      mayCarryExemplar: false,
+      exact: true,
+    };
+    this.roles.set(name, role);
+    return role;
+  }
+
+  private declaredDraft(name: string, fail: Fail): Draft {
+    this.fresh = true;
+    let draft = this.drafts.get(name);
+    if (draft === undefined) {
+      draft = this.newDraft(name, undefined);
+      this.drafts.set(name, draft);
+    } else if (this.openMetrics && draft.ranges.length > 0) {
+      fail(`what is said of "${name}" must stand before its samples`);
+    }
+    return draft;
+  }
+
+  private newDraft(name: string, block: Draft | undefined): Draft {
+    return { name, type: undefined, help: undefined, unit: undefined, exemplars: false, ranges: [], block };
+  }
+
+  /** OpenMetrics wants each family in one piece; in the text format stragglers are gathered. */
+  private enterBlock(draft: Draft, fail: Fail): void {
+    const block = draft.block ?? draft;
+    if (!this.openMetrics || block === this.openBlock) return;
+    if (this.closedBlocks.has(block)) fail(`the samples of "${block.name}" must stand in one block`);
+    if (this.openBlock !== undefined) this.closedBlocks.add(this.openBlock);
+    this.openBlock = block;
+  }
+}
+
+interface SampleNames {
+  readonly suffix: string;
+  readonly bound: 'le' | 'quantile' | undefined;
+  readonly exemplar?: boolean;
+}
+
+const plain: SampleNames = { suffix: '', bound: undefined };
+
+/** The sample names of a type, by suffix. In the text format a family may also have samples under its plain name. */
+function samplesOf(type: FamilyType, openMetrics: boolean): readonly SampleNames[] {
+  switch (type) {
+    case 'counter':
+      return openMetrics ? [{ suffix: '_total', bound: undefined, exemplar: true }] : [plain];
+    case 'histogram': {
+      const parts: SampleNames[] = [
+        { suffix: '_bucket', bound: 'le', exemplar: true },
+        { suffix: '_sum', bound: undefined },
+        { suffix: '_count', bound: undefined },
+      ];
+      return openMetrics ? parts : [plain, ...parts];
+    }
+    case 'summary':
+      return [
+        { suffix: '', bound: 'quantile' },
+        { suffix: '_sum', bound: undefined },
+        { suffix: '_count', bound: undefined },
+      ];
+    case 'gaugehistogram':
+      return [
+        { suffix: '_bucket', bound: 'le', exemplar: true },
+        { suffix: '_gsum', bound: undefined },
+        { suffix: '_gcount', bound: undefined },
+      ];
+    case 'info':
+      return [{ suffix: '_info', bound: undefined }];
+    default:
+      return [plain];
+  }
+}
+
+export const hasCreated = (type: FamilyType): boolean =>
+  type === 'counter' || type === 'histogram' || type === 'summary';
+
+/** OpenMetrics names a counter `foo`, the text format `foo_total`; likewise info. */
+const textName = (name: string, type: FamilyType): string =>
+  type === 'counter' ? `${name}_total` : type === 'info' ? `${name}_info` : name;
+
+function headerOf(draft: Draft): FamilyHeader {
+  return {
+    name: draft.name,
+    type: draft.type ?? 'untyped',
+    ...(draft.help === undefined ? {} : { help: draft.help }),
+    ...(draft.unit === undefined || draft.unit === '' ? {} : { unit: draft.unit }),
+  };
+}

@@ -1,0 +1,68 @@
+/** What a page can be served as. */
+export type PageFormat = 'text' | 'openmetrics';
+
+export const contentTypes: Record<PageFormat, string> = {
+  text: 'text/plain; version=0.0.4; charset=utf-8',
+  openmetrics: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
+};
+
+interface MediaRange {
+  readonly type: string;
+  readonly parameters: ReadonlyMap<string, string>;
+  readonly q: number;
+}
+
+/**
+ * The format an `Accept` header asks for, by its weights (RFC 9110 §12.5.1); the first listed wins among equals, as in
+ * Prometheus' own negotiator. Text 0.0.4 where nothing or nothing we have is asked for: a scrape is never answered 406.
+ */
+export function negotiateFormat(accept: string | undefined): PageFormat {
+  if (accept === undefined || accept.trim() === '') return 'text';
+  const ranges = accept.split(',').map(readRange);
+  let best: { format: PageFormat; q: number } | undefined;
+  for (const range of ranges) {
+    const format = formatOf(range);
+    if (format !== undefined && range.q > 0 && (best === undefined || range.q > best.q)) best = { format, q: range.q };
+  }
+  return best?.format ?? 'text';
+}
+
+/** Whether `Accept-Encoding` takes gzip (RFC 9110 §12.5.3); without the header only identity is sent. */
+export function acceptsGzip(acceptEncoding: string | undefined): boolean {
+  if (acceptEncoding === undefined) return false;
+  const ranges = acceptEncoding.split(',').map(readRange);
+  const named = ranges.find(({ type }) => type === 'gzip' || type === 'x-gzip');
+  return (named ?? ranges.find(({ type }) => type === '*') ?? { q: 0 }).q > 0;
+}
+
+function formatOf({ type, parameters }: MediaRange): PageFormat | undefined {
+  const version = parameters.get('version');
+  if (type === 'application/openmetrics-text') {
+    return version === undefined || version === '1.0.0' || version === '0.0.1' ? 'openmetrics' : undefined;
+  }
+  if (type === 'text/plain') return version === undefined || version === '0.0.4' ? 'text' : undefined;
+  return type === '*/*' || type === 'text/*' ? 'text' : type === 'application/*' ? 'openmetrics' : undefined;
+}
+
+function readRange(text: string): MediaRange {
+  const [type = '', ...rest] = text.split(';').map((part) => part.trim());
+  const parameters = new Map<string, string>();
+  for (const parameter of rest) {
+    const [name = '', value = ''] = parameter.split('=', 2);
+    parameters.set(name.trim().toLowerCase(), value.trim().replace(/^"(.*)"$/, '$1'));
+  }
+  const q = Number(parameters.get('q') ?? '1');
+  return { type: type.toLowerCase(), parameters, q: q >= 0 && q <= 1 ? q : 0 };
+}
+
+/** How the content type of a push names its syntax; `undefined` when it names none we read. */
+export function pushSyntax(contentType: string | undefined): 'text' | 'openmetrics' | undefined {
+  if (contentType === undefined || contentType.trim() === '') return 'text';
+  const { type, parameters } = readRange(contentType);
+  if (type === 'application/openmetrics-text') {
+    return ['1.0.0', '0.0.1', undefined].includes(parameters.get('version')) ? 'openmetrics' : undefined;
+  }
+  if (type === 'text/plain') return ['0.0.4', undefined].includes(parameters.get('version')) ? 'text' : undefined;
+  // What curl sends with --data-binary and no -H; the Pushgateway takes it as text as well.
+  return type === 'application/x-www-form-urlencoded' ? 'text' : undefined;
+}

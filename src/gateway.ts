@@ -1,0 +1,199 @@
+import type { Hono } from 'hono';
+import { ClientAdmin } from './admin/clients.js';
+import { EndpointAdmin } from './admin/endpoints.js';
+import { ProjectAdmin } from './admin/projects.js';
+import { AccessTokens } from './auth/access-token.js';
+import { Envelope } from './auth/envelope.js';
+import { isExposed, readOrCreateKeys } from './auth/key-file.js';
+import { SecretHasher } from './auth/secrets.js';
+import { SigningKeys } from './auth/signing-keys.js';
+import { TokenService } from './auth/token-service.js';
+import type { Config } from './config.js';
+import type { Clock } from './domain/clock.js';
+import type { RandomBytes } from './domain/ids.js';
+import { publicApp } from './http/app.js';
+import { Authenticator } from './http/authenticate.js';
+import type { Env } from './http/context.js';
+import { Scrape } from './http/scrape.js';
+import { Ingest } from './ingest/push.js';
+import { operatorApp } from './operator/app.js';
+import { Pages } from './scrape/pages.js';
+import { Directory } from './storage/directory.js';
+import { openSqliteStore } from './storage/sqlite/store.js';
+import type { Store } from './storage/store.js';
+import type { Log } from './telemetry/log.js';
+import { type BuildInfo, OperatorMetrics } from './telemetry/operator-metrics.js';
+
+/** What tests replace: time, randomness, where the log goes, how much memory is used. */
+export interface Seams {
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  readonly log: Log;
+  readonly build: BuildInfo;
+  readonly pageMemoryBytes?: number;
+  readonly groupMemoryBytes?: number;
+}
+
+export interface Gateway {
+  readonly app: Hono<Env>;
+  readonly operatorApp: Hono;
+  readonly metrics: OperatorMetrics;
+  readonly admin: Admin;
+  /** The URL clients know the gateway by; tokens are issued under it. To be called before the first request. */
+  setExternalUrl(url: string): Promise<void>;
+  /** From now on not ready; requests are still answered. */
+  drain(): void;
+  /** Commits what is queued and lets go of the store. */
+  close(): Promise<void>;
+}
+
+export interface Admin {
+  readonly projects: ProjectAdmin;
+  readonly endpoints: EndpointAdmin;
+  readonly clients: ClientAdmin;
+}
+
+const pageMemoryBytes = 256 * 1024 * 1024;
+/** What another process takes away bites within this time. */
+const syncEveryMs = 250;
+const sweepEveryMs = 5_000;
+const housekeepingEveryMs = 300_000;
+const changeLogKeptMs = 86_400_000;
+/** The longest token lifetime that can be configured, its leeway, and twice the housekeeping interval. */
+const issuerKeptMs = 3_600_000 + 60_000 + 2 * housekeepingEveryMs;
+
+/** The only place where parts are put together. Throws `OperatorError` with what to do when it cannot open. */
+export async function openGateway(config: Config, seams: Seams): Promise<Gateway> {
+  const { clock, log, random } = seams;
+  const metrics = new OperatorMetrics(seams.build);
+  const { store, hasher, admin } = await openStore(config, seams, {
+    exclusive: true,
+    onCommit: (writes, seconds) => {
+      metrics.commitWrites(writes);
+      metrics.commitSeconds.observe(seconds);
+    },
+  });
+  try {
+    const { encryptionKeysFile, pepperFile } = config.secrets;
+    const envelope = new Envelope(readOrCreateKeys(encryptionKeysFile, 'encryption keys', random), random);
+    for (const file of [pepperFile, encryptionKeysFile]) {
+      if (isExposed(file)) log.warn({ file }, 'others than the owner may read this file; chmod 600 it');
+    }
+    const keys = new SigningKeys(store.keys, envelope);
+    await keys.load(clock.now());
+
+    const directory = new Directory(store, config.limits);
+    directory.onChange((changes) => {
+      if (changes === undefined) store.groups.forget(undefined);
+      for (const { noun, id } of changes ?? []) if (noun === 'project') store.groups.forget(id);
+    });
+    await directory.sync();
+
+    let issuer = '';
+    let draining = false;
+    const tokens = new AccessTokens({ keys, clock, random, lifetimeSeconds: config.tokens.lifetimeSeconds });
+    const authenticator = new Authenticator({ tokens, directory, clock });
+    const pages = new Pages({
+      groups: store.groups,
+      clock,
+      memoryBytes: seams.pageMemoryBytes ?? pageMemoryBytes,
+      onRender: (seconds) => metrics.renderSeconds.observe(seconds),
+    });
+    const app = publicApp({
+      tokenService: new TokenService({ directory, hasher, tokens, clock, issuer: () => issuer }),
+      scrape: new Scrape({ authenticator, directory, pages, clock, metrics }),
+      push: { authenticator, directory, ingest: new Ingest(store.groups, clock), metrics },
+      metrics,
+      log,
+    });
+
+    const useIssuer = async (): Promise<void> => {
+      tokens.setIssuer(issuer, await store.issuers.use(issuer, clock.now(), clock.now() - issuerKeptMs));
+    };
+    const stopTimers = startTimers(log, [
+      [syncEveryMs, () => directory.sync()],
+      [sweepEveryMs, async () => metrics.groupsExpired(await store.groups.removeExpired())],
+      [housekeepingEveryMs, useIssuer],
+      [housekeepingEveryMs, () => store.changes.prune(clock.now() - changeLogKeptMs)],
+    ]);
+
+    return {
+      app,
+      metrics,
+      admin,
+      operatorApp: operatorApp({
+        metrics,
+        readyChecks: [
+          {
+            name: 'running',
+            check: async () => {
+              if (draining) throw new Error('the gateway is stopping');
+              if (issuer === '') throw new Error('the gateway is starting');
+            },
+          },
+          { name: 'storage', check: () => store.checkWritable() },
+        ],
+      }),
+      setExternalUrl: async (url) => {
+        issuer = url;
+        await useIssuer();
+      },
+      drain: () => {
+        draining = true;
+      },
+      close: async () => {
+        stopTimers();
+        if (issuer !== '') await useIssuer();
+        await store.close();
+      },
+    };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+interface OpenStore {
+  readonly store: Store;
+  readonly hasher: SecretHasher;
+  readonly admin: Admin;
+}
+
+type StoreMode = { exclusive: boolean; onCommit?: (writes: number, seconds: number) => void };
+
+/** Store, pepper and what may be done with them: all that a command needs, and the ground the gateway stands on. */
+export async function openStore(
+  config: Config,
+  { clock, random, groupMemoryBytes }: Pick<Seams, 'clock' | 'random' | 'groupMemoryBytes'>,
+  mode: StoreMode,
+): Promise<OpenStore> {
+  const store = openSqliteStore({
+    path: config.storage.path,
+    now: () => clock.now(),
+    ...mode,
+    ...(groupMemoryBytes === undefined ? {} : { groupMemoryBytes }),
+  });
+  try {
+    const hasher = new SecretHasher(readOrCreateKeys(config.secrets.pepperFile, 'pepper', random)[0]!);
+    await hasher.confirm(store.facts, config.secrets.pepperFile);
+    const admin = {
+      projects: new ProjectAdmin(store, clock),
+      endpoints: new EndpointAdmin(store, clock, random),
+      clients: new ClientAdmin(store, clock, random, hasher),
+    };
+    return { store, hasher, admin };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+type Job = readonly [everyMs: number, run: () => Promise<unknown>];
+
+/** A failing job is logged and tried again; timers do not keep the process alive. */
+function startTimers(log: Log, jobs: readonly Job[]): () => void {
+  const timers = jobs.map(([everyMs, run]) =>
+    setInterval(() => run().catch((error) => log.error({ err: error }, 'housekeeping failed')), everyMs).unref(),
+  );
+  return () => timers.forEach(clearInterval);
+}

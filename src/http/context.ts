@@ -1,0 +1,56 @@
+import type { HttpBindings } from '@hono/node-server';
+import type { Context } from 'hono';
+import { WeirError } from '../domain/errors.js';
+
+/** Every request comes through @hono/node-server; the hot paths read and write Node's own objects. */
+export type Env = { Bindings: HttpBindings };
+export type Ctx = Context<Env>;
+
+/** A header as Node read it; several lines of one name are joined by commas. */
+export function header(c: Ctx, name: string): string | undefined {
+  const value = c.env.incoming.headers[name];
+  return Array.isArray(value) ? value.join(', ') : value;
+}
+
+/** The path as it was sent, percent-escapes and all. */
+export function rawPath(c: Ctx): string {
+  const url = c.env.incoming.url ?? '/';
+  const query = url.indexOf('?');
+  const path = query < 0 ? url : url.slice(0, query);
+  // The absolute form of RFC 9112 §3.2.2.
+  const absolute = /^https?:\/\/[^/]*(.*)$/i.exec(path);
+  return absolute === null ? path : absolute[1] || '/';
+}
+
+/**
+ * The body, refused with `refuse` as soon as it is larger than `max` (0 for no limit), by what it declares or by what
+ * comes. The rest is not read: the answer closes the connection.
+ */
+export function readBody(c: Ctx, max: number, refuse: (actual: number) => Error): Promise<Buffer> {
+  const { incoming, outgoing } = c.env;
+  return new Promise((resolve, reject) => {
+    const tooLarge = (actual: number): void => {
+      outgoing.setHeader('Connection', 'close');
+      reject(refuse(actual));
+    };
+    const declared = Number(incoming.headers['content-length'] ?? 0);
+    if (max > 0 && declared > max) return tooLarge(declared);
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const onData = (chunk: Buffer): void => {
+      length += chunk.length;
+      if (max > 0 && length > max) {
+        incoming.off('data', onData);
+        incoming.pause();
+        tooLarge(length);
+      } else chunks.push(chunk);
+    };
+    incoming.on('data', onData);
+    incoming.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length)));
+    const broken = (): void => reject(new WeirError('invalid', 'The request body ended early.'));
+    incoming.on('error', broken);
+    incoming.on('close', () => {
+      if (!incoming.complete) broken();
+    });
+  });
+}

@@ -1,0 +1,86 @@
+import { OAuthError } from '../auth/oauth-error.js';
+import { type ErrorCode, type ErrorFacts, WeirError } from '../domain/errors.js';
+import type { Log } from '../telemetry/log.js';
+
+const answers: Record<ErrorCode, { status: number; title: string }> = {
+  invalid: { status: 400, title: 'Bad Request' },
+  unauthenticated: { status: 401, title: 'Unauthorized' },
+  invalid_token: { status: 401, title: 'Unauthorized' },
+  insufficient_scope: { status: 403, title: 'Forbidden' },
+  not_found: { status: 404, title: 'Not Found' },
+  conflict: { status: 409, title: 'Conflict' },
+  too_large: { status: 413, title: 'Content Too Large' },
+  unsupported_media_type: { status: 415, title: 'Unsupported Media Type' },
+  limit_exceeded: { status: 422, title: 'Limit Exceeded' },
+  rate_limited: { status: 429, title: 'Too Many Requests' },
+  unavailable: { status: 503, title: 'Service Unavailable' },
+};
+
+/**
+ * The one door errors leave through. A `WeirError` becomes a problem document (RFC 9457) with its facts as members, an
+ * `OAuthError` the JSON of RFC 6749 §5.2; anything else is ours: logged with its cause, answered with a fixed sentence.
+ */
+export function errorResponse(error: unknown, isOAuth: boolean, log: Log): Response {
+  if (error instanceof OAuthError) return oauthResponse(error);
+  if (error instanceof WeirError) {
+    if (error.cause !== undefined) log.error({ err: error.cause, code: error.code }, error.message);
+    if (isOAuth) return oauthResponse(oauthFrom(error));
+    return problem(answers[error.code].status, answers[error.code].title, error.message, error.facts, error.code);
+  }
+  log.error({ err: error }, 'a request failed in an unexpected way');
+  const sentence = 'The gateway failed; its log says why.';
+  if (isOAuth) return oauthResponse(new OAuthError('server_error', sentence));
+  return problem(500, 'Internal Server Error', sentence, {}, undefined);
+}
+
+/** A problem without an error behind it: no such path or method. */
+export function problem(
+  status: number,
+  title: string,
+  detail: string,
+  facts: ErrorFacts = {},
+  code?: ErrorCode,
+  headers: Record<string, string> = {},
+): Response {
+  const { retryAfterSeconds, ...members } = facts;
+  return new Response(`${JSON.stringify({ type: 'about:blank', title, status, detail, ...members })}\n`, {
+    status,
+    headers: {
+      'content-type': 'application/problem+json',
+      'cache-control': 'private, no-store',
+      ...challenge(code, facts),
+      ...(retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }),
+      ...headers,
+    },
+  });
+}
+
+/** RFC 6750 §3: no error code for a caller who sent no token at all. */
+function challenge(code: ErrorCode | undefined, facts: ErrorFacts): Record<string, string> {
+  const parameters: string[] = ['realm="weir"'];
+  if (code === 'invalid_token') {
+    parameters.push('error="invalid_token"', 'error_description="The token is malformed, expired or revoked"');
+  } else if (code === 'insufficient_scope') {
+    parameters.push('error="insufficient_scope"', `scope="${facts.scope ?? ''}"`);
+  } else if (code !== 'unauthenticated') return {};
+  return { 'www-authenticate': `Bearer ${parameters.join(', ')}` };
+}
+
+function oauthResponse(error: OAuthError): Response {
+  const headers: Record<string, string> = {
+    'content-type': 'application/json;charset=UTF-8',
+    'cache-control': 'no-store',
+    pragma: 'no-cache',
+  };
+  if (error.status === 401) headers['www-authenticate'] = 'Basic realm="weir", charset="UTF-8"';
+  if (error.status === 503) headers['retry-after'] = '5';
+  if (error.status === 405) headers.allow = 'POST';
+  const body = JSON.stringify({ error: error.code, error_description: error.message });
+  return new Response(`${body}\n`, { status: error.status, headers });
+}
+
+function oauthFrom({ code, message }: WeirError): OAuthError {
+  if (code === 'too_large') return new OAuthError('invalid_request', message, 413);
+  if (code === 'unavailable') return new OAuthError('temporarily_unavailable', message);
+  return new OAuthError('invalid_request', message);
+}

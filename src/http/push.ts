@@ -1,0 +1,89 @@
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+import { WeirError } from '../domain/errors.js';
+import { type Limits, limitExceeded } from '../domain/limits.js';
+import { pushSyntax } from '../formats/negotiate.js';
+import { readGrouping } from '../ingest/grouping.js';
+import type { Ingest } from '../ingest/push.js';
+import type { Directory } from '../storage/directory.js';
+import type { OperatorMetrics } from '../telemetry/operator-metrics.js';
+import { type Authenticator, reachEndpoint, reachProject, requireScope } from './authenticate.js';
+import { type Ctx, header, rawPath, readBody } from './context.js';
+
+const inflate = promisify(gunzip);
+
+export interface PushOptions {
+  readonly authenticator: Authenticator;
+  readonly directory: Directory;
+  readonly ingest: Ingest;
+  readonly metrics: OperatorMetrics;
+}
+
+/** `PUT`, `POST` and `DELETE` of `…/metrics[/job/{job}{/label/value}…]`: the Pushgateway's API, with its status codes. */
+export async function handlePush(
+  c: Ctx,
+  projectId: string,
+  metricsId: string,
+  options: PushOptions,
+): Promise<Response> {
+  const { authenticator, directory, ingest, metrics } = options;
+  const access = await authenticator.authenticate(header(c, 'authorization'));
+  const project = await reachProject(access, projectId, directory);
+  requireScope(access, 'write:metrics');
+  const endpoint = await reachEndpoint(access, project, metricsId, directory);
+  const { limits } = project;
+  try {
+    const group = readGrouping(/^\/api\/v1\/[^/]+\/[^/]+\/metrics(.*)$/s.exec(rawPath(c))![1]!, limits);
+    const { method } = c.env.incoming;
+    if (method === 'DELETE') {
+      await ingest.delete(endpoint, group);
+      return new Response(null, { status: 202 });
+    }
+    const syntax = pushSyntax(header(c, 'content-type'));
+    if (syntax === undefined) throw unsupportedType();
+    const body = await readInflated(c, limits);
+    const mode = method === 'PUT' ? 'replace-group' : 'replace-families';
+    metrics.samples(await ingest.push({ endpoint, limits, group, mode, syntax, body }));
+    metrics.pushAccepted();
+    return new Response(null, { status: 200 });
+  } catch (error) {
+    metrics.pushRefused();
+    throw error;
+  }
+}
+
+/** The body, inflated if it was compressed; refused as soon as it is larger than its limit. */
+async function readInflated(c: Ctx, limits: Limits): Promise<Buffer> {
+  const encoding = (header(c, 'content-encoding') ?? 'identity').trim().toLowerCase();
+  if (encoding === 'identity' || encoding === '') {
+    return readBody(c, limits.body_inflated_bytes, (actual) => tooLarge(limits, 'body_inflated_bytes', actual));
+  }
+  if (encoding !== 'gzip' && encoding !== 'x-gzip') {
+    throw new WeirError('unsupported_media_type', 'The Content-Encoding must be gzip or identity.', {
+      field: 'Content-Encoding',
+    });
+  }
+  const max = limits.body_inflated_bytes;
+  const body = await readBody(c, limits.body_compressed_bytes, (actual) =>
+    tooLarge(limits, 'body_compressed_bytes', actual),
+  );
+  try {
+    return await inflate(body, max > 0 ? { maxOutputLength: max } : {});
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE')
+      throw tooLarge(limits, 'body_inflated_bytes', max + 1);
+    throw new WeirError('invalid', 'The body is not valid gzip.');
+  }
+}
+
+function tooLarge(limits: Limits, limit: 'body_compressed_bytes' | 'body_inflated_bytes', actual: number): WeirError {
+  const { message, facts } = limitExceeded(limit, limits[limit], actual);
+  return new WeirError('too_large', message, facts);
+}
+
+const unsupportedType = (): WeirError =>
+  new WeirError(
+    'unsupported_media_type',
+    'The Content-Type must be text/plain; version=0.0.4 or application/openmetrics-text; version=1.0.0.',
+    { field: 'Content-Type' },
+  );

@@ -1,0 +1,116 @@
+import type { Clock } from '../domain/clock.js';
+import { instanceLabel, type MetricsEndpoint, reservedMetricPrefix } from '../domain/endpoint.js';
+import { WeirError } from '../domain/errors.js';
+import { type Limits, limitExceeded } from '../domain/limits.js';
+import { concatFamilies, type Exposition, emptyExposition, seriesCount } from '../formats/family.js';
+import { claimedNames, openMetricsName } from '../formats/openmetrics-rules.js';
+import { parseExposition, type Syntax } from '../formats/parse.js';
+import { seriesIdentity } from '../formats/syntax.js';
+import type { GroupKey, GroupStore, GroupView } from '../storage/store.js';
+import { SampleRate } from './rate.js';
+
+export interface Push {
+  readonly endpoint: MetricsEndpoint;
+  readonly limits: Limits;
+  readonly group: GroupKey;
+  /** PUT replaces the group; POST only the families with the names it brings. */
+  readonly mode: 'replace-group' | 'replace-families';
+  readonly syntax: Syntax;
+  readonly body: Buffer;
+}
+
+/**
+ * Takes pushes in: the whole body is checked, against itself, the limits and what the endpoint holds, before anything
+ * is stored; resolves when it is on disk.
+ */
+export class Ingest {
+  private readonly groups: GroupStore;
+  private readonly rate: SampleRate;
+
+  constructor(groups: GroupStore, clock: Clock) {
+    this.groups = groups;
+    this.rate = new SampleRate(clock);
+  }
+
+  /** Gives the number of samples stored. Throws `invalid`, `limit_exceeded` or `rate_limited`, having stored nothing. */
+  async push({ endpoint, limits, group, mode, syntax, body }: Push): Promise<number> {
+    const pushed = parseExposition(body, {
+      syntax,
+      labels: [[instanceLabel, endpoint.metricsId], ...group.labels],
+      limits,
+      reservedPrefix: reservedMetricPrefix,
+      previous: this.groups.peek(endpoint.id, group.text)?.exposition,
+    });
+    this.rate.take(endpoint.projectId, seriesCount(pushed), limits.samples_per_second);
+    await this.groups.update(endpoint, group, (view) => {
+      const put =
+        mode === 'replace-group' ? pushed : replaceFamilies(view.current?.exposition ?? emptyExposition, pushed);
+      checkAgainstOthers(put, view);
+      checkSeriesLimit(put, view, limits);
+      return { put };
+    });
+    return seriesCount(pushed);
+  }
+
+  async delete(endpoint: MetricsEndpoint, group: GroupKey): Promise<void> {
+    await this.groups.update(endpoint, group, () => ({ remove: true }));
+  }
+}
+
+/** What stays of the group, with the pushed families in the place of their namesakes. */
+function replaceFamilies(current: Exposition, pushed: Exposition): Exposition {
+  const names = new Set(pushed.families.map(({ header }) => header.name));
+  const kept = current.families.filter(({ header }) => !names.has(header.name));
+  if (kept.length === 0) return pushed;
+  const claimed = new Set(pushed.families.flatMap(({ header }) => sampleNames(header)));
+  for (const { header } of kept) {
+    if (sampleNames(header).some((name) => claimed.has(name))) {
+      throw conflict(
+        `the pushed families have sample names of "${header.name}" (${header.type}), which the group holds already`,
+      );
+    }
+  }
+  return concatFamilies([
+    ...kept.map((family) => ({ exposition: current, family })),
+    ...pushed.families.map((family) => ({ exposition: pushed, family })),
+  ]);
+}
+
+const sampleNames = (header: Exposition['families'][number]['header']): string[] =>
+  header.type === 'counter' ? [header.name] : claimedNames(openMetricsName(header) ?? header.name, header.type);
+
+/** One type per family and no series twice within an endpoint, as the Pushgateway checks it. */
+function checkAgainstOthers(put: Exposition, view: GroupView): void {
+  for (const { header } of put.families) {
+    const elsewhere = view.typeElsewhere(header.name);
+    if (elsewhere !== undefined && elsewhere !== header.type) {
+      throw conflict(
+        `"${header.name}" is pushed as ${header.type}, but another group of the endpoint has it as ${elsewhere}`,
+      );
+    }
+  }
+  const others = view.compatible();
+  if (others.length === 0) return;
+  const own = identities(put);
+  for (const { exposition } of others) {
+    for (const identity of identities(exposition)) {
+      if (own.has(identity)) throw conflict(`the series ${identity} is in another group of the endpoint already`);
+    }
+  }
+}
+
+function identities({ bytes, lines }: Exposition): Set<string> {
+  const found = new Set<string>();
+  for (let line = 0; line < lines.length - 1; line++) found.add(seriesIdentity(bytes, lines[line]!));
+  return found;
+}
+
+function checkSeriesLimit(put: Exposition, view: GroupView, { series: max }: Limits): void {
+  const before = view.current === undefined ? 0 : seriesCount(view.current.exposition);
+  const after = view.projectSeries - before + seriesCount(put);
+  // A push that does not add series may pass even when the limit was lowered below what there is.
+  if (max > 0 && after > max && after > view.projectSeries) throw limitExceeded('series', max, after);
+}
+
+const conflict = (what: string): WeirError =>
+  new WeirError('invalid', `The push contradicts what is stored: ${what}. Nothing was changed.`);

@@ -1,0 +1,40 @@
+import { instanceLabel, type MetricsEndpoint } from '../domain/endpoint.js';
+import type { FamilyHeader } from '../formats/family.js';
+import type { PagePart } from '../formats/page.js';
+import { escapeLabelValue, secondsOf } from '../formats/syntax.js';
+import type { Group } from '../storage/store.js';
+
+const snapshotTime: FamilyHeader = {
+  name: 'weir_snapshot_timestamp_seconds',
+  type: 'gauge',
+  help: 'When the gateway took the snapshot this page shows, in seconds since the epoch.',
+  unit: 'seconds',
+};
+const lastPush: FamilyHeader = {
+  name: 'weir_group_last_push_timestamp_seconds',
+  type: 'gauge',
+  help: 'When the push group was last pushed, in seconds since the epoch.',
+  unit: 'seconds',
+};
+
+/** What every page says about itself: the age of its snapshot and of each group. Never timestamped. */
+export function ownSeries(endpoints: readonly MetricsEndpoint[], groups: readonly Group[], now: number): PagePart {
+  const metricsIds = new Map(endpoints.map(({ id, metricsId }) => [id, metricsId]));
+  const taken = endpoints.map(({ metricsId }) => `${series(snapshotTime, metricsId)} ${secondsOf(now)}\n`);
+  const pushed = groups.map(
+    ({ endpointId, key, pushedAt }) =>
+      `${series(lastPush, metricsIds.get(endpointId)!, key.labels)} ${secondsOf(pushedAt)}\n`,
+  );
+  const all = [...(taken.length > 0 ? taken : [`${snapshotTime.name}{} ${secondsOf(now)}\n`]), ...pushed];
+  const first = all.length - pushed.length;
+  const families = [{ header: snapshotTime, first: 0, last: first, exemplars: false }];
+  if (pushed.length > 0) families.push({ header: lastPush, first, last: all.length, exemplars: false });
+  const lines = new Uint32Array(all.length + 1);
+  for (let line = 0; line < all.length; line++) lines[line + 1] = lines[line]! + Buffer.byteLength(all[line]!);
+  return { exposition: { families, lines, bytes: Buffer.from(all.join('')) } };
+}
+
+function series(header: FamilyHeader, metricsId: string, labels: readonly (readonly [string, string])[] = []): string {
+  const pairs = [[instanceLabel, metricsId] as const, ...labels.filter(([, value]) => value !== '')];
+  return `${header.name}{${pairs.map(([name, value]) => `${name}="${escapeLabelValue(value)}"`).join(',')}}`;
+}

@@ -1,0 +1,116 @@
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../domain/clock.js';
+import type { MetricsEndpoint } from '../domain/endpoint.js';
+import type { PageFormat } from '../formats/negotiate.js';
+import { type PagePart, renderPage } from '../formats/page.js';
+import type { Group, GroupStore } from '../storage/store.js';
+import { ownSeries } from './own-series.js';
+
+const compress = promisify(gzip);
+
+/** How long a page is served without looking again. */
+export const pageLifetimeMs = 30_000;
+
+/** What a page is of: endpoints with their settings, named by `key`, whoever asks for it. */
+export interface PageTarget {
+  readonly key: string;
+  readonly endpoints: readonly MetricsEndpoint[];
+}
+
+export type Completeness = 'complete' | 'partial';
+
+/** One rendered page, in the two encodings a scraper can ask for. */
+export class Page {
+  readonly format: PageFormat;
+  readonly completeness: Completeness = 'complete';
+  readonly identity: Buffer;
+  /** Monotonic time of its snapshot. */
+  readonly madeAt: number;
+  /** There once somebody has asked for it. */
+  gzipped: Buffer | undefined;
+  private compressing: Promise<Buffer> | undefined;
+
+  constructor(format: PageFormat, identity: Buffer, madeAt: number) {
+    this.format = format;
+    this.identity = identity;
+    this.madeAt = madeAt;
+  }
+
+  /** Made once, off the event loop. */
+  gzip(): Promise<Buffer> {
+    this.compressing ??= compress(this.identity).then((gzipped) => {
+      this.gzipped = gzipped;
+      return gzipped;
+    });
+    return this.compressing;
+  }
+}
+
+export interface PagesOptions {
+  readonly groups: GroupStore;
+  readonly clock: Clock;
+  /** Budget of the cache, identity and gzip together. */
+  readonly memoryBytes: number;
+  readonly onRender?: (seconds: number, bytes: number) => void;
+}
+
+/** The pages served within the last 30 s. Misses for the same page wait for one rendering. */
+export class Pages {
+  private readonly cache: LRUCache<string, Page, { target: PageTarget; format: PageFormat }>;
+  private readonly options: PagesOptions;
+
+  constructor(options: PagesOptions) {
+    this.options = options;
+    const { clock, memoryBytes } = options;
+    this.cache = new LRUCache({
+      maxSize: memoryBytes,
+      // gzip comes later and is a tenth at most.
+      sizeCalculation: (page) => Math.ceil(page.identity.length * 1.1) + 1024,
+      ttl: pageLifetimeMs,
+      ttlResolution: 0,
+      perf: { now: () => clock.monotonic() },
+      fetchMethod: async (_key, _stale, { context, options: entry }) => {
+        const { page, ttlMs } = await this.render(context.target, context.format);
+        entry.ttl = ttlMs;
+        return page;
+      },
+    });
+  }
+
+  /** The page if it is in the cache: no waiting. */
+  peek(target: PageTarget, format: PageFormat): Page | undefined {
+    return this.cache.get(cacheKey(target, format));
+  }
+
+  async get(target: PageTarget, format: PageFormat): Promise<Page> {
+    const page = await this.cache.fetch(cacheKey(target, format), { context: { target, format } });
+    return page!;
+  }
+
+  private async render(target: PageTarget, format: PageFormat): Promise<{ page: Page; ttlMs: number }> {
+    const { clock, groups, onRender } = this.options;
+    const snapshot = await groups.snapshot(target.endpoints);
+    const now = clock.now();
+    const madeAt = clock.monotonic();
+    const started = performance.now();
+    const parts: PagePart[] = [ownSeries(target.endpoints, snapshot, now)];
+    const timestamped = new Set(target.endpoints.filter(({ timestamps }) => timestamps).map(({ id }) => id));
+    for (const { exposition, endpointId, pushedAt } of snapshot) {
+      parts.push(timestamped.has(endpointId) ? { exposition, timestampMs: pushedAt } : { exposition });
+    }
+    const page = new Page(format, renderPage(parts, format), madeAt);
+    onRender?.((performance.now() - started) / 1000, page.identity.length);
+    return { page, ttlMs: Math.max(1, Math.min(pageLifetimeMs, earliestEnd(snapshot) - now)) };
+  }
+}
+
+const cacheKey = (target: PageTarget, format: PageFormat): string =>
+  format === 'text' ? target.key : `${target.key} openmetrics`;
+
+function earliestEnd(groups: readonly Group[]): number {
+  let end = Number.POSITIVE_INFINITY;
+  for (const { expiresAt } of groups) if (expiresAt !== null && expiresAt < end) end = expiresAt;
+  return end;
+}

@@ -1,0 +1,142 @@
+import { LRUCache } from 'lru-cache';
+import type { Client } from '../domain/client.js';
+import type { MetricsEndpoint } from '../domain/endpoint.js';
+import type { Limits } from '../domain/limits.js';
+import type { Project } from '../domain/project.js';
+import type { Change, ClientWithSecrets, Store } from './store.js';
+
+/** A client as it is now. Whoever keeps one must look at `stale` before trusting it. */
+export interface LiveClient extends ClientWithSecrets {
+  /** Set when the store has said something newer. */
+  stale: boolean;
+}
+
+export interface LiveProject {
+  readonly project: Project;
+  /** The configuration's limits with the project's own over them. */
+  readonly limits: Limits;
+  readonly endpoints: ReadonlyMap<string, MetricsEndpoint>;
+  stale: boolean;
+  /** By the client's restriction, the endpoints it may see; filled by whoever asks first. */
+  readonly visible: Map<Client, VisibleEndpoints>;
+}
+
+export interface VisibleEndpoints {
+  readonly endpoints: readonly MetricsEndpoint[];
+  /** Names these endpoints with these settings, for cache keys. */
+  readonly key: string;
+}
+
+/**
+ * Clients, projects and endpoints in memory, for paths that must not wait for storage. `peek…` only look in memory;
+ * the others first read the change log, so that they never refuse on old knowledge. What is allowed from memory is at
+ * most as old as the last `sync`.
+ */
+export class Directory {
+  private readonly store: Store;
+  private readonly baseLimits: Limits;
+  private readonly clients = new LRUCache<string, LiveClient>({ max: 50_000 });
+  private readonly projects = new LRUCache<string, LiveProject>({ max: 10_000 });
+  private readonly listeners: ((changes: readonly Change[] | undefined) => void)[] = [];
+  private seen = 0;
+  private syncing: Promise<void> | undefined;
+
+  constructor(store: Store, baseLimits: Limits) {
+    this.store = store;
+    this.baseLimits = baseLimits;
+  }
+
+  /** Calls back with what other processes changed; `undefined` means anything may have changed. */
+  onChange(listener: (changes: readonly Change[] | undefined) => void): void {
+    this.listeners.push(listener);
+  }
+
+  /** Forgets what the change log says has changed. Calls made meanwhile share one read. */
+  sync(): Promise<void> {
+    this.syncing ??= this.readLog().finally(() => {
+      this.syncing = undefined;
+    });
+    return this.syncing;
+  }
+
+  peekClient(id: string): LiveClient | undefined {
+    return this.clients.get(id);
+  }
+
+  async client(id: string): Promise<LiveClient | undefined> {
+    await this.sync();
+    const known = this.clients.get(id);
+    if (known !== undefined) return known;
+    const stored = await this.store.clients.get(id);
+    if (stored === undefined) return undefined;
+    const live: LiveClient = { ...stored, stale: false };
+    this.clients.set(id, live);
+    return live;
+  }
+
+  peekProject(id: string): LiveProject | undefined {
+    return this.projects.get(id);
+  }
+
+  async project(id: string): Promise<LiveProject | undefined> {
+    await this.sync();
+    const known = this.projects.get(id);
+    if (known !== undefined) return known;
+    const project = await this.store.projects.get(id);
+    if (project === undefined) return undefined;
+    const endpoints = new Map((await this.store.endpoints.list(id)).map((endpoint) => [endpoint.metricsId, endpoint]));
+    const limits = { ...this.baseLimits, ...project.limits };
+    const live: LiveProject = { project, limits, endpoints, stale: false, visible: new Map() };
+    this.projects.set(id, live);
+    return live;
+  }
+
+  private async readLog(): Promise<void> {
+    const latest = await this.store.changes.latest();
+    if (latest === this.seen) return;
+    const changes = await this.store.changes.since(this.seen);
+    this.seen = latest;
+    for (const change of changes ?? []) this.evict(change);
+    if (changes === undefined) this.evictAll();
+    for (const listener of this.listeners) listener(changes);
+  }
+
+  private evict({ noun, id }: Change): void {
+    if (noun === 'client') {
+      const client = this.clients.get(id);
+      if (client !== undefined) client.stale = true;
+      this.clients.delete(id);
+    }
+    if (noun === 'project') {
+      const project = this.projects.get(id);
+      if (project !== undefined) project.stale = true;
+      this.projects.delete(id);
+      // Its clients may have gone with it.
+      for (const [clientId, live] of this.clients.entries()) {
+        if (live.client.projectId !== id) continue;
+        live.stale = true;
+        this.clients.delete(clientId);
+      }
+    }
+  }
+
+  private evictAll(): void {
+    for (const client of this.clients.values()) client.stale = true;
+    for (const project of this.projects.values()) project.stale = true;
+    this.clients.clear();
+    this.projects.clear();
+  }
+}
+
+/** The endpoints of the project that the client may see, in the order of their creation. */
+export function visibleTo(project: LiveProject, client: Client): VisibleEndpoints {
+  let visible = project.visible.get(client);
+  if (visible === undefined) {
+    const all = [...project.endpoints.values()];
+    const endpoints =
+      client.endpoints === null ? all : all.filter(({ metricsId }) => client.endpoints!.includes(metricsId));
+    visible = { endpoints, key: endpoints.map(({ id, version }) => `${id}.${version}`).join(',') };
+    project.visible.set(client, visible);
+  }
+  return visible;
+}

@@ -1,0 +1,103 @@
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import Sqlite from 'better-sqlite3';
+import { type BetterSQLite3Database, drizzle } from 'drizzle-orm/better-sqlite3';
+import { migrate } from 'drizzle-orm/better-sqlite3/migrator';
+import * as schema from '../../../db/schema.js';
+import { OperatorError } from '../../domain/errors.js';
+
+export type Db = BetterSQLite3Database<typeof schema> & { $client: Sqlite.Database };
+
+const migrationsFolder = fileURLToPath(new URL('../../../db/migrations', import.meta.url));
+
+/**
+ * Opens the file, makes it durable and brings its schema up to date. Throws `OperatorError` with what to do when it
+ * cannot. WAL with `synchronous=FULL`: a commit is on disk when it returns. better-sqlite3 is compiled to enter WAL
+ * with NORMAL, so FULL is set on every connection and read back.
+ */
+export function openDatabase(path: string): Db {
+  const file = resolve(path);
+  let client: Sqlite.Database;
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+    client = new Sqlite(file, { timeout: 5000 });
+  } catch (error) {
+    throw new OperatorError(`The database ${file} cannot be opened: ${(error as Error).message}.`);
+  }
+  try {
+    client.pragma('journal_mode = WAL');
+    client.pragma('synchronous = FULL');
+    client.pragma('foreign_keys = ON');
+    client.pragma('journal_size_limit = 67108864');
+    assertPragma(client, file, 'journal_mode', 'wal');
+    assertPragma(client, file, 'synchronous', 2);
+    const db = drizzle({ client, schema });
+    migrateIfNeeded(db, file);
+    return db;
+  } catch (error) {
+    client.close();
+    if (error instanceof OperatorError) throw error;
+    throw new OperatorError(`The database ${file} cannot be used: ${(error as Error).message}.`);
+  }
+}
+
+function assertPragma(client: Sqlite.Database, file: string, name: string, wanted: string | number): void {
+  const actual = client.pragma(name, { simple: true });
+  if (actual !== wanted) {
+    throw new OperatorError(`The database ${file} does not take ${name} = ${wanted} (it says ${String(actual)}).`);
+  }
+}
+
+/** Only one process migrates; the others wait for it and then find nothing left to do. */
+function migrateIfNeeded(db: Db, file: string): void {
+  if (appliedMigrations(db, file) === knownMigrations()) return;
+  const lock = takeLock(file, 'migrate', 30_000);
+  if (lock === undefined) throw new OperatorError(`Another process is upgrading ${file}; try again when it is done.`);
+  try {
+    if (appliedMigrations(db, file) !== knownMigrations()) migrate(db, { migrationsFolder });
+  } finally {
+    lock.close();
+  }
+}
+
+function knownMigrations(): number {
+  const journal = JSON.parse(readFileSync(`${migrationsFolder}/meta/_journal.json`, 'utf8')) as { entries: unknown[] };
+  return journal.entries.length;
+}
+
+function appliedMigrations(db: Db, file: string): number {
+  const table = db.$client.prepare("SELECT 1 FROM sqlite_master WHERE name = '__drizzle_migrations'").get();
+  if (table === undefined) return 0;
+  const { count } = db.$client.prepare('SELECT count(*) AS count FROM __drizzle_migrations').get() as { count: number };
+  if (count > knownMigrations()) {
+    throw new OperatorError(
+      `The database ${file} was written by a newer Weir (schema ${count}, this program knows ${knownMigrations()}). ` +
+        'Run that version or a later one; nothing was changed.',
+    );
+  }
+  return count;
+}
+
+/**
+ * A lock beside the database that ends with the process, however it ends: an exclusive transaction on an empty SQLite
+ * file. `undefined` when another process holds it for longer than `waitMs`.
+ */
+export function takeLock(
+  databasePath: string,
+  purpose: 'serve' | 'migrate',
+  waitMs: number,
+): { close(): void } | undefined {
+  const client = new Sqlite(`${resolve(databasePath)}.${purpose}-lock`, { timeout: waitMs });
+  try {
+    client.pragma('journal_mode = MEMORY');
+    client.exec('BEGIN EXCLUSIVE');
+    return { close: () => client.close() };
+  } catch (error) {
+    client.close();
+    if ((error as { code?: string }).code?.startsWith('SQLITE_BUSY')) return undefined;
+    throw error;
+  }
+}
+
+export const databaseExists = (path: string): boolean => existsSync(resolve(path));

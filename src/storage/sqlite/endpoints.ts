@@ -1,0 +1,80 @@
+import { and, asc, eq, gt, isNull, or, sql } from 'drizzle-orm';
+import { endpoint, project, pushGroup } from '../../../db/schema.js';
+import type { MetricsEndpoint } from '../../domain/endpoint.js';
+import { WeirError } from '../../domain/errors.js';
+import type { EndpointStore } from '../store.js';
+import { logChange } from './changes.js';
+import type { Db } from './database.js';
+import { noSuchProject } from './projects.js';
+
+export const noSuchEndpoint = (projectId: string, metricsId: string): WeirError =>
+  new WeirError(
+    'not_found',
+    `There is no endpoint "${metricsId}" in project "${projectId}"; "weir endpoint list --project ${projectId}" shows those there are.`,
+  );
+
+export function sqliteEndpoints(db: Db, now: () => number): EndpointStore {
+  const named = (projectId: string, metricsId: string) =>
+    and(eq(endpoint.projectId, projectId), eq(endpoint.metricsId, metricsId));
+  return {
+    create: async (created) =>
+      db.transaction(
+        (tx): MetricsEndpoint => {
+          if (tx.select().from(project).where(eq(project.id, created.projectId)).get() === undefined) {
+            throw noSuchProject(created.projectId);
+          }
+          const row = tx.insert(endpoint).values(created).onConflictDoNothing().returning().get();
+          if (row === undefined) {
+            throw new WeirError(
+              'conflict',
+              `Project "${created.projectId}" has an endpoint "${created.metricsId}" already; choose another --metrics-id.`,
+            );
+          }
+          logChange(tx, 'project', created.projectId, now());
+          return row;
+        },
+        { behavior: 'immediate' },
+      ),
+    list: async (projectId) =>
+      db
+        .select()
+        .from(endpoint)
+        .where(eq(endpoint.projectId, projectId))
+        .orderBy(asc(endpoint.createdAt), asc(endpoint.id))
+        .all(),
+    update: async (projectId, metricsId, settings) =>
+      db.transaction(
+        (tx): MetricsEndpoint => {
+          const row = tx
+            .update(endpoint)
+            .set({ ...settings, version: sql`${endpoint.version} + 1` })
+            .where(named(projectId, metricsId))
+            .returning()
+            .get();
+          if (row === undefined) throw noSuchEndpoint(projectId, metricsId);
+          if (settings.lifetimeMs !== undefined) {
+            const end = settings.lifetimeMs === 0 ? null : sql`${pushGroup.pushedAt} + ${settings.lifetimeMs}`;
+            const alive = or(isNull(pushGroup.expiresAt), gt(pushGroup.expiresAt, now()));
+            tx.update(pushGroup)
+              .set({ expiresAt: end })
+              .where(and(eq(pushGroup.endpointId, row.id), alive))
+              .run();
+          }
+          logChange(tx, 'project', projectId, now());
+          return row;
+        },
+        { behavior: 'immediate' },
+      ),
+    delete: async (projectId, metricsId) => {
+      db.transaction(
+        (tx) => {
+          if (tx.delete(endpoint).where(named(projectId, metricsId)).run().changes === 0) {
+            throw noSuchEndpoint(projectId, metricsId);
+          }
+          logChange(tx, 'project', projectId, now());
+        },
+        { behavior: 'immediate' },
+      );
+    },
+  };
+}

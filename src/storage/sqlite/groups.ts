@@ -1,0 +1,325 @@
+import { and, asc, eq, isNotNull, lte, max, min, sql } from 'drizzle-orm';
+import { LRUCache } from 'lru-cache';
+import { endpoint, pushGroup } from '../../../db/schema.js';
+import type { MetricsEndpoint } from '../../domain/endpoint.js';
+import { WeirError } from '../../domain/errors.js';
+import { type Exposition, type Family, type FamilyHeader, indexLines, seriesCount } from '../../formats/family.js';
+import type { Group, GroupDecision, GroupKey, GroupStore, GroupView } from '../store.js';
+import type { Db } from './database.js';
+import { noSuchEndpoint } from './endpoints.js';
+import { groupOverhead, Shelf } from './shelf.js';
+
+interface Pending {
+  readonly endpoint: MetricsEndpoint;
+  readonly key: GroupKey;
+  readonly decide: (view: GroupView) => GroupDecision;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export interface GroupStoreOptions {
+  readonly now: () => number;
+  /** How much of the groups is kept in memory, whole endpoints at a time. */
+  readonly memoryBytes: number;
+  /** Told after each commit how many writes shared it and how long it took. */
+  readonly onCommit?: (writes: number, seconds: number) => void;
+}
+
+const largestBatch = 256;
+
+/**
+ * Groups on disk, and whole endpoints of them in memory. This process is the only one that writes groups (the serve
+ * lock sees to that), so what is in memory is what was committed; other processes only delete, and the change log
+ * tells which project to forget. A batch of writes runs in one synchronous turn: nobody sees it half done.
+ */
+export class SqliteGroups implements GroupStore {
+  private readonly db: Db;
+  private readonly now: () => number;
+  private readonly onCommit: GroupStoreOptions['onCommit'];
+  private readonly shelves: LRUCache<number, Shelf>;
+  private readonly projectSeries = new Map<string, number>();
+  private readonly headers = new LRUCache<string, FamilyHeader>({ max: 50_000 });
+  private readonly statements: ReturnType<typeof prepare>;
+  private queue: Pending[] = [];
+  private scheduled = false;
+  private version: number;
+  /** No group ends before this. */
+  private nextExpiry: number;
+
+  constructor(db: Db, { now, memoryBytes, onCommit }: GroupStoreOptions) {
+    this.db = db;
+    this.now = now;
+    this.onCommit = onCommit;
+    this.shelves = new LRUCache({ maxSize: memoryBytes, sizeCalculation: (shelf) => shelf.bytes + groupOverhead });
+    this.statements = prepare(db);
+    this.version = this.statements.lastVersion.get()?.version ?? 0;
+    this.nextExpiry = 0;
+  }
+
+  update(at: MetricsEndpoint, key: GroupKey, decide: (view: GroupView) => GroupDecision): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.queue.push({ endpoint: at, key, decide, resolve, reject });
+      // After the current round of I/O: what has arrived until then goes into the same commit.
+      if (!this.scheduled) {
+        this.scheduled = true;
+        setImmediate(() => this.flush());
+      }
+    });
+  }
+
+  async snapshot(endpoints: readonly MetricsEndpoint[]): Promise<Group[]> {
+    const now = this.now();
+    return endpoints.flatMap((at) => {
+      const groups = [...this.shelf(at.id, at.projectId).groups.values()].filter((group) => isAlive(group, now));
+      return groups.sort((a, b) => (a.key.text < b.key.text ? -1 : 1));
+    });
+  }
+
+  peek(endpointId: number, key: string): Group | undefined {
+    return this.shelves.get(endpointId)?.groups.get(key);
+  }
+
+  forget(projectId: string | undefined): void {
+    if (projectId === undefined) {
+      this.shelves.clear();
+      this.projectSeries.clear();
+      return;
+    }
+    for (const [id, shelf] of this.shelves.entries()) if (shelf.projectId === projectId) this.shelves.delete(id);
+    this.projectSeries.delete(projectId);
+    this.nextExpiry = 0;
+  }
+
+  async removeExpired(): Promise<number> {
+    return this.sweep(this.now());
+  }
+
+  /** Commits what is queued. */
+  flush(): void {
+    this.scheduled = false;
+    while (this.queue.length > 0) this.commit(this.queue.splice(0, largestBatch));
+  }
+
+  private commit(batch: readonly Pending[]): void {
+    const started = performance.now();
+    const { $client } = this.db;
+    const failed = new Map<Pending, unknown>();
+    try {
+      const now = this.now();
+      $client.exec('BEGIN IMMEDIATE');
+      this.sweep(now);
+      for (const pending of batch) {
+        try {
+          this.apply(pending, now);
+        } catch (error) {
+          failed.set(pending, error);
+          // A full disk rolls the whole transaction back.
+          if (!$client.inTransaction) throw error;
+        }
+      }
+      $client.exec('COMMIT');
+    } catch (error) {
+      if ($client.inTransaction) $client.exec('ROLLBACK');
+      this.forget(undefined);
+      const refused = new WeirError(
+        'unavailable',
+        'The push could not be stored; nothing of it was kept. Try again.',
+        { retryAfterSeconds: 5 },
+        error,
+      );
+      for (const { reject } of batch) reject(refused);
+      return;
+    }
+    this.onCommit?.(batch.length, (performance.now() - started) / 1000);
+    for (const pending of batch) {
+      if (failed.has(pending)) pending.reject(failed.get(pending));
+      else pending.resolve();
+    }
+  }
+
+  /** One write, on disk (within the transaction) and in memory. */
+  private apply({ endpoint: at, key, decide }: Pending, now: number): void {
+    const shelf = this.shelf(at.id, at.projectId);
+    const projectSeries = this.seriesOf(at.projectId, now);
+    const decision = decide(shelf.view(key, projectSeries));
+    if ('remove' in decision) {
+      this.statements.remove.run({ endpointId: at.id, key: key.text });
+      this.replace(shelf, at, key, undefined);
+      return;
+    }
+    const exposition = this.interned(decision.put);
+    const expiresAt = at.lifetimeMs === 0 ? null : now + at.lifetimeMs;
+    const group: Group = { endpointId: at.id, key, exposition, pushedAt: now, expiresAt, version: this.version + 1 };
+    try {
+      this.statements.put.run(toRow(group));
+    } catch (error) {
+      // The endpoint was deleted by another process.
+      if ((error as { code?: string }).code === 'SQLITE_CONSTRAINT_FOREIGNKEY') {
+        throw noSuchEndpoint(at.projectId, at.metricsId);
+      }
+      throw error;
+    }
+    this.version++;
+    if (expiresAt !== null) this.nextExpiry = Math.min(this.nextExpiry, expiresAt);
+    this.replace(shelf, at, key, group);
+  }
+
+  private replace(shelf: Shelf, at: MetricsEndpoint, key: GroupKey, group: Group | undefined): void {
+    const gained = shelf.replace(key.text, group);
+    this.projectSeries.set(at.projectId, (this.projectSeries.get(at.projectId) ?? 0) + gained);
+    this.shelves.set(at.id, shelf);
+  }
+
+  private shelf(endpointId: number, projectId: string): Shelf {
+    const there = this.shelves.get(endpointId);
+    if (there !== undefined) return there;
+    const shelf = new Shelf(projectId);
+    for (const row of this.statements.ofEndpoint.all({ endpointId })) shelf.replace(row.key, this.fromRow(row));
+    this.shelves.set(endpointId, shelf);
+    return shelf;
+  }
+
+  private seriesOf(projectId: string, now: number): number {
+    let series = this.projectSeries.get(projectId);
+    if (series === undefined) {
+      series = this.statements.seriesOfProject.get({ projectId, now })?.series ?? 0;
+      this.projectSeries.set(projectId, series);
+    }
+    return series;
+  }
+
+  /** Deletes the dead. Cheap when nothing has died: the next death is known. */
+  private sweep(now: number): number {
+    if (now < this.nextExpiry) return 0;
+    const dead = this.statements.removeExpired.all({ now });
+    for (const { endpointId, key } of dead) {
+      const shelf = this.shelves.get(endpointId);
+      if (shelf === undefined) continue;
+      shelf.replace(key, undefined);
+      this.shelves.set(endpointId, shelf);
+    }
+    // Which projects they were of is not worth a join: the counts are read again when asked for.
+    if (dead.length > 0) this.projectSeries.clear();
+    this.nextExpiry = this.statements.nextExpiry.get()?.at ?? Number.POSITIVE_INFINITY;
+    return dead.length;
+  }
+
+  private fromRow(row: typeof pushGroup.$inferSelect): Group {
+    const families: Family[] = [];
+    let first = 0;
+    for (const [header, count, exemplars] of JSON.parse(row.families) as StoredFamily[]) {
+      families.push({ header: this.internedHeader(header), first, last: first + count, exemplars: exemplars === 1 });
+      first += count;
+    }
+    return {
+      endpointId: row.endpointId,
+      key: { text: row.key, labels: JSON.parse(row.labels) as [string, string][] },
+      exposition: { families, bytes: row.samples, lines: indexLines(row.samples, row.series) },
+      pushedAt: row.pushedAt,
+      expiresAt: row.expiresAt,
+      version: row.version,
+    };
+  }
+
+  /** Headers are the same in every group of a fleet: one object serves all. */
+  private interned(exposition: Exposition): Exposition {
+    const families = exposition.families.map((family) => ({ ...family, header: this.internedHeader(family.header) }));
+    return { ...exposition, families };
+  }
+
+  private internedHeader(header: FamilyHeader): FamilyHeader {
+    const key = `${header.name} ${header.type} ${header.unit ?? ''} ${header.help ?? '\n'}`;
+    const known = this.headers.get(key);
+    if (known !== undefined) return known;
+    this.headers.set(key, header);
+    return header;
+  }
+}
+
+type StoredFamily = [header: FamilyHeader, lines: number, exemplars: 0 | 1];
+
+const isAlive = (group: Group, now: number): boolean => group.expiresAt === null || group.expiresAt > now;
+
+function toRow(group: Group) {
+  const { exposition } = group;
+  const families = exposition.families.map(
+    ({ header, first, last, exemplars }): StoredFamily => [header, last - first, exemplars ? 1 : 0],
+  );
+  return {
+    endpointId: group.endpointId,
+    key: group.key.text,
+    labels: JSON.stringify(group.key.labels),
+    families: JSON.stringify(families),
+    samples: exposition.bytes,
+    series: seriesCount(exposition),
+    pushedAt: group.pushedAt,
+    expiresAt: group.expiresAt,
+    version: group.version,
+  };
+}
+
+function prepare(db: Db) {
+  const value = sql.placeholder;
+  const columns = {
+    labels: value('labels'),
+    families: value('families'),
+    samples: value('samples'),
+    series: value('series'),
+    pushedAt: value('pushedAt'),
+    expiresAt: value('expiresAt'),
+    version: value('version'),
+  };
+  const dead = and(isNotNull(pushGroup.expiresAt), lte(pushGroup.expiresAt, value('now')));
+  return {
+    put: db
+      .insert(pushGroup)
+      .values({ endpointId: value('endpointId'), key: value('key'), ...columns })
+      .onConflictDoUpdate({
+        target: [pushGroup.endpointId, pushGroup.key],
+        set: {
+          labels: sql`excluded.labels`,
+          families: sql`excluded.families`,
+          samples: sql`excluded.samples`,
+          series: sql`excluded.series`,
+          pushedAt: sql`excluded.pushed_at`,
+          expiresAt: sql`excluded.expires_at`,
+          version: sql`excluded.version`,
+        },
+      })
+      .prepare(),
+    remove: db
+      .delete(pushGroup)
+      .where(and(eq(pushGroup.endpointId, value('endpointId')), eq(pushGroup.key, value('key'))))
+      .prepare(),
+    removeExpired: db
+      .delete(pushGroup)
+      .where(dead)
+      .returning({ endpointId: pushGroup.endpointId, key: pushGroup.key })
+      .prepare(),
+    ofEndpoint: db
+      .select()
+      .from(pushGroup)
+      .where(eq(pushGroup.endpointId, value('endpointId')))
+      .orderBy(asc(pushGroup.key))
+      .prepare(),
+    seriesOfProject: db
+      .select({ series: sql<number>`coalesce(sum(${pushGroup.series}), 0)` })
+      .from(pushGroup)
+      .innerJoin(endpoint, eq(endpoint.id, pushGroup.endpointId))
+      .where(
+        and(
+          eq(endpoint.projectId, value('projectId')),
+          sql`(${pushGroup.expiresAt} IS NULL OR ${pushGroup.expiresAt} > ${value('now')})`,
+        ),
+      )
+      .prepare(),
+    lastVersion: db
+      .select({ version: max(pushGroup.version) })
+      .from(pushGroup)
+      .prepare(),
+    nextExpiry: db
+      .select({ at: min(pushGroup.expiresAt) })
+      .from(pushGroup)
+      .prepare(),
+  };
+}

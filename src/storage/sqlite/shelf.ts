@@ -1,0 +1,83 @@
+import { type FamilyType, seriesCount } from '../../formats/family.js';
+import type { Group, GroupKey, GroupView } from '../store.js';
+
+/** What a group weighs in memory beside its bytes: objects, index, map entries. */
+export const groupOverhead = 1024;
+
+/** All groups of one endpoint in memory, with what a write has to know about the others without walking over them. */
+export class Shelf {
+  readonly projectId: string;
+  readonly groups = new Map<string, Group>();
+  /** What this weighs, for the budget. */
+  bytes = 0;
+  /** How many groups have a family, and its type, which all of them share. */
+  private readonly families = new Map<string, { type: FamilyType; groups: number }>();
+  /** How many groups have which set of label names. */
+  private readonly labelNames = new Map<string, number>();
+
+  constructor(projectId: string) {
+    this.projectId = projectId;
+  }
+
+  /** Puts the group in the place of its predecessor, or takes it away; gives the series gained. */
+  replace(key: string, group: Group | undefined): number {
+    const before = this.groups.get(key);
+    if (before !== undefined) {
+      this.count(before, -1);
+      this.groups.delete(key);
+    }
+    if (group !== undefined) {
+      this.groups.set(key, group);
+      this.count(group, 1);
+    }
+    return seriesOf(group) - seriesOf(before);
+  }
+
+  view(key: GroupKey, projectSeries: number): GroupView {
+    const current = this.groups.get(key.text);
+    const own = new Set(current?.exposition.families.map(({ header }) => header.name));
+    return {
+      current,
+      projectSeries,
+      typeElsewhere: (name) => {
+        const family = this.families.get(name);
+        return family !== undefined && family.groups > (own.has(name) ? 1 : 0) ? family.type : undefined;
+      },
+      compatible: () => {
+        const names = labelNamesOf(key);
+        const others = this.groups.size - (current === undefined ? 0 : 1);
+        if ((this.labelNames.get(names) ?? 0) - (current === undefined ? 0 : 1) === others) return [];
+        return [...this.groups.values()].filter((group) => group !== current && !contradict(group.key, key));
+      },
+    };
+  }
+
+  private count(group: Group, by: 1 | -1): void {
+    const { exposition, key } = group;
+    this.bytes += by * (exposition.bytes.length + exposition.lines.byteLength + groupOverhead);
+    bump(this.labelNames, labelNamesOf(key), by);
+    for (const { header } of exposition.families) {
+      const family = this.families.get(header.name);
+      if (family === undefined) this.families.set(header.name, { type: header.type, groups: by });
+      else {
+        family.groups += by;
+        if (family.groups === 0) this.families.delete(header.name);
+      }
+    }
+  }
+}
+
+const seriesOf = (group: Group | undefined): number => (group === undefined ? 0 : seriesCount(group.exposition));
+
+const labelNamesOf = (key: GroupKey): string => key.labels.map(([name]) => name).join(',');
+
+function contradict(a: GroupKey, b: GroupKey): boolean {
+  const values = new Map(a.labels);
+  return b.labels.some(([name, value]) => values.has(name) && values.get(name) !== value);
+}
+
+function bump(counts: Map<string, number>, key: string, by: number): void {
+  const count = (counts.get(key) ?? 0) + by;
+  if (count === 0) counts.delete(key);
+  else counts.set(key, count);
+}

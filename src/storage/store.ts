@@ -1,0 +1,162 @@
+import type { Client, ClientSecret } from '../domain/client.js';
+import type { MetricsEndpoint } from '../domain/endpoint.js';
+import type { Limits } from '../domain/limits.js';
+import type { Project } from '../domain/project.js';
+import type { Exposition, FamilyType } from '../formats/family.js';
+
+/**
+ * The contracts of storage. All are async, so that a database across a network can stand behind them. A write is
+ * durable when its promise resolves. Writes to projects, endpoints, clients and keys enter the change log in the same
+ * transaction, which is how other processes on the same store learn of them.
+ */
+export interface Store {
+  readonly projects: ProjectStore;
+  readonly endpoints: EndpointStore;
+  readonly clients: ClientStore;
+  readonly keys: KeyStore;
+  readonly issuers: IssuerStore;
+  readonly changes: ChangeLog;
+  readonly facts: FactStore;
+  readonly groups: GroupStore;
+  /** Whether a write would go through now; rejects with the reason when not. */
+  checkWritable(): Promise<void>;
+  /** Commits what is queued, then lets go of the database. */
+  close(): Promise<void>;
+}
+
+export interface ProjectStore {
+  /** Throws `conflict` when the id is taken. */
+  create(project: Project): Promise<void>;
+  list(): Promise<Project[]>;
+  get(id: string): Promise<Project | undefined>;
+  /** Sets the given limits and leaves the others; throws `not_found`. */
+  setLimits(id: string, limits: Partial<Limits>): Promise<Project>;
+  /** With its endpoints, clients and groups; throws `not_found`. */
+  delete(id: string): Promise<void>;
+}
+
+export type EndpointSettings = Pick<MetricsEndpoint, 'name' | 'lifetimeMs' | 'timestamps'>;
+
+export interface EndpointStore {
+  /** Throws `not_found` without the project and `conflict` when the metricsId is taken in it. */
+  create(endpoint: Omit<MetricsEndpoint, 'id' | 'version'>): Promise<MetricsEndpoint>;
+  list(projectId: string): Promise<MetricsEndpoint[]>;
+  /** A new lifetime also moves the end of the groups that live; those that ended stay ended. Throws `not_found`. */
+  update(projectId: string, metricsId: string, settings: Partial<EndpointSettings>): Promise<MetricsEndpoint>;
+  /** With its groups; throws `not_found`. */
+  delete(projectId: string, metricsId: string): Promise<void>;
+}
+
+export interface ClientWithSecrets {
+  readonly client: Client;
+  readonly secrets: readonly ClientSecret[];
+}
+
+export interface ClientStore {
+  /** Throws `not_found` without the project. */
+  create(client: Client, secret: ClientSecret): Promise<void>;
+  list(projectId: string | undefined): Promise<Client[]>;
+  get(id: string): Promise<ClientWithSecrets | undefined>;
+  /** Throws `not_found`. */
+  setDisabled(id: string, disabledAt: number | null): Promise<Client>;
+  /** Throws `not_found`. */
+  delete(id: string): Promise<void>;
+}
+
+export type KeyState = 'next' | 'current' | 'retired';
+
+export interface StoredKey {
+  readonly kid: string;
+  readonly alg: string;
+  readonly state: KeyState;
+  readonly publicJwk: string;
+  /** Encrypted. */
+  readonly privateJwk: Buffer;
+  readonly createdAt: number;
+}
+
+export interface KeyStore {
+  list(): Promise<StoredKey[]>;
+  /** Adds the keys unless there are some already; gives what is there then. */
+  addFirst(keys: readonly StoredKey[]): Promise<StoredKey[]>;
+}
+
+export interface IssuerStore {
+  /** Notes that tokens are issued under this URL now; gives every URL used since `since`. */
+  use(url: string, now: number, since: number): Promise<string[]>;
+  /** The URL used last. */
+  latest(): Promise<string | undefined>;
+}
+
+export interface Change {
+  readonly seq: number;
+  readonly noun: 'project' | 'client' | 'key';
+  readonly id: string;
+}
+
+export interface ChangeLog {
+  /** The number of the newest change, 0 when there was none. */
+  latest(): Promise<number>;
+  /** In order. `undefined` when the log no longer reaches back that far: then everything may have changed. */
+  since(seq: number): Promise<Change[] | undefined>;
+  /** Forgets changes from before `time`, but the newest. */
+  prune(time: number): Promise<void>;
+}
+
+/** Single facts about this store, such as the fingerprint of the pepper its secrets were made with. */
+export interface FactStore {
+  /** Sets the fact unless it is set; gives what it is then. */
+  establish(key: string, value: string): Promise<string>;
+}
+
+/** What names a group within its endpoint. */
+export interface GroupKey {
+  /** Canonical text of the labels. */
+  readonly text: string;
+  readonly labels: readonly (readonly [string, string])[];
+}
+
+/** What one producer replaces as a whole. Immutable. */
+export interface Group {
+  readonly endpointId: number;
+  readonly key: GroupKey;
+  readonly exposition: Exposition;
+  readonly pushedAt: number;
+  /** null: until replaced or deleted. */
+  readonly expiresAt: number | null;
+  /** The number of the write that made it. */
+  readonly version: number;
+}
+
+/** What a write to a group can see while it decides. Only what lives. */
+export interface GroupView {
+  readonly current: Group | undefined;
+  /** The type the endpoint's other groups give a family; `undefined` when none has it. */
+  typeElsewhere(family: string): FamilyType | undefined;
+  /**
+   * The other groups that could hold a series of this one: those whose grouping labels do not contradict its own.
+   * Groups with the same label names always do, so there are normally none.
+   */
+  compatible(): readonly Group[];
+  /** Series the project holds now, those of `current` included. */
+  readonly projectSeries: number;
+}
+
+export type GroupDecision = { readonly put: Exposition } | { readonly remove: true };
+
+export interface GroupStore {
+  /**
+   * One write to one group. `decide` runs when its turn comes, after all writes before it and before all after it; it
+   * must not wait, and what it throws rejects this write alone. Resolves after COMMIT; writes that arrive together
+   * share one. Throws `not_found` when the endpoint is gone and `unavailable` when the disk refuses.
+   */
+  update(endpoint: MetricsEndpoint, key: GroupKey, decide: (view: GroupView) => GroupDecision): Promise<void>;
+  /** The living groups of the endpoints at one moment, in the order of the endpoints, then of the keys. */
+  snapshot(endpoints: readonly MetricsEndpoint[]): Promise<Group[]>;
+  /** The group as last read or written, if it is in memory: a hint for the parser, not a promise. */
+  peek(endpointId: number, key: string): Group | undefined;
+  /** Lets go of what is kept in memory for a project that another process changed; all projects without an id. */
+  forget(projectId: string | undefined): void;
+  /** Deletes groups whose lifetime has ended; gives how many. */
+  removeExpired(): Promise<number>;
+}

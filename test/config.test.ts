@@ -1,0 +1,314 @@
+import { expect, test } from 'vitest';
+import {
+  type ConfigSources,
+  checkConfigFile,
+  type LoadedConfig,
+  loadConfig,
+  otherVariables,
+  parseListenAddress,
+  settings,
+} from '../src/config.js';
+import { OperatorError, WeirError } from '../src/domain/errors.js';
+import { defaultLimits } from '../src/domain/limits.js';
+
+/** Loads with the text of weir.yml, when there is one, given by `--config.file`. */
+function load({
+  flags = {},
+  env = {},
+  yaml,
+}: {
+  flags?: ConfigSources['flags'];
+  env?: ConfigSources['env'];
+  yaml?: string;
+}) {
+  const fileFlag = yaml === undefined ? {} : { 'config.file': 'weir.yml' };
+  return loadConfig({ flags: { ...fileFlag, ...flags }, env, readFile: () => yaml ?? '' });
+}
+
+/** The problems that loading throws, one per line. */
+function problemsOf(load: () => LoadedConfig): string[] {
+  try {
+    load();
+  } catch (error) {
+    expect(error).toBeInstanceOf(OperatorError);
+    return (error as OperatorError).message.split('\n');
+  }
+  return [];
+}
+
+test('without any setting there are only defaults', () => {
+  expect(load({})).toEqual({
+    config: {
+      web: { listenAddress: '127.0.0.1:8460', externalUrl: undefined, configFile: undefined },
+      operator: { listenAddress: '127.0.0.1:9460' },
+      storage: { path: './data/weir.db' },
+      secrets: { pepperFile: './data/weir.db.pepper', encryptionKeysFile: './data/weir.db.keys' },
+      log: { level: 'info', format: 'json' },
+      tokens: { lifetimeSeconds: 900 },
+      limits: defaultLimits,
+    },
+    warnings: [],
+  });
+});
+
+test('a config file may say everything', () => {
+  const yaml = `
+web:
+  listen_address: ':8443'
+  external_url: https://metrics.example.com
+  config_file: web.yml
+operator: {listen_address: '[::1]:9000'}
+storage: {path: /var/lib/weir/weir.db}
+log: {level: debug, format: pretty}
+tokens: {lifetime: 1h}
+limits:
+  series: 100
+  samples_per_second: 5
+`;
+  expect(load({ yaml }).config).toEqual({
+    web: { listenAddress: ':8443', externalUrl: 'https://metrics.example.com', configFile: 'web.yml' },
+    operator: { listenAddress: '[::1]:9000' },
+    storage: { path: '/var/lib/weir/weir.db' },
+    secrets: { pepperFile: '/var/lib/weir/weir.db.pepper', encryptionKeysFile: '/var/lib/weir/weir.db.keys' },
+    log: { level: 'debug', format: 'pretty' },
+    tokens: { lifetimeSeconds: 3600 },
+    limits: { ...defaultLimits, series: 100, samples_per_second: 5 },
+  });
+  expect(checkConfigFile('weir.yml', yaml)).toEqual([]);
+});
+
+const examples: Record<string, [file: string, env: string, flag: string]> = {
+  'web.listen_address': [':1', ':2', ':3'],
+  'operator.listen_address': [':1', ':2', ':3'],
+  'web.external_url': ['http://file', 'http://env', 'http://flag'],
+  'web.config_file': ['file', 'env', 'flag'],
+  'storage.path': ['file', 'env', 'flag'],
+  'log.level': ['debug', 'warn', 'error'],
+  'log.format': ['pretty', 'json', 'pretty'],
+};
+
+test.each(settings.flatMap(({ yaml, flag, env }) => (yaml && flag && env ? [{ yaml, flag, env }] : [])))(
+  'the flag $flag wins over $env, that over the file, that over the default',
+  ({ yaml: path, flag, env: variable }) => {
+    const [inFile, inEnv, inFlag] = examples[path]!;
+    const [section, key] = path.split('.');
+    const yaml = `${section}: {${key}: '${inFile}'}`;
+    const env = { [variable]: inEnv };
+    const values = (loaded: LoadedConfig) => Object.values(loaded.config[section as 'web']);
+
+    expect(values(load({}))).not.toContain(inFile);
+    expect(values(load({ yaml }))).toContain(inFile);
+    expect(values(load({ yaml, env }))).toContain(inEnv);
+    expect(values(load({ yaml, env, flags: { [flag]: inFlag } }))).toContain(inFlag);
+  },
+);
+
+test('the environment may name the config file', () => {
+  const { config } = loadConfig({
+    flags: {},
+    env: { WEIR_CONFIG_FILE: '/etc/weir.yml' },
+    readFile: (path) => (path === '/etc/weir.yml' ? 'log: {level: warn}' : ''),
+  });
+  expect(config.log.level).toBe('warn');
+});
+
+test('secret files follow the storage path unless the environment names them', () => {
+  const env = { WEIR_STORAGE_PATH: 'a.db', WEIR_SECRET_PEPPER_FILE: '/run/secrets/pepper' };
+  expect(load({ env }).config.secrets).toEqual({ pepperFile: '/run/secrets/pepper', encryptionKeysFile: 'a.db.keys' });
+});
+
+test('an empty environment variable counts as unset, an empty flag does not', () => {
+  expect(load({ env: { WEIR_LOG_LEVEL: '', WEIR_STRAY: '' } })).toEqual(load({}));
+  expect(problemsOf(() => load({ flags: { 'storage.path': '' } }))).toEqual(['--storage.path: The path is empty.']);
+});
+
+test.each(['', '# nothing yet\n', '---\n', 'web:\nlimits:\n', 'web:\n  external_url:\nlimits:\n  series: ~\n'])(
+  'a file that leaves everything out is fine: %j',
+  (yaml) => expect(load({ yaml })).toEqual(load({})),
+);
+
+test('a file from Windows, with byte order mark and CRLF, reads the same', () => {
+  expect(load({ yaml: '\ufefflog:\r\n  level: warn\r\n' }).config.log.level).toBe('warn');
+});
+
+test('all problems are reported at once, each with its place', () => {
+  const yaml = 'web:\n  listen_address: nowhere\nlogs:\n  level: info\ntokens:\n  lifetime: 5m\n';
+  const problems = problemsOf(() =>
+    load({ yaml, env: { WEIR_LOG_LEVEL: 'loud' }, flags: { 'operator.listen-address': '9460' } }),
+  );
+  expect(problems.map((problem) => problem.split(' ', 2).join(' '))).toEqual([
+    'weir.yml:2: web.listen_address:',
+    'weir.yml:3: logs',
+    'weir.yml:6: tokens.lifetime:',
+    '--operator.listen-address: "9460"',
+    'WEIR_LOG_LEVEL: Write',
+  ]);
+});
+
+test('a value in the file is checked even when a flag overrides it', () => {
+  const problems = problemsOf(() => load({ yaml: 'log: {level: loud}', flags: { 'log.level': 'info' } }));
+  expect(problems).toEqual(['weir.yml:1: log.level: Write one of debug, info, warn, error here.']);
+});
+
+test.each([
+  ['web:\n  listen_adress: ":1"', 2, 'web.listen_adress is not a setting; did you mean web.listen_address?'],
+  ['web:\n  listen-address: ":1"', 2, 'web.listen-address is not a setting; did you mean web.listen_address?'],
+  ['\nexternal_url: http://a', 2, 'external_url is not a setting; did you mean web.external_url?'],
+  ['log_level: info', 1, 'log_level is not a setting; did you mean log.level?'],
+  ['log:\n  colour: red', 2, 'log.colour is not a setting; known here: log.level, log.format.'],
+  ['__proto__: {}', 1, '__proto__ is not a setting; known here: web, operator, storage, log, tokens, limits.'],
+])('an unknown key is an error with its line and the nearest known key: %j', (yaml, line, sentence) => {
+  expect(checkConfigFile('weir.yml', yaml)).toEqual([`weir.yml:${line}: ${sentence}`]);
+});
+
+test.each([
+  ['log:\n  level: info\n  level: warn', 'weir.yml:3: level is written twice in one map.'],
+  ['web:\nweb:\n', 'weir.yml:2: web is written twice in one map.'],
+  ['log:\n\tlevel: info', 'weir.yml:2: Tabs are not allowed as indentation.'],
+  ['log: {level: info}\n---\nlog: {level: warn}', 'weir.yml:2: A second document starts here'],
+  ['log:\n  level: !vault x', 'weir.yml:2: Unresolved tag: !vault.'],
+  ['? [a]\n: 1', 'weir.yml:1: A key must be a plain word.'],
+  ['web: &a {}\nlog: *a', 'weir.yml:2: Aliases such as *a are not read here'],
+  ['log:\n  level: *nowhere', 'weir.yml:2: Aliases such as *nowhere are not read here'],
+  ['- web', 'weir.yml:1: This must be a map'],
+  ['web: 8460', 'weir.yml:1: web: This must be a map'],
+])('broken YAML is a problem with its line: %j', (yaml, problem) => {
+  expect(checkConfigFile('weir.yml', yaml)[0]).toContain(problem);
+});
+
+test('nested aliases and deep nesting are refused at once', () => {
+  const levels = Array.from({ length: 30 }, (_, level) => `a${level + 1}: &a${level + 1} [*a${level}, *a${level}]`);
+  expect(checkConfigFile('weir.yml', ['a0: &a0 [x]', ...levels].join('\n'))).not.toEqual([]);
+  expect(checkConfigFile('weir.yml', `web: ${'['.repeat(20_000)}`)).toContain(
+    'weir.yml:1: The file is nested too deeply.',
+  );
+});
+
+test('a file over 1 MiB is refused', () => {
+  const comment = (bytes: number) => `#${'x'.repeat(bytes - 1)}`;
+  expect(checkConfigFile('weir.yml', comment(1024 * 1024))).toEqual([]);
+  expect(checkConfigFile('weir.yml', comment(1024 * 1024 + 1))).toEqual([
+    'weir.yml:1: The file is larger than 1 MiB; settings never are.',
+  ]);
+});
+
+test('a config file that is missing or unreadable is said in a sentence', () => {
+  const failing = (code: string, message: string) => () =>
+    loadConfig({
+      flags: { 'config.file': 'weir.yml' },
+      env: {},
+      readFile: () => {
+        throw Object.assign(new Error(message), { code });
+      },
+    });
+  expect(problemsOf(failing('ENOENT', 'ENOENT: no such file'))).toEqual([
+    'The config file weir.yml does not exist; create it, or leave out --config.file and WEIR_CONFIG_FILE.',
+  ]);
+  expect(problemsOf(failing('EACCES', 'EACCES: permission denied'))).toEqual([
+    'The config file weir.yml cannot be read: EACCES: permission denied.',
+  ]);
+});
+
+test('an unknown WEIR_ variable is a warning that names it and never shows its value', () => {
+  const env = { WEIR_SERVICE_HOST: '10.0.0.7', WEIR_PEPPER: 'hunter2', PATH: '/bin', WEIR_URL: 'http://weir' };
+  const { warnings } = load({ env });
+  expect(otherVariables).toContain('WEIR_URL');
+  expect(warnings).toEqual([
+    'The environment variable WEIR_PEPPER is not a setting of Weir and was ignored.',
+    'The environment variable WEIR_SERVICE_HOST is not a setting of Weir and was ignored.',
+  ]);
+});
+
+test.each([
+  ['https://metrics.example.com', 'https://metrics.example.com'],
+  ['https://metrics.example.com/', 'https://metrics.example.com'],
+  ['http://[::1]:8460/', 'http://[::1]:8460'],
+  ['HTTPS://Metrics.Example.com:443', 'https://metrics.example.com'],
+])('the external URL %s is kept as its origin', (url, origin) => {
+  expect(load({ flags: { 'web.external-url': url } }).config.web.externalUrl).toBe(origin);
+});
+
+test.each([
+  ['metrics.example.com', 'not an http or https URL'],
+  ['ftp://metrics.example.com', 'not an http or https URL'],
+  ['https://', 'not an http or https URL'],
+  ['https://metrics.exa\nmple.com', 'not an http or https URL'],
+  ['https://a.example?', 'query or fragment'],
+  ['https://a.example/#top', 'query or fragment'],
+  ['https://a.example/weir', 'serve Weir at the root of a host name'],
+  ['https://a.example/weir/', 'serve Weir at the root of a host name'],
+  ['https://user:hunter2@a.example/weir?x=1', 'must not carry a user name or password'],
+])('the external URL %j is refused, unquoted', (url, sentence) => {
+  const [problem, ...others] = problemsOf(() => load({ env: { WEIR_WEB_EXTERNAL_URL: url } }));
+  expect(problem).toMatch(/^WEIR_WEB_EXTERNAL_URL: /);
+  expect(problem).toContain(sentence);
+  expect(problem).not.toContain('hunter2');
+  expect(others).toEqual([]);
+});
+
+test.each([
+  ['301s', 301],
+  ['15m', 900],
+  ['1h', 3600],
+])('tokens may live %s', (lifetime, seconds) => {
+  expect(load({ yaml: `tokens: {lifetime: ${lifetime}}` }).config.tokens.lifetimeSeconds).toBe(seconds);
+});
+
+test.each(['300s', '5m', '3601s', '301500ms', '0', '900', 'soon', '[15m]'])('tokens may not live %s', (lifetime) => {
+  expect(checkConfigFile('weir.yml', `tokens:\n  lifetime: ${lifetime}`)).toEqual([
+    expect.stringMatching(/^weir\.yml:2: tokens\.lifetime: /),
+  ]);
+});
+
+test('a limit is a whole number, and 0 switches it off', () => {
+  expect(load({ yaml: 'limits: {series: 0}' }).config.limits).toEqual({ ...defaultLimits, series: 0 });
+  for (const value of ['-1', '1.5', '"100"', '1e30', '50_000', '.inf', '.nan', 'none']) {
+    expect(checkConfigFile('weir.yml', `limits:\n  series: ${value}`)).toEqual([
+      expect.stringMatching(/^weir\.yml:2: limits\.series: /),
+    ]);
+  }
+});
+
+test('nobody can change the config', () => {
+  const { config } = load({ yaml: 'limits: {series: 1}' });
+  for (const part of [config, ...Object.values(config)]) expect(Object.isFrozen(part)).toBe(true);
+  expect(Object.isFrozen(defaultLimits)).toBe(false);
+});
+
+test.each([
+  ['127.0.0.1:8460', '127.0.0.1', 8460],
+  [':8460', undefined, 8460],
+  ['[::]:0', '::', 0],
+  ['localhost:65535', 'localhost', 65535],
+  ['weir-0.weir.svc:80', 'weir-0.weir.svc', 80],
+])('%s is a listen address', (text, host, port) => {
+  expect(parseListenAddress(text)).toEqual({ host, port });
+});
+
+test.each([
+  '',
+  '8460',
+  'localhost',
+  'localhost:',
+  'localhost:http',
+  'localhost:65536',
+  ':-1',
+  '::1:8460',
+  '[localhost]:1',
+  '256.0.0.1:1',
+  '*:8460',
+  'http://localhost:8460',
+  'a b:1',
+  'a:1\n',
+])('%j is no listen address, and the refusal shows how to write one', (text) => {
+  expect(() => parseListenAddress(text)).toThrow(WeirError);
+  expect(() => parseListenAddress(text)).toThrow('write host:port');
+});
+
+test('every setting explains itself, and no two share a name', () => {
+  for (const setting of settings) expect(setting.help).toMatch(/^[A-Z].*\.$/);
+  for (const names of [settings.map(({ flag }) => flag), settings.map(({ env }) => env)]) {
+    const given = names.filter((name) => name !== undefined);
+    expect(new Set(given).size).toBe(given.length);
+  }
+});

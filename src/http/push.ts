@@ -37,7 +37,7 @@ export async function handlePush(
     const { method } = c.env.incoming;
     if (method === 'DELETE') {
       await ingest.delete(endpoint, group);
-      return new Response(null, { status: 202 });
+      return done(202);
     }
     const syntax = pushSyntax(header(c, 'content-type'));
     if (syntax === undefined) throw unsupportedType();
@@ -45,12 +45,15 @@ export async function handlePush(
     const mode = method === 'PUT' ? 'replace-group' : 'replace-families';
     metrics.samples(await ingest.push({ endpoint, limits, group, mode, syntax, body }));
     metrics.pushAccepted();
-    return new Response(null, { status: 200 });
+    return done(200);
   } catch (error) {
     metrics.pushRefused();
     throw error;
   }
 }
+
+/** The Pushgateway's answers have no body. */
+const done = (status: 200 | 202): Response => new Response(null, { status, headers: { 'content-length': '0' } });
 
 /** The body, inflated if it was compressed; refused as soon as it is larger than its limit. */
 async function readInflated(c: Ctx, limits: Limits): Promise<Buffer> {

@@ -87,24 +87,20 @@ export class Scrape {
     const { clock, metrics } = this.options;
     const { incoming, outgoing } = c.env;
     const age = Math.max(0, Math.floor((clock.monotonic() - page.madeAt) / 1000));
-    const headers = [
-      'Content-Type',
-      contentTypes[page.format],
-      'Content-Length',
-      String(body.length),
-      'Vary',
-      'Accept, Accept-Encoding, Authorization',
-      'Cache-Control',
-      'private, no-store',
-      'Age',
-      String(age),
-      'X-Weir-Completeness',
-      page.completeness,
-    ];
-    if (gzip) headers.push('Content-Encoding', 'gzip');
+    const headers: Record<string, string> = {
+      'Content-Type': contentTypes[page.format],
+      'Content-Length': String(body.length),
+      Vary: 'Accept, Accept-Encoding, Authorization',
+      'Cache-Control': 'private, no-store',
+      Age: String(age),
+      'X-Weir-Completeness': page.completeness,
+    };
+    if (gzip) headers['Content-Encoding'] = 'gzip';
+    // Hono makes its own answer to HEAD out of the one to GET.
+    if (incoming.method === 'HEAD') return new Response(null, { headers });
     outgoing.writeHead(200, headers);
-    outgoing.end(incoming.method === 'HEAD' ? undefined : body);
-    metrics.request(200, incoming.method!);
+    outgoing.end(body);
+    metrics.request(200, 'GET');
     return RESPONSE_ALREADY_SENT;
   }
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Sqlite from 'better-sqlite3';
@@ -21,7 +21,9 @@ export function openDatabase(path: string): Db {
   let client: Sqlite.Database;
   try {
     mkdirSync(dirname(file), { recursive: true });
+    const isNew = !existsSync(file);
     client = new Sqlite(file, { timeout: 5000 });
+    if (isNew) chmodSync(file, 0o600);
   } catch (error) {
     throw new OperatorError(`The database ${file} cannot be opened: ${(error as Error).message}.`);
   }
@@ -99,5 +101,3 @@ export function takeLock(
     throw error;
   }
 }
-
-export const databaseExists = (path: string): boolean => existsSync(resolve(path));

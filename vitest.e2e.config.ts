@@ -7,5 +7,7 @@ export default defineConfig({
     fileParallelism: false,
     testTimeout: 180_000,
     hookTimeout: 120_000,
+    ...(process.env.CI ? { reporters: ['default', 'json'] } : {}),
+    outputFile: { json: '.e2e/summary-e2e.json' },
   },
 });

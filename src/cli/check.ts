@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { checkConfigFile } from '../config.js';
-import { reservedMetricPrefix } from '../domain/endpoint.js';
 import { OperatorError, WeirError } from '../domain/errors.js';
 import { defaultLimits } from '../domain/limits.js';
 import { seriesCount } from '../formats/family.js';
@@ -26,22 +25,36 @@ export function checkCommand(): Command {
     .description('Check a page of metrics on standard input, as a push would.')
     .addOption(new Option('--syntax <syntax>', 'Its format.').choices(['text', 'openmetrics']).default('text'))
     .action(({ syntax }: { syntax: Syntax }) => {
-      try {
-        const page = readFileSync(0);
-        const parsed = parseExposition(page, {
-          syntax,
-          labels: [],
-          limits: defaultLimits,
-          reservedPrefix: reservedMetricPrefix,
-        });
-        process.stdout.write(`${seriesCount(parsed)} series in ${parsed.families.length} families: fine.\n`);
-      } catch (error) {
-        if (!(error instanceof WeirError)) throw error;
-        process.stderr.write(`${error.message}\n`);
-        process.exitCode = 1;
-      }
+      const { problems, summary } = checkPage(readFileSync(0), syntax);
+      for (const problem of problems) process.stderr.write(`${problem}\n`);
+      if (problems.length > 0) process.exitCode = 1;
+      else process.stdout.write(`${summary}\n`);
     });
   return check;
+}
+
+const mostProblems = 20;
+
+/** The parser stops at the first fault; a line with one is blanked out and the rest read again, so that all are told. */
+function checkPage(page: Buffer, syntax: Syntax): { problems: string[]; summary: string } {
+  const problems: string[] = [];
+  const lines = page.toString('latin1').split('\n');
+  while (problems.length < mostProblems) {
+    try {
+      const body = Buffer.from(lines.join('\n'), 'latin1');
+      // A page that Weir served carries series of its own, which a push could not.
+      const parsed = parseExposition(body, { syntax, labels: [], limits: defaultLimits, reservedPrefix: '\0' });
+      return { problems, summary: `${seriesCount(parsed)} series in ${parsed.families.length} families: fine.` };
+    } catch (error) {
+      if (!(error instanceof WeirError)) throw error;
+      problems.push(error.message);
+      const { line } = error.facts;
+      // OpenMetrics has no blank lines: the first problem is all that can be said.
+      if (line === undefined || syntax === 'openmetrics' || lines[line - 1] === '') break;
+      lines[line - 1] = '';
+    }
+  }
+  return { problems, summary: '' };
 }
 
 function read(file: string): string {

@@ -27,15 +27,19 @@ export async function serve(config: Config, seams: Seams): Promise<RunningGatewa
   const { log } = seams;
   const tls = readTls(config.web.configFile);
   const gateway = await openGateway(config, seams);
+  const operator = createServer(getRequestListener(gateway.operatorApp.fetch));
+  const answer = getRequestListener(counting(gateway));
+  const publicServer = tls === undefined ? createServer(serverOptions, answer) : tlsServer(tls, answer);
+  const watcher = tls === undefined ? undefined : watchTls(config.web.configFile!, publicServer as TlsServer, seams);
+  /** Backwards: the public listener first, and the operator sees it stop. */
+  const close = async (): Promise<void> => {
+    await closeServer(publicServer);
+    clearInterval(watcher);
+    await gateway.close();
+    await closeServer(operator);
+  };
   try {
-    const operator = createServer(getRequestListener(gateway.operatorApp.fetch));
     const operatorUrl = await listen(operator, config.operator.listenAddress, 'http');
-    const counted = counting(gateway);
-    const answer = getRequestListener((request, env) => counted(request, env as HttpBindings));
-    const publicServer = tls === undefined ? createServer(serverOptions, answer) : tlsServer(tls, answer);
-    Object.assign(publicServer, { keepAliveTimeout: keepAliveMs, requestTimeout: 60_000, headersTimeout: 30_000 });
-    const stopWatching =
-      tls === undefined ? () => {} : watchTls(config.web.configFile!, publicServer as TlsServer, seams);
     const listenUrl = await listen(publicServer, config.web.listenAddress, tls === undefined ? 'http' : 'https');
     const publicUrl = config.web.externalUrl ?? listenUrl;
     await gateway.setExternalUrl(publicUrl);
@@ -48,31 +52,36 @@ export async function serve(config: Config, seams: Seams): Promise<RunningGatewa
       stop: async () => {
         gateway.drain();
         log.info('stopping: requests under way are finished first');
-        await closeServer(publicServer);
-        stopWatching();
-        await gateway.close();
-        await closeServer(operator);
+        await close();
         log.info('stopped');
       },
     };
   } catch (error) {
-    await gateway.close();
+    await close();
     throw error;
   }
 }
 
-/** Two `Authorization` lines must be seen as two, not silently as the first. */
-const serverOptions = { joinDuplicateHeaders: true };
+const serverOptions = {
+  /** Two `Authorization` lines must be seen as two, not silently as the first. */
+  joinDuplicateHeaders: true,
+  keepAliveTimeout: keepAliveMs,
+  headersTimeout: 30_000,
+  requestTimeout: 60_000,
+};
 
 /** Every answer is counted once; a scrape that was written straight to the socket has counted itself. */
-function counting({ app, metrics }: Gateway): (request: Request, env: HttpBindings) => Response | Promise<Response> {
+function counting({ app, metrics }: Gateway): Parameters<typeof getRequestListener>[0] {
   const count = (response: Response, { incoming, outgoing }: HttpBindings): Response => {
     if (!outgoing.headersSent) metrics.request(response.status, incoming.method!);
     return response;
   };
   return (request, env) => {
-    const response = app.fetch(request, env);
-    return response instanceof Promise ? response.then((settled) => count(settled, env)) : count(response, env);
+    const bindings = env as HttpBindings;
+    const response = app.fetch(request, bindings);
+    return response instanceof Promise
+      ? response.then((settled) => count(settled, bindings))
+      : count(response, bindings);
   };
 }
 
@@ -95,6 +104,7 @@ function listen(server: Server | TlsServer, address: string, scheme: 'http' | 'h
 
 /** Accepts no more, ends idle connections at once and the others with their answer. */
 function closeServer(server: Server | TlsServer): Promise<void> {
+  if (!server.listening) return Promise.resolve();
   return new Promise((resolve) => {
     const force = setTimeout(() => server.closeAllConnections(), drainMs);
     server.prependListener('request', (_request, response) => {
@@ -135,7 +145,7 @@ const readCertificate = ({ certFile, keyFile }: WebTls) => ({
 });
 
 /** Takes up a renewed certificate or changed web configuration; one that cannot be used is logged, the old one stays. */
-function watchTls(configFile: string, server: TlsServer, { log }: Seams): () => void {
+function watchTls(configFile: string, server: TlsServer, { log }: Seams): NodeJS.Timeout {
   const files = (): string[] => {
     const tls = readTls(configFile);
     return tls === undefined ? [configFile] : [configFile, tls.certFile, tls.keyFile];
@@ -150,7 +160,7 @@ function watchTls(configFile: string, server: TlsServer, { log }: Seams): () => 
     }
   };
   let seen = stamp();
-  const timer = setInterval(() => {
+  return setInterval(() => {
     const now = stamp();
     if (now === seen) return;
     seen = now;
@@ -164,5 +174,4 @@ function watchTls(configFile: string, server: TlsServer, { log }: Seams): () => 
       log.error({ err: error, file: configFile }, 'the changed certificate cannot be used; the old one stays');
     }
   }, tlsCheckMs).unref();
-  return () => clearInterval(timer);
 }

@@ -18,7 +18,7 @@ export interface LiveProject {
   readonly endpoints: ReadonlyMap<string, MetricsEndpoint>;
   stale: boolean;
   /** By the client's restriction, the endpoints it may see; filled by whoever asks first. */
-  readonly visible: Map<Client, VisibleEndpoints>;
+  readonly visible: WeakMap<Client, VisibleEndpoints>;
 }
 
 export interface VisibleEndpoints {
@@ -86,7 +86,7 @@ export class Directory {
     if (project === undefined) return undefined;
     const endpoints = new Map((await this.store.endpoints.list(id)).map((endpoint) => [endpoint.metricsId, endpoint]));
     const limits = { ...this.baseLimits, ...project.limits };
-    const live: LiveProject = { project, limits, endpoints, stale: false, visible: new Map() };
+    const live: LiveProject = { project, limits, endpoints, stale: false, visible: new WeakMap() };
     this.projects.set(id, live);
     return live;
   }

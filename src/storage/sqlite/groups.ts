@@ -80,6 +80,7 @@ export class SqliteGroups implements GroupStore {
   }
 
   forget(projectId: string | undefined): void {
+    this.nextExpiry = 0;
     if (projectId === undefined) {
       this.shelves.clear();
       this.projectSeries.clear();
@@ -87,7 +88,6 @@ export class SqliteGroups implements GroupStore {
     }
     for (const [id, shelf] of this.shelves.entries()) if (shelf.projectId === projectId) this.shelves.delete(id);
     this.projectSeries.delete(projectId);
-    this.nextExpiry = 0;
   }
 
   async removeExpired(): Promise<number> {
@@ -112,9 +112,9 @@ export class SqliteGroups implements GroupStore {
         try {
           this.apply(pending, now);
         } catch (error) {
+          // A refusal concerns this write alone; a disk that is full or broken, all of them.
+          if (!(error instanceof WeirError)) throw error;
           failed.set(pending, error);
-          // A full disk rolls the whole transaction back.
-          if (!$client.inTransaction) throw error;
         }
       }
       $client.exec('COMMIT');

@@ -64,7 +64,7 @@ export class AccessTokens {
 
   /** `undefined` for anything that is not a token of ours in its time; never throws for what a caller sent. */
   async verify(token: string): Promise<VerifiedToken | undefined> {
-    if (token.length > 4096) return undefined;
+    if (token.length > 4096 || !hasCanonicalSignature(token)) return undefined;
     try {
       const key = this.options.keys.find(decodeProtectedHeader(token).kid);
       if (key === undefined) return undefined;
@@ -77,9 +77,10 @@ export class AccessTokens {
         currentDate: new Date(this.options.clock.now()),
         requiredClaims: ['exp', 'iat', 'sub', 'client_id', 'project', 'scope', 'jti'],
       });
-      const { client_id, sub, project, scope, jti, exp } = payload;
+      const { client_id, sub, project, scope, jti, exp, iat } = payload;
       if (typeof client_id !== 'string' || client_id !== sub) return undefined;
       if (typeof project !== 'string' || typeof scope !== 'string' || typeof jti !== 'string') return undefined;
+      if (iat! * 1000 > this.options.clock.now() + leewaySeconds * 1000) return undefined;
       const endsAt = (exp! + leewaySeconds) * 1000;
       return { clientId: client_id, projectId: project, scopes: scope.split(' ') as Scope[], jti, endsAt };
     } catch (error) {
@@ -89,4 +90,10 @@ export class AccessTokens {
       throw error;
     }
   }
+}
+
+/** One spelling per token: base64url leaves bits of the last character unused, and jose takes padding (RFC 7515 §2). */
+function hasCanonicalSignature(token: string): boolean {
+  const signature = token.slice(token.lastIndexOf('.') + 1);
+  return Buffer.from(signature, 'base64url').toString('base64url') === signature;
 }

@@ -12,14 +12,10 @@ export function header(c: Ctx, name: string): string | undefined {
   return Array.isArray(value) ? value.join(', ') : value;
 }
 
-/** The path as it was sent, percent-escapes and all. */
-export function rawPath(c: Ctx): string {
-  const url = c.env.incoming.url ?? '/';
-  const query = url.indexOf('?');
-  const path = query < 0 ? url : url.slice(0, query);
-  // The absolute form of RFC 9112 §3.2.2.
-  const absolute = /^https?:\/\/[^/]*(.*)$/i.exec(path);
-  return absolute === null ? path : absolute[1] || '/';
+/** The segments of the path that was routed, percent-escapes and all: `/a/b%2Fc` is `['a', 'b%2Fc']`. */
+export function pathSegments(c: Ctx): string[] {
+  const [path = ''] = c.req.url.replace(/^[^:]+:\/\/[^/]*/, '').split(/[?#]/, 1);
+  return path.split('/').slice(1);
 }
 
 /**

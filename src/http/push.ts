@@ -8,7 +8,7 @@ import type { Ingest } from '../ingest/push.js';
 import type { Directory } from '../storage/directory.js';
 import type { OperatorMetrics } from '../telemetry/operator-metrics.js';
 import { type Authenticator, reachEndpoint, reachProject, requireScope } from './authenticate.js';
-import { type Ctx, header, rawPath, readBody } from './context.js';
+import { type Ctx, header, pathSegments, readBody } from './context.js';
 
 const inflate = promisify(gunzip);
 
@@ -28,12 +28,15 @@ export async function handlePush(
 ): Promise<Response> {
   const { authenticator, directory, ingest, metrics } = options;
   const access = await authenticator.authenticate(header(c, 'authorization'));
+  // A push waits for the disk anyway: it may as well know the newest limits and settings.
+  await directory.sync();
   const project = await reachProject(access, projectId, directory);
   requireScope(access, 'write:metrics');
   const endpoint = await reachEndpoint(access, project, metricsId, directory);
   const { limits } = project;
   try {
-    const group = readGrouping(/^\/api\/v1\/[^/]+\/[^/]+\/metrics(.*)$/s.exec(rawPath(c))![1]!, limits);
+    // After api, v1, project, metricsId, metrics.
+    const group = readGrouping(pathSegments(c).slice(5), limits);
     const { method } = c.env.incoming;
     if (method === 'DELETE') {
       await ingest.delete(endpoint, group);

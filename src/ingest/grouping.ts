@@ -5,13 +5,13 @@ import { type Limits, limitExceeded } from '../domain/limits.js';
 import type { GroupKey } from '../storage/store.js';
 
 /**
- * The grouping labels of a push URL, from what follows `…/metrics`: nothing, or `/job/<job>{/<label>/<value>}`, still
- * percent-encoded. A label name ending in `@base64` has its value in URL-safe base64, `=` alone for an empty one.
+ * The grouping labels of a push URL, from the path segments after `…/metrics`: none, or `job`, `<job>` and more pairs,
+ * still percent-encoded. A label name ending in `@base64` has its value in URL-safe base64, `=` alone for an empty one.
  * As in the Pushgateway's README, "URL".
  */
-export function readGrouping(path: string, limits: Limits): GroupKey {
+export function readGrouping(path: readonly string[], limits: Limits): GroupKey {
   const labels = new Map<string, string>();
-  const segments = path.replace(/\/$/, '').split('/').slice(1);
+  const segments = path.at(-1) === '' ? path.slice(0, -1) : path;
   if (segments.length % 2 === 1) throw refused('must be pairs of a label name and a value');
   for (let i = 0; i < segments.length; i += 2) {
     const [name, value] = readPair(segments[i]!, segments[i + 1]!);

@@ -7,7 +7,7 @@ import type { Change, ClientWithSecrets, Store } from './store.js';
 
 /** A client as it is now. Whoever keeps one must look at `stale` before trusting it. */
 export interface LiveClient extends ClientWithSecrets {
-  /** Set when the store has said something newer. */
+  /** Set when the store has said something newer, or when it is no longer watched. */
   stale: boolean;
 }
 
@@ -16,7 +16,6 @@ export interface LiveProject {
   /** The configuration's limits with the project's own over them. */
   readonly limits: Limits;
   readonly endpoints: ReadonlyMap<string, MetricsEndpoint>;
-  stale: boolean;
   /** By the client's restriction, the endpoints it may see; filled by whoever asks first. */
   readonly visible: WeakMap<Client, VisibleEndpoints>;
 }
@@ -35,7 +34,13 @@ export interface VisibleEndpoints {
 export class Directory {
   private readonly store: Store;
   private readonly baseLimits: Limits;
-  private readonly clients = new LRUCache<string, LiveClient>({ max: 50_000 });
+  private readonly clients = new LRUCache<string, LiveClient>({
+    max: 50_000,
+    // Whoever keeps a client that memory has no room for would not learn of its end.
+    dispose: (client) => {
+      client.stale = true;
+    },
+  });
   private readonly projects = new LRUCache<string, LiveProject>({ max: 10_000 });
   private readonly listeners: ((changes: readonly Change[] | undefined) => void)[] = [];
   private seen = 0;
@@ -86,7 +91,7 @@ export class Directory {
     if (project === undefined) return undefined;
     const endpoints = new Map((await this.store.endpoints.list(id)).map((endpoint) => [endpoint.metricsId, endpoint]));
     const limits = { ...this.baseLimits, ...project.limits };
-    const live: LiveProject = { project, limits, endpoints, stale: false, visible: new WeakMap() };
+    const live: LiveProject = { project, limits, endpoints, visible: new WeakMap() };
     this.projects.set(id, live);
     return live;
   }
@@ -102,27 +107,17 @@ export class Directory {
   }
 
   private evict({ noun, id }: Change): void {
-    if (noun === 'client') {
-      const client = this.clients.get(id);
-      if (client !== undefined) client.stale = true;
-      this.clients.delete(id);
-    }
+    if (noun === 'client') this.clients.delete(id);
     if (noun === 'project') {
-      const project = this.projects.get(id);
-      if (project !== undefined) project.stale = true;
       this.projects.delete(id);
       // Its clients may have gone with it.
       for (const [clientId, live] of this.clients.entries()) {
-        if (live.client.projectId !== id) continue;
-        live.stale = true;
-        this.clients.delete(clientId);
+        if (live.client.projectId === id) this.clients.delete(clientId);
       }
     }
   }
 
   private evictAll(): void {
-    for (const client of this.clients.values()) client.stale = true;
-    for (const project of this.projects.values()) project.stale = true;
     this.clients.clear();
     this.projects.clear();
   }

@@ -167,7 +167,13 @@ export class SqliteGroups implements GroupStore {
   private replace(shelf: Shelf, at: MetricsEndpoint, key: GroupKey, group: Group | undefined): void {
     const gained = shelf.replace(key.text, group);
     this.projectSeries.set(at.projectId, (this.projectSeries.get(at.projectId) ?? 0) + gained);
-    this.shelves.set(at.id, shelf);
+    this.weigh(at.id, shelf);
+  }
+
+  /** The cache asks for a weight only when an entry is new to it. */
+  private weigh(endpointId: number, shelf: Shelf): void {
+    this.shelves.delete(endpointId);
+    this.shelves.set(endpointId, shelf);
   }
 
   private shelf(endpointId: number, projectId: string): Shelf {
@@ -196,7 +202,7 @@ export class SqliteGroups implements GroupStore {
       const shelf = this.shelves.get(endpointId);
       if (shelf === undefined) continue;
       shelf.replace(key, undefined);
-      this.shelves.set(endpointId, shelf);
+      this.weigh(endpointId, shelf);
     }
     // Which projects they were of is not worth a join: the counts are read again when asked for.
     if (dead.length > 0) this.projectSeries.clear();

@@ -1,7 +1,8 @@
 import { readFileSync, statSync } from 'node:fs';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { createSecureContext } from 'node:tls';
 import { getRequestListener, type HttpBindings } from '@hono/node-server';
 import { type Config, parseListenAddress } from './config.js';
 import { OperatorError } from './domain/errors.js';
@@ -26,10 +27,14 @@ const tlsCheckMs = 1_000;
 export async function serve(config: Config, seams: Seams): Promise<RunningGateway> {
   const { log } = seams;
   const tls = readTls(config.web.configFile);
+  if (tls !== undefined) checkCertificate(tls);
   const gateway = await openGateway(config, seams);
   const operator = createServer(getRequestListener(gateway.operatorApp.fetch));
   const answer = getRequestListener(counting(gateway));
-  const publicServer = tls === undefined ? createServer(serverOptions, answer) : tlsServer(tls, answer);
+  const publicServer =
+    tls === undefined
+      ? createServer(serverOptions, answer)
+      : createTlsServer({ ...serverOptions, ...readCertificate(tls) }, answer);
   const watcher = tls === undefined ? undefined : watchTls(config.web.configFile!, publicServer as TlsServer, seams);
   /** Backwards: the public listener first, and the operator sees it stop. */
   const close = async (): Promise<void> => {
@@ -130,9 +135,10 @@ function readTls(path: string | undefined): WebTls | undefined {
   }
 }
 
-function tlsServer(tls: WebTls, answer: RequestListener): TlsServer {
+/** Before anything is opened: a certificate and key that do not fit are the commonest mistake here. */
+function checkCertificate(tls: WebTls): void {
   try {
-    return createTlsServer({ ...serverOptions, ...readCertificate(tls) }, answer);
+    createSecureContext(readCertificate(tls));
   } catch (error) {
     throw new OperatorError(`The certificate ${tls.certFile} or its key cannot be used: ${(error as Error).message}.`);
   }

@@ -12,6 +12,8 @@ export interface PrometheusConfigOptions {
   readonly clientSecret: string;
   /** The authority that signed the gateway's certificate, when the system does not know it. */
   readonly caFile?: string;
+  /** Alert rules to load; a relative path starts at the configuration's folder. */
+  readonly ruleFile?: string;
 }
 
 /** The text of a `prometheus.yml` that scrapes one project and the gateway itself, ready to use: it holds the secret. */
@@ -26,6 +28,7 @@ export function prometheusConfig(options: PrometheusConfigOptions): string {
   // Version 1.1, as Prometheus reads it: quotes the words (yes, on) and numbers that only 1.1 takes for something else.
   const config = new Document(
     {
+      ...(options.ruleFile === undefined ? {} : { rule_files: [options.ruleFile] }),
       scrape_configs: [
         {
           job_name: 'weir',

@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, get, type RequestOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { type DemoCertificate, writeDemoCertificate } from '../../src/demo/certificate.js';
+import { certificateNames, type DemoCertificate, writeDemoCertificate } from '../../src/demo/certificate.js';
 
 const dir = mkdtempSync(join(tmpdir(), 'weir-certificate-'));
 const now = Date.now();
@@ -63,6 +63,17 @@ describe('the certificate', () => {
     expect(certificate().checkIP('127.0.0.2')).toBeUndefined();
   });
 
+  test('is for other names too, when they are asked for', async () => {
+    const { certFile } = await writeDemoCertificate(mkdtempSync(join(dir, 'names-')), now, [
+      '127.0.0.2',
+      'demo.example',
+    ]);
+    const other = new X509Certificate(readFileSync(certFile));
+    expect(other.checkIP('127.0.0.2')).toBe('127.0.0.2');
+    expect(other.checkHost('demo.example')).toBe('demo.example');
+    expect(other.checkIP('127.0.0.1')).toBe('127.0.0.1');
+  });
+
   test('is an authority that vouches for itself', () => {
     expect(certificate().ca).toBe(true);
     expect(certificate().checkIssued(certificate())).toBe(true);
@@ -76,6 +87,22 @@ describe('the certificate', () => {
     expect(Date.parse(certificate().validFrom)).toBeLessThan(now);
     expect(Date.parse(certificate().validFrom)).toBeGreaterThan(now - 2 * 3_600_000);
     expect(Math.round((Date.parse(certificate().validTo) - now) / 86_400_000)).toBe(365);
+  });
+});
+
+describe('the names of a server', () => {
+  test.each([
+    ['127.0.0.2:8460', ['127.0.0.2']],
+    ['[::1]:0', ['::1']],
+    [':8460', [hostname()]],
+    ['0.0.0.0:8460', [hostname()]],
+    ['[::]:8460', [hostname()]],
+  ])('at %s are %j beside the loopback ones', async (address, names) => {
+    expect(await certificateNames(address)).toEqual(names);
+  });
+
+  test('include the address that a name leads to', async () => {
+    expect(await certificateNames('localhost:0')).toEqual(['localhost', expect.stringMatching(/^(127\.0\.0\.1|::1)$/)]);
   });
 });
 

@@ -64,6 +64,11 @@ describe('prometheus.yml', () => {
     expect(prometheusConfig({ ...options, caFile: '/tmp/weir.crt' })).not.toContain('tls_config');
   });
 
+  test('loads a rule file, where there is one', () => {
+    expect(read(prometheusConfig({ ...options, ruleFile: 'alerts.yml' })).rule_files).toEqual(['alerts.yml']);
+    expect(read(prometheusConfig(options))).not.toHaveProperty('rule_files');
+  });
+
   test('keeps the path of an external URL', () => {
     const [weir] = read(prometheusConfig({ ...options, publicUrl: 'https://vendor.example/weir/' })).scrape_configs;
     expect(weir.metrics_path).toBe('/weir/api/v1/demo/metrics');

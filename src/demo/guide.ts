@@ -1,0 +1,102 @@
+import { alertRules } from './alert-rules.js';
+import { catalogue } from './catalogue.js';
+import type { DemoInstance } from './instances.js';
+
+export interface GuideOptions {
+  readonly publicUrl: string;
+  readonly operatorUrl: string;
+  readonly projectId: string;
+  readonly instances: readonly (DemoInstance & { readonly metricsId: string })[];
+  /** The client that may `read:metrics`. */
+  readonly clientId: string;
+  readonly clientSecret: string;
+  readonly folder: string;
+  /** Whether the folder outlives the demo. */
+  readonly keep: boolean;
+  readonly prometheusFile: string;
+  readonly caFile?: string;
+  /** As a duration is written. */
+  readonly interval: string;
+  /** Whether curl would send requests for this machine to a proxy. */
+  readonly behindProxy: boolean;
+}
+
+/** All that a newcomer needs to look around. The three lines that begin with `curl` work when pasted alone. */
+export function guide(options: GuideOptions): string {
+  const { publicUrl, operatorUrl, folder, keep, projectId, instances, interval, prometheusFile, caFile } = options;
+  const faulty = instances.find(({ profile }) => profile === 'faulty')!;
+  const curl = curlLines(options, faulty.metricsId);
+  return `
+Running, until you press Ctrl-C:
+
+${columns([
+  ['gateway', publicUrl, 'tokens, pushes and pages'],
+  ['operator', operatorUrl, "the gateway's own /metrics, /-/healthy, /-/ready"],
+  ['folder', folder, `SQLite database and prometheus.yml; ${keep ? 'kept' : 'removed'} at the end`],
+  ...(caFile === undefined ? [] : [['certificate', caFile, 'made for this run; clients must be told to trust it']]),
+])}
+
+Project "${projectId}" has ${instances.length} simulated instances. Each pushes ${catalogue.length} metrics every ${interval}:
+
+${columns([['NAME', 'METRICS ID', 'STATE'], ...instances.map(({ name, metricsId, state }) => [name, metricsId, state])])}
+
+Paste any of these into another terminal.
+
+A token, as a scraper gets it:
+${curl.token}
+
+The page of ${faulty.name}:
+${curl.endpointPage}
+
+The page of the whole project (a page is at most 30 s old):
+${curl.projectPage}
+
+Prometheus, which will show it all at http://127.0.0.1:9090:
+prometheus --config.file=${shellWord(prometheusFile)}
+
+The fault is in ${faulty.name}. These alerts of that Prometheus will find it:
+
+${columns(alertRules.map(({ alert, when, for: held }) => [alert, when, held === undefined ? 'at once' : `for ${held}`]))}
+
+For a gateway of your own, see README.md and prometheus-example.yml.
+Ctrl-C stops the demo${keep ? '' : ' and removes its folder'}.
+`;
+}
+
+/** Commands that need nothing but curl, sed and a shell. */
+export function curlLines(
+  { publicUrl, projectId, clientId, clientSecret, caFile, behindProxy }: GuideOptions,
+  metricsId: string,
+): { token: string; endpointPage: string; projectPage: string } {
+  const curl = [
+    'curl -sS',
+    ...(behindProxy ? ["--noproxy '*'"] : []),
+    ...(caFile === undefined ? [] : [`--cacert ${shellWord(caFile)}`]),
+  ].join(' ');
+  const form = `-u ${clientId}:${clientSecret} -d grant_type=client_credentials`;
+  const token = `${curl} ${form} ${shellWord(`${publicUrl}/oauth/token`)}`;
+  const bearer = `Bearer $(${token} | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')`;
+  const page = (path: string) =>
+    `${curl} -H "Authorization: ${bearer}" ${shellWord(`${publicUrl}/api/v1/${projectId}/${path}`)}`;
+  return { token, endpointPage: page(`${metricsId}/metrics`), projectPage: page('metrics') };
+}
+
+/** As one word of a POSIX shell, also within `"$(…)"`. */
+export function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/** Whether the environment names a proxy that curl would take for a URL of this machine. */
+export function curlUsesProxy(env: Readonly<Record<string, string | undefined>>, scheme: 'http' | 'https'): boolean {
+  // curl reads HTTP_PROXY in lower case only.
+  const names = scheme === 'http' ? ['http_proxy'] : ['https_proxy', 'HTTPS_PROXY'];
+  return [...names, 'all_proxy', 'ALL_PROXY'].some((name) => (env[name] ?? '') !== '');
+}
+
+/** Lines of aligned columns, indented. */
+function columns(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows
+    .map((row) => `  ${row.map((text, column) => text.padEnd(widths[column]!)).join('  ')}`.trimEnd())
+    .join('\n');
+}

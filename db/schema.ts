@@ -48,6 +48,12 @@ export const client = sqliteTable(
     endpoints: text('endpoints'),
     createdAt: integer('created_at').notNull(),
     disabledAt: integer('disabled_at'),
+    /** Whether id and secret are taken by HTTP Basic on the metrics routes themselves. */
+    allowBasic: integer('allow_basic', { mode: 'boolean' }).notNull().default(false),
+    /** Where the client publishes its public keys, besides those registered here. */
+    jwksUrl: text('jwks_url'),
+    /** Tokens carry the number they were issued under; raising it ends all of them. */
+    tokenGeneration: integer('token_generation').notNull().default(1),
   },
   (table) => [index('client_of_project').on(table.projectId)],
 );
@@ -63,8 +69,102 @@ export const clientSecret = sqliteTable(
     mac: blob('mac', { mode: 'buffer' }).notNull(),
     createdAt: integer('created_at').notNull(),
     expiresAt: integer('expires_at'),
+    /** Tokens it obtained are refused, too. The row stays until the last of them has ended. */
+    revokedAt: integer('revoked_at'),
+    lastUsedAt: integer('last_used_at'),
+    lastUsedIp: text('last_used_ip'),
+    lastUsedAgent: text('last_used_agent'),
   },
   (table) => [index('secret_of_client').on(table.clientId)],
+);
+
+/** Public keys a client proves itself with, instead of a secret. */
+export const clientKey = sqliteTable(
+  'client_key',
+  {
+    clientId: text('client_id')
+      .notNull()
+      .references(() => client.id, { onDelete: 'cascade' }),
+    kid: text('kid').notNull(),
+    /** Public JWK as JSON. */
+    jwk: text('jwk').notNull(),
+    createdAt: integer('created_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.clientId, table.kid] })],
+);
+
+/** Long-lived opaque tokens for scrapers that cannot do OAuth2. */
+export const scrapeToken = sqliteTable(
+  'scrape_token',
+  {
+    id: text('id').primaryKey(),
+    clientId: text('client_id')
+      .notNull()
+      .references(() => client.id, { onDelete: 'cascade' }),
+    /** HMAC-SHA-256 of the token under the pepper. */
+    mac: blob('mac', { mode: 'buffer' }).notNull(),
+    createdAt: integer('created_at').notNull(),
+    expiresAt: integer('expires_at').notNull(),
+    lastUsedAt: integer('last_used_at'),
+    lastUsedIp: text('last_used_ip'),
+    lastUsedAgent: text('last_used_agent'),
+  },
+  (table) => [index('scrape_token_of_client').on(table.clientId)],
+);
+
+/** Single access tokens refused before their end. */
+export const revokedToken = sqliteTable(
+  'revoked_token',
+  {
+    jti: text('jti').primaryKey(),
+    clientId: text('client_id')
+      .notNull()
+      .references(() => client.id, { onDelete: 'cascade' }),
+    /** When the token would have ended anyway, leeway included. */
+    endsAt: integer('ends_at').notNull(),
+  },
+  (table) => [index('revoked_token_of_client').on(table.clientId)],
+);
+
+/** Client assertions that were taken: each is good once. */
+export const usedAssertion = sqliteTable(
+  'used_assertion',
+  {
+    clientId: text('client_id').notNull(),
+    jti: text('jti').notNull(),
+    endsAt: integer('ends_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.clientId, table.jti] }), index('assertion_by_end').on(table.endsAt)],
+);
+
+/** Who is answered 429 for wrong secrets: a client id, known or not, from one address. */
+export const ban = sqliteTable(
+  'ban',
+  {
+    clientId: text('client_id').notNull(),
+    address: text('address').notNull(),
+    createdAt: integer('created_at').notNull(),
+    endsAt: integer('ends_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.clientId, table.address] })],
+);
+
+/** Who did what to which noun, from where, when. Never a secret. */
+export const auditEvent = sqliteTable(
+  'audit_event',
+  {
+    id: integer('id').primaryKey({ autoIncrement: true }),
+    at: integer('at').notNull(),
+    /** `cli:<user>`, `client:<id>` or `system`. */
+    actor: text('actor').notNull(),
+    /** Noun and verb, such as `client.rotate`. */
+    action: text('action').notNull(),
+    /** What it was done to, such as `client:<id>`. */
+    object: text('object').notNull(),
+    projectId: text('project_id'),
+    ip: text('ip'),
+  },
+  (table) => [index('audit_of_project').on(table.projectId, table.id)],
 );
 
 export const signingKey = sqliteTable('signing_key', {
@@ -76,6 +176,8 @@ export const signingKey = sqliteTable('signing_key', {
   /** Private JWK, encrypted (see src/auth/envelope.ts). */
   privateJwk: blob('private_jwk', { mode: 'buffer' }).notNull(),
   createdAt: integer('created_at').notNull(),
+  /** When the last token it signed has ended, or at once when it was retired by hand; null while it may sign. */
+  endsAt: integer('ends_at'),
 });
 
 /** Issuers this gateway has signed as: tokens of a former external URL stay good until they end. */
@@ -115,7 +217,7 @@ export const pushGroup = sqliteTable(
 /** What was changed about projects, endpoints, clients and keys, for processes that hold it in memory. */
 export const change = sqliteTable('change', {
   seq: integer('seq').primaryKey({ autoIncrement: true }),
-  noun: text('noun', { enum: ['project', 'client', 'key'] }).notNull(),
+  noun: text('noun', { enum: ['project', 'client', 'key', 'ban'] }).notNull(),
   id: text('id').notNull(),
   at: integer('at').notNull(),
 });

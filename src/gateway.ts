@@ -5,7 +5,7 @@ import { ProjectAdmin } from './admin/projects.js';
 import { AccessTokens } from './auth/access-token.js';
 import { Envelope } from './auth/envelope.js';
 import { isExposed, readOrCreateKeys } from './auth/key-file.js';
-import { SecretHasher } from './auth/secrets.js';
+import { pepperFact, SecretHasher } from './auth/secrets.js';
 import { SigningKeys } from './auth/signing-keys.js';
 import { TokenService } from './auth/token-service.js';
 import type { Config } from './config.js';
@@ -59,8 +59,9 @@ const syncEveryMs = 250;
 const sweepEveryMs = 5_000;
 const housekeepingEveryMs = 300_000;
 const changeLogKeptMs = 86_400_000;
-/** The longest token lifetime that can be configured, its leeway, and twice the housekeeping interval. */
-const issuerKeptMs = 3_600_000 + 60_000 + 2 * housekeepingEveryMs;
+/** No token lives longer: the longest lifetime that can be configured, and the leeway. */
+const tokensKeptMs = 3_600_000 + 60_000;
+const issuerKeptMs = tokensKeptMs + 2 * housekeepingEveryMs;
 
 /** The only place where parts are put together. Throws `OperatorError` with what to do when it cannot open. */
 export async function openGateway(config: Config, seams: Seams): Promise<Gateway> {
@@ -75,12 +76,13 @@ export async function openGateway(config: Config, seams: Seams): Promise<Gateway
   });
   try {
     const { encryptionKeysFile, pepperFile } = config.secrets;
-    const envelope = new Envelope(readOrCreateKeys(encryptionKeysFile, 'encryption keys', random), random);
+    const isNew = (await store.keys.list()).length === 0;
+    const envelope = new Envelope(readOrCreateKeys(encryptionKeysFile, 'encryption keys', random, isNew), random);
     for (const file of [pepperFile, encryptionKeysFile]) {
       if (isExposed(file)) log.warn({ file }, 'others than the owner may read this file; chmod 600 it');
     }
-    const keys = new SigningKeys(store.keys, envelope);
-    await keys.load(clock.now());
+    const keys = new SigningKeys({ store: store.keys, envelope, now: () => clock.now(), keptMs: tokensKeptMs });
+    await keys.load();
 
     const directory = new Directory(store, config.limits);
     directory.onChange((changes) => {
@@ -107,8 +109,15 @@ export async function openGateway(config: Config, seams: Seams): Promise<Gateway
       log,
     });
 
+    let formerIssuers: readonly string[] = [];
     const useIssuer = async (): Promise<void> => {
-      tokens.setIssuer(issuer, await store.issuers.use(issuer, clock.now(), clock.now() - issuerKeptMs));
+      try {
+        formerIssuers = await store.issuers.use(issuer, clock.now(), clock.now() - issuerKeptMs);
+      } catch (error) {
+        // Not worth failing for: on a full disk the gateway goes on serving, and says so on /-/ready.
+        log.error({ err: error }, 'the store takes no writes');
+      }
+      tokens.setIssuer(issuer, formerIssuers);
     };
     const stopTimers = startTimers(log, [
       [syncEveryMs, () => directory.sync()],
@@ -174,7 +183,8 @@ export async function openStore(
     ...(groupMemoryBytes === undefined ? {} : { groupMemoryBytes }),
   });
   try {
-    const hasher = new SecretHasher(readOrCreateKeys(config.secrets.pepperFile, 'pepper', random)[0]!);
+    const isNew = (await store.facts.get(pepperFact)) === undefined;
+    const hasher = new SecretHasher(readOrCreateKeys(config.secrets.pepperFile, 'pepper', random, isNew)[0]!);
     await hasher.confirm(store.facts, config.secrets.pepperFile);
     const admin = {
       projects: new ProjectAdmin(store, clock),

@@ -1,12 +1,13 @@
 import { readFileSync, statSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer, Server as TlsServer } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import { getRequestListener, type HttpBindings } from '@hono/node-server';
 import { type Config, parseListenAddress } from './config.js';
-import { OperatorError } from './domain/errors.js';
+import { OperatorError, WeirError } from './domain/errors.js';
 import { type Gateway, openGateway, type Seams } from './gateway.js';
+import { errorResponse } from './http/errors.js';
 import { parseWebConfig, type WebTls } from './web-config.js';
 
 export interface RunningGateway {
@@ -30,18 +31,20 @@ export async function serve(config: Config, seams: Seams): Promise<RunningGatewa
   if (tls !== undefined) checkCertificate(tls);
   const gateway = await openGateway(config, seams);
   const operator = createServer(getRequestListener(gateway.operatorApp.fetch));
-  const answer = getRequestListener(counting(gateway));
+  const underWay = new Set<HttpBindings['outgoing']>();
+  const answer = listener({ ...gateway, log }, underWay);
   const publicServer =
     tls === undefined
       ? createServer(serverOptions, answer)
       : createTlsServer({ ...serverOptions, ...readCertificate(tls) }, answer);
   const watcher = tls === undefined ? undefined : watchTls(config.web.configFile!, publicServer as TlsServer, seams);
+  const [silent, silentOperator] = [silentConnections(publicServer), silentConnections(operator)];
   /** Backwards: the public listener first, and the operator sees it stop. */
   const close = async (): Promise<void> => {
-    await closeServer(publicServer);
+    await closeServer(publicServer, silent, underWay as Set<ServerResponse>);
     clearInterval(watcher);
     await gateway.close();
-    await closeServer(operator);
+    await closeServer(operator, silentOperator, []);
   };
   try {
     const operatorUrl = await listen(operator, config.operator.listenAddress, 'http');
@@ -75,19 +78,29 @@ const serverOptions = {
   requestTimeout: 60_000,
 };
 
-/** Every answer is counted once; a scrape that was written straight to the socket has counted itself. */
-function counting({ app, metrics }: Gateway): Parameters<typeof getRequestListener>[0] {
+/**
+ * Hands requests to the app. Every answer is counted once; a scrape that was written straight to the socket has counted
+ * itself. Answers that took more than one turn are known in `underWay`, for a stop that comes meanwhile.
+ */
+function listener({ app, metrics, log }: Gateway & Pick<Seams, 'log'>, underWay: Set<HttpBindings['outgoing']>) {
   const count = (response: Response, { incoming, outgoing }: HttpBindings): Response => {
     if (!outgoing.headersSent) metrics.request(response.status, incoming.method!);
     return response;
   };
-  return (request, env) => {
-    const bindings = env as HttpBindings;
-    const response = app.fetch(request, bindings);
-    return response instanceof Promise
-      ? response.then((settled) => count(settled, bindings))
-      : count(response, bindings);
-  };
+  return getRequestListener(
+    (request, env) => {
+      const bindings = env as HttpBindings;
+      const response = app.fetch(request, bindings);
+      if (!(response instanceof Promise)) return count(response, bindings);
+      underWay.add(bindings.outgoing);
+      return response.then((settled) => count(settled, bindings)).finally(() => underWay.delete(bindings.outgoing));
+    },
+    // What is no proper request at all, such as one with a malformed Host.
+    {
+      errorHandler: (error) =>
+        errorResponse(new WeirError('invalid', 'The request is malformed.', {}, error), false, log),
+    },
+  );
 }
 
 /** Gives the URL it really listens on. */
@@ -107,11 +120,29 @@ function listen(server: Server | TlsServer, address: string, scheme: 'http' | 'h
   });
 }
 
+/** Connections on which no request has come yet: Node does not count them as idle. */
+function silentConnections(server: Server | TlsServer): Set<Socket> {
+  const silent = new Set<Socket>();
+  server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', (socket: Socket) => {
+    silent.add(socket);
+    socket.once('close', () => silent.delete(socket));
+  });
+  server.on('request', ({ socket }) => {
+    if (silent.size > 0) silent.delete(socket);
+  });
+  return silent;
+}
+
 /** Accepts no more, ends idle connections at once and the others with their answer. */
-function closeServer(server: Server | TlsServer): Promise<void> {
+function closeServer(
+  server: Server | TlsServer,
+  silent: Set<Socket>,
+  underWay: Iterable<ServerResponse>,
+): Promise<void> {
   if (!server.listening) return Promise.resolve();
   return new Promise((resolve) => {
     const force = setTimeout(() => server.closeAllConnections(), drainMs);
+    for (const response of underWay) response.shouldKeepAlive = false;
     server.prependListener('request', (_request, response) => {
       response.shouldKeepAlive = false;
     });
@@ -121,6 +152,7 @@ function closeServer(server: Server | TlsServer): Promise<void> {
       clearInterval(idle);
       resolve();
     });
+    for (const socket of silent) socket.destroy();
     server.closeIdleConnections();
   });
 }

@@ -45,6 +45,9 @@ export class ClientAdmin {
       endpoints: narrowed,
       createdAt: now,
       disabledAt: null,
+      allowBasic: false,
+      jwksUrl: null,
+      tokenGeneration: 1,
     };
     const secret = newClientSecret(this.random);
     await this.store.clients.create(client, this.hasher.newRecord(client.id, secret, now, this.random));

@@ -9,8 +9,16 @@ const keyBytes = 32;
  * The 256-bit keys in a file, one in base64url on each line; blank lines and `#` comments aside. A missing file is made
  * with one new key and mode 0600; when several processes try at once, one wins and all read the same.
  */
-export function readOrCreateKeys(path: string, purpose: string, random: RandomBytes): Buffer[] {
-  if (!existsSync(path)) createKeyFile(path, purpose, random);
+export function readOrCreateKeys(path: string, purpose: string, random: RandomBytes, mayCreate = true): Buffer[] {
+  if (!existsSync(path)) {
+    // A fresh one beside old data would be wrong, and would stand in the way of the right one.
+    if (!mayCreate) {
+      throw new OperatorError(
+        `The ${purpose} file ${path} is missing, and the database holds what was made with it. Bring it back.`,
+      );
+    }
+    createKeyFile(path, purpose, random);
+  }
   let text: string;
   try {
     text = readFileSync(path, 'utf8');

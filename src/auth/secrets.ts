@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import type { ClientSecret } from '../domain/client.js';
+import { type ClientSecret, isSecretAlive } from '../domain/client.js';
 import { OperatorError } from '../domain/errors.js';
 import { newSecretId, type RandomBytes } from '../domain/ids.js';
 import type { FactStore } from '../storage/store.js';
@@ -25,20 +25,29 @@ export class SecretHasher {
     let found: ClientSecret | undefined;
     for (const secret of secrets) {
       const same = timingSafeEqual(secret.mac, mac);
-      if (same && (secret.expiresAt === null || secret.expiresAt > now)) found = secret;
+      if (same && isSecretAlive(secret, now)) found = secret;
     }
     if (secrets.length === 0) timingSafeEqual(mac, noMac);
     return found;
   }
 
   newRecord(clientId: string, secret: string, now: number, random: RandomBytes): ClientSecret {
-    return { id: newSecretId(random), clientId, mac: this.mac(secret), createdAt: now, expiresAt: null };
+    return {
+      id: newSecretId(random),
+      clientId,
+      mac: this.mac(secret),
+      createdAt: now,
+      expiresAt: null,
+      revokedAt: null,
+      lastUse: null,
+    };
   }
 
   /** Refuses to go on with a pepper that is not the one this store's secrets were made with: all would be wrong. */
   async confirm(facts: FactStore, pepperFile: string): Promise<void> {
     const fingerprint = this.mac('weir pepper fingerprint').toString('base64url').slice(0, 16);
-    if ((await facts.establish('pepper_fingerprint', fingerprint)) !== fingerprint) {
+    const known = (await facts.get(pepperFact)) ?? (await facts.establish(pepperFact, fingerprint));
+    if (known !== fingerprint) {
       throw new OperatorError(
         `The pepper in ${pepperFile} is not the one this database's client secrets were made with. ` +
           'Bring back the file that belongs to it (WEIR_SECRET_PEPPER_FILE, by default beside it with ending ".pepper").',
@@ -46,5 +55,8 @@ export class SecretHasher {
     }
   }
 }
+
+/** The fact that says which pepper a store's secrets were made with. */
+export const pepperFact = 'pepper_fingerprint';
 
 const noMac = Buffer.alloc(32);

@@ -1,7 +1,11 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { calculateJwkThumbprint, type JWK } from 'jose';
+import { WeirError } from '../domain/errors.js';
 import type { KeyStore, StoredKey } from '../storage/store.js';
 import type { Envelope } from './envelope.js';
+
+export const signingAlgorithms = ['ES256', 'EdDSA', 'RS256'] as const;
+export type SigningAlgorithm = (typeof signingAlgorithms)[number];
 
 export interface VerificationKey {
   readonly kid: string;
@@ -10,36 +14,89 @@ export interface VerificationKey {
   readonly publicJwk: JWK;
 }
 
+export interface SigningKeysOptions {
+  readonly store: KeyStore;
+  readonly envelope: Envelope;
+  readonly now: () => number;
+  /** How long a key is kept after it signed its last token: the longest lifetime of a token, and the leeway. */
+  readonly keptMs: number;
+}
+
 /**
- * The gateway's own keys: one signs, all that are not gone verify. They live in the store, encrypted, so that a restart
- * invalidates no token.
+ * The gateway's own keys. `current` signs; `next` is published before it does, so that whoever keeps a copy of the JWKS
+ * has it in time; `retired` ones verify until the last token they signed has ended. All live in the store, encrypted, so
+ * that a restart invalidates no token.
  */
 export class SigningKeys {
-  private readonly store: KeyStore;
-  private readonly envelope: Envelope;
+  private readonly options: SigningKeysOptions;
   private byKid = new Map<string, VerificationKey>();
-  private current: { kid: string; alg: string; key: KeyObject } | undefined;
+  private current: { kid: string; alg: SigningAlgorithm; key: KeyObject } | undefined;
 
-  constructor(store: KeyStore, envelope: Envelope) {
-    this.store = store;
-    this.envelope = envelope;
+  constructor(options: SigningKeysOptions) {
+    this.options = options;
   }
 
-  /** Reads the keys; makes the first one when there are none. */
-  async load(now: number): Promise<void> {
-    let stored = await this.store.list();
-    if (stored.length === 0) stored = await this.store.addFirst([await this.newKey('current', now)]);
+  /** Reads the keys; makes the first two when there are none. */
+  async load(): Promise<void> {
+    const { store, envelope, now } = this.options;
+    let stored = await store.list();
+    if (!stored.some(({ state }) => state === 'current')) {
+      const first = [await this.newKey('current', 'ES256'), await this.newKey('next', 'ES256')];
+      // Another process may have been faster.
+      stored = await store.update('create', (keys) => (keys.length > 0 ? keys : first));
+    }
     const byKid = new Map<string, VerificationKey>();
-    for (const { kid, alg, publicJwk } of stored) {
+    for (const { kid, alg, publicJwk, endsAt } of stored) {
+      if (endsAt !== null && endsAt <= now()) continue;
       const jwk = JSON.parse(publicJwk) as JWK;
       byKid.set(kid, { kid, alg, publicJwk: jwk, key: createPublicKey({ key: jwk as never, format: 'jwk' }) });
     }
-    const signing = stored.find(({ state }) => state === 'current');
-    if (signing === undefined) throw new Error('no current signing key in the store');
-    const opened = this.envelope.open(signing.privateJwk, placeOf(signing.kid));
-    const key = createPrivateKey({ key: JSON.parse(opened.toString('utf8')), format: 'jwk' });
-    this.current = { kid: signing.kid, alg: signing.alg, key };
+    const signing = stored.find(({ state }) => state === 'current')!;
+    if (this.current?.kid !== signing.kid) {
+      const opened = envelope.open(signing.privateJwk, placeOf(signing.kid));
+      const key = createPrivateKey({ key: JSON.parse(opened.toString('utf8')), format: 'jwk' });
+      this.current = { kid: signing.kid, alg: signing.alg as SigningAlgorithm, key };
+    }
     this.byKid = byKid;
+  }
+
+  list(): Promise<StoredKey[]> {
+    return this.options.store.list();
+  }
+
+  /**
+   * `next` becomes `current` and another `next` is made. With an algorithm that differs from that of `next`, a new key
+   * of it takes over at once. Keys whose last token has ended are deleted.
+   */
+  async rotate(alg: SigningAlgorithm | undefined): Promise<StoredKey[]> {
+    const { store, now, keptMs } = this.options;
+    const before = await store.list();
+    const wanted =
+      alg ?? (before.find(({ state }) => state === 'next')?.alg as SigningAlgorithm | undefined) ?? 'ES256';
+    const [spare, next] = [await this.newKey('current', wanted), await this.newKey('next', wanted)];
+    return store.update('rotate', (keys) => {
+      const successor = keys.find((key) => key.state === 'next' && key.alg === wanted);
+      const retired = keys
+        .filter(({ state, endsAt }) => state !== 'next' && (endsAt === null || endsAt > now()))
+        .map((key) => (key.state === 'current' ? { ...key, state: 'retired' as const, endsAt: now() + keptMs } : key));
+      return [...retired, successor === undefined ? spare : { ...successor, state: 'current' as const }, next];
+    });
+  }
+
+  /** Refuses the tokens of a key at once. When it is the current or the next one, another takes its place. */
+  async retire(kid: string): Promise<StoredKey[]> {
+    const { store, now } = this.options;
+    const target = (await store.list()).find((key) => key.kid === kid);
+    if (target === undefined)
+      throw new WeirError('not_found', `There is no signing key "${kid}"; see "weir key list".`);
+    if (target.state === 'current') await this.rotate(undefined);
+    const next = await this.newKey('next', target.alg as SigningAlgorithm);
+    return store.update('retire', (keys) => {
+      if (keys.some((key) => key.kid === kid && key.state === 'next')) {
+        return [...keys.filter((key) => key.kid !== kid), next];
+      }
+      return keys.map((key) => (key.kid === kid ? { ...key, endsAt: now() } : key));
+    });
   }
 
   /** An exact match, never a path or a pattern. */
@@ -47,8 +104,9 @@ export class SigningKeys {
     return kid === undefined ? undefined : this.byKid.get(kid);
   }
 
-  publicKeys(): VerificationKey[] {
-    return [...this.byKid.values()];
+  /** What is published: everything that verifies now or will sign next. */
+  publicKeys(): JWK[] {
+    return [...this.byKid.values()].map(({ publicJwk }) => publicJwk);
   }
 
   /**
@@ -58,26 +116,39 @@ export class SigningKeys {
   sign(type: string, claims: Record<string, unknown>): string {
     const { kid, key, alg } = this.current!;
     const input = `${base64url({ alg, typ: type, kid })}.${base64url(claims)}`;
-    const signature = sign('sha256', Buffer.from(input), { key, dsaEncoding: 'ieee-p1363' });
-    return `${input}.${signature.toString('base64url')}`;
+    return `${input}.${signatures[alg](Buffer.from(input), key).toString('base64url')}`;
   }
 
-  private async newKey(state: StoredKey['state'], now: number): Promise<StoredKey> {
-    const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  private async newKey(state: StoredKey['state'], alg: SigningAlgorithm): Promise<StoredKey> {
+    const pair = newPair[alg]();
     const jwk = pair.publicKey.export({ format: 'jwk' }) as JWK;
     const kid = await calculateJwkThumbprint(jwk);
     const privateJwk = Buffer.from(JSON.stringify(pair.privateKey.export({ format: 'jwk' })));
     return {
       kid,
-      alg: 'ES256',
+      alg,
       state,
-      publicJwk: JSON.stringify({ ...jwk, kid, alg: 'ES256', use: 'sig' }),
-      privateJwk: this.envelope.seal(privateJwk, placeOf(kid)),
-      createdAt: now,
+      publicJwk: JSON.stringify({ ...jwk, kid, alg, use: 'sig' }),
+      privateJwk: this.options.envelope.seal(privateJwk, placeOf(kid)),
+      createdAt: this.options.now(),
+      endsAt: null,
     };
   }
 }
 
-const placeOf = (kid: string) => ({ table: 'signing_key', column: 'private_jwk', row: kid });
+const newPair = {
+  ES256: () => generateKeyPairSync('ec', { namedCurve: 'P-256' }),
+  EdDSA: () => generateKeyPairSync('ed25519'),
+  RS256: () => generateKeyPairSync('rsa', { modulusLength: 2048 }),
+};
+
+const signatures: Record<SigningAlgorithm, (input: Buffer, key: KeyObject) => Buffer> = {
+  ES256: (input, key) => sign('sha256', input, { key, dsaEncoding: 'ieee-p1363' }),
+  EdDSA: (input, key) => sign(null, input, key),
+  RS256: (input, key) => sign('sha256', input, key),
+};
+
+/** What the private key of `kid` is bound to in the database. */
+export const placeOf = (kid: string) => ({ table: 'signing_key', column: 'private_jwk', row: kid });
 
 const base64url = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');

@@ -9,6 +9,8 @@ export interface PresentedCredentials {
   readonly candidates: readonly { readonly clientId: string; readonly secret: string }[];
 }
 
+const knownParameters = ['grant_type', 'client_id', 'client_secret', 'scope', 'audience'];
+
 /** Reads a form body. Throws `invalid_request` for one that is malformed or repeats a parameter (RFC 6749 §3.2). */
 export function readParameters(body: Buffer): TokenParameters {
   if (!isUtf8(body) || body.includes(0)) throw new OAuthError('invalid_request', 'The body is not valid UTF-8 text.');
@@ -17,7 +19,9 @@ export function readParameters(body: Buffer): TokenParameters {
   for (const [name, value] of new URLSearchParams(body.toString('utf8'))) {
     // RFC 8707 allows several resources.
     if (seen.has(name) && name !== 'resource') {
-      throw new OAuthError('invalid_request', `The parameter ${name.slice(0, 40)} appears twice.`);
+      // A name that is none of ours is not repeated: it may be a secret in the wrong place.
+      const which = knownParameters.includes(name) ? `parameter ${name}` : 'same parameter';
+      throw new OAuthError('invalid_request', `The ${which} appears twice.`);
     }
     seen.add(name);
     if (value === '') continue;

@@ -14,6 +14,19 @@ export interface Client {
   readonly endpoints: readonly string[] | null;
   readonly createdAt: number;
   readonly disabledAt: number | null;
+  /** Whether the metrics routes take its id and secret by HTTP Basic, for scrapers that cannot do OAuth2. */
+  readonly allowBasic: boolean;
+  /** Where it publishes the public keys it proves itself with, beside those registered here. */
+  readonly jwksUrl: string | null;
+  /** Tokens carry the number they were issued under; raising it ends all of them. */
+  readonly tokenGeneration: number;
+}
+
+/** When, from where and with what a credential was used last. */
+export interface LastUse {
+  readonly at: number;
+  readonly ip: string;
+  readonly agent: string;
 }
 
 /** The stored half of a client secret: an HMAC, never the secret. */
@@ -23,6 +36,29 @@ export interface ClientSecret {
   readonly mac: Buffer;
   readonly createdAt: number;
   readonly expiresAt: number | null;
+  /** Set when its tokens are refused, too. */
+  readonly revokedAt: number | null;
+  readonly lastUse: LastUse | null;
+}
+
+export const isSecretAlive = ({ expiresAt, revokedAt }: ClientSecret, now: number): boolean =>
+  revokedAt === null && (expiresAt === null || expiresAt > now);
+
+/** A public key the client proves itself with, instead of a secret. */
+export interface ClientKey {
+  readonly kid: string;
+  readonly jwk: Record<string, unknown>;
+  readonly createdAt: number;
+}
+
+/** A long-lived opaque token for a scraper that cannot do OAuth2; of it, too, only an HMAC is kept. */
+export interface ScrapeToken {
+  readonly id: string;
+  readonly clientId: string;
+  readonly mac: Buffer;
+  readonly createdAt: number;
+  readonly expiresAt: number;
+  readonly lastUse: LastUse | null;
 }
 
 /** Scopes as a set, in the order of `projectScopes`; throws `invalid` naming the first unknown one. */

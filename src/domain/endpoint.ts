@@ -1,3 +1,5 @@
+import { WeirError } from './errors.js';
+
 /** One thing that is monitored, with a metrics URL of its own: `/api/v1/{projectId}/{metricsId}/metrics`. */
 export interface MetricsEndpoint {
   /** Storage identity: never reused, so nothing kept under it can come back for a later endpoint of the same name. */
@@ -21,3 +23,10 @@ export const instanceLabel = 'instance_id';
 
 /** Metric names with this prefix are the gateway's own and refused in pushes. */
 export const reservedMetricPrefix = 'weir_';
+
+/** One answer for what is not there and for what is another's. */
+export const outOfReach = (): WeirError =>
+  new WeirError(
+    'not_found',
+    'There is no such metrics endpoint, or this token does not reach it. Check project and metricsId.',
+  );

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { AccessTokens, VerifiedToken } from '../auth/access-token.js';
 import { type Client, maySee, type Scope } from '../domain/client.js';
 import type { Clock } from '../domain/clock.js';
+import { outOfReach } from '../domain/endpoint.js';
 import { WeirError } from '../domain/errors.js';
 import type { Directory, LiveClient, LiveProject } from '../storage/directory.js';
 
@@ -86,13 +87,6 @@ export function requireScope({ token }: Access, scope: Scope): void {
     );
   }
 }
-
-/** One answer for what is not there and for what is another's. */
-export const outOfReach = (): WeirError =>
-  new WeirError(
-    'not_found',
-    'There is no such metrics endpoint, or this token does not reach it. Check project and metricsId.',
-  );
 
 /** The project of the path, if the token is for it. */
 export async function reachProject(access: Access, projectId: string, directory: Directory): Promise<LiveProject> {

@@ -55,13 +55,15 @@ export function problem(
   });
 }
 
-/** RFC 6750 §3: no error code for a caller who sent no token at all. */
+/** RFC 6750 §3 and §3.1: no error code for a caller who sent no token at all. */
 function challenge(code: ErrorCode | undefined, facts: ErrorFacts): Record<string, string> {
   const parameters: string[] = ['realm="weir"'];
   if (code === 'invalid_token') {
     parameters.push('error="invalid_token"', 'error_description="The token is malformed, expired or revoked"');
   } else if (code === 'insufficient_scope') {
     parameters.push('error="insufficient_scope"', `scope="${facts.scope ?? ''}"`);
+  } else if (code === 'invalid' && (facts.field === 'Authorization' || facts.field === 'access_token')) {
+    parameters.push('error="invalid_request"');
   } else if (code !== 'unauthenticated') return {};
   return { 'www-authenticate': `Bearer ${parameters.join(', ')}` };
 }

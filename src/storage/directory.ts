@@ -3,10 +3,10 @@ import type { Client } from '../domain/client.js';
 import type { MetricsEndpoint } from '../domain/endpoint.js';
 import type { Limits } from '../domain/limits.js';
 import type { Project } from '../domain/project.js';
-import type { Change, ClientWithSecrets, Store } from './store.js';
+import type { Change, ClientRecord, Store } from './store.js';
 
 /** A client as it is now. Whoever keeps one must look at `stale` before trusting it. */
-export interface LiveClient extends ClientWithSecrets {
+export interface LiveClient extends ClientRecord {
   /** Set when the store has said something newer, or when it is no longer watched. */
   stale: boolean;
 }
@@ -72,10 +72,13 @@ export class Directory {
     await this.sync();
     const known = this.clients.get(id);
     if (known !== undefined) return known;
+    const { seen } = this;
     const stored = await this.store.clients.get(id);
     if (stored === undefined) return undefined;
     const live: LiveClient = { ...stored, stale: false };
-    this.clients.set(id, live);
+    // What was read while the log moved on may be old already.
+    if (seen === this.seen) this.clients.set(id, live);
+    else live.stale = true;
     return live;
   }
 
@@ -87,12 +90,13 @@ export class Directory {
     await this.sync();
     const known = this.projects.get(id);
     if (known !== undefined) return known;
+    const { seen } = this;
     const project = await this.store.projects.get(id);
     if (project === undefined) return undefined;
     const endpoints = new Map((await this.store.endpoints.list(id)).map((endpoint) => [endpoint.metricsId, endpoint]));
     const limits = { ...this.baseLimits, ...project.limits };
     const live: LiveProject = { project, limits, endpoints, visible: new WeakMap() };
-    this.projects.set(id, live);
+    if (seen === this.seen) this.projects.set(id, live);
     return live;
   }
 

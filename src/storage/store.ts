@@ -1,4 +1,4 @@
-import type { Client, ClientSecret } from '../domain/client.js';
+import type { Client, ClientKey, ClientSecret, LastUse, ScrapeToken } from '../domain/client.js';
 import type { MetricsEndpoint } from '../domain/endpoint.js';
 import type { Limits } from '../domain/limits.js';
 import type { Project } from '../domain/project.js';
@@ -7,7 +7,8 @@ import type { Exposition, FamilyType } from '../formats/family.js';
 /**
  * The contracts of storage. All are async, so that a database across a network can stand behind them. A write is
  * durable when its promise resolves. Writes to projects, endpoints, clients and keys enter the change log in the same
- * transaction, which is how other processes on the same store learn of them.
+ * transaction, which is how other processes on the same store learn of them; and they enter the audit log there, under the
+ * name of whoever opened the store.
  */
 export interface Store {
   readonly projects: ProjectStore;
@@ -15,6 +16,8 @@ export interface Store {
   readonly clients: ClientStore;
   readonly keys: KeyStore;
   readonly issuers: IssuerStore;
+  readonly bans: BanStore;
+  readonly audit: AuditLog;
   readonly changes: ChangeLog;
   readonly facts: FactStore;
   readonly groups: GroupStore;
@@ -47,20 +50,47 @@ export interface EndpointStore {
   delete(projectId: string, metricsId: string): Promise<void>;
 }
 
-export interface ClientWithSecrets {
+/** A client with all that it can prove itself with, and all of it that no longer counts. */
+export interface ClientRecord {
   readonly client: Client;
+  /** Ended and revoked ones included, until the last of their tokens has ended. */
   readonly secrets: readonly ClientSecret[];
+  readonly keys: readonly ClientKey[];
+  readonly scrapeTokens: readonly ScrapeToken[];
+  /** The `jti` of access tokens that are refused before their end. */
+  readonly revokedTokens: ReadonlySet<string>;
 }
 
 export interface ClientStore {
   /** Throws `not_found` without the project. */
   create(client: Client, secret: ClientSecret): Promise<void>;
   list(projectId: string | undefined): Promise<Client[]>;
-  get(id: string): Promise<ClientWithSecrets | undefined>;
-  /** Throws `not_found`. */
+  get(id: string): Promise<ClientRecord | undefined>;
+  // All of these throw `not_found` for an unknown client.
   setDisabled(id: string, disabledAt: number | null): Promise<Client>;
-  /** Throws `not_found`. */
+  set(id: string, settings: Partial<Pick<Client, 'allowBasic' | 'jwksUrl'>>): Promise<Client>;
   delete(id: string): Promise<void>;
+  /**
+   * Adds a secret. The one before it ends at `previousEndsAt`, unless it ends earlier anyway; older ones end now. Gives
+   * the end of the one before, null when there was none.
+   */
+  rotate(id: string, secret: ClientSecret, previousEndsAt: number): Promise<number | null>;
+  /** Also throws `not_found` for an unknown secret. */
+  revokeSecret(id: string, secretId: string): Promise<void>;
+  /** Ends every access token of the client. */
+  revokeTokens(id: string): Promise<void>;
+  /** Refuses one access token until its end, `endsAt`. Nothing happens when the client is gone: so are its tokens. */
+  revokeToken(id: string, jti: string, endsAt: number): Promise<void>;
+  addKeys(id: string, keys: readonly ClientKey[]): Promise<void>;
+  removeKey(id: string, kid: string): Promise<void>;
+  addScrapeToken(token: ScrapeToken): Promise<void>;
+  removeScrapeToken(id: string, tokenId: string): Promise<void>;
+  /** By the id of a secret or scrape token. Not in the change log: nothing depends on it. */
+  noteUses(uses: ReadonlyMap<string, LastUse>): Promise<void>;
+  /** True the first time only. Kept until `endsAt`. */
+  takeAssertion(clientId: string, jti: string, endsAt: number): Promise<boolean>;
+  /** Forgets what has ended before `time`: assertions, refused tokens, secrets. */
+  prune(time: number): Promise<void>;
 }
 
 export type KeyState = 'next' | 'current' | 'retired';
@@ -73,12 +103,17 @@ export interface StoredKey {
   /** Encrypted. */
   readonly privateJwk: Buffer;
   readonly createdAt: number;
+  /** From then on its tokens are refused; null while it may sign. */
+  readonly endsAt: number | null;
 }
 
 export interface KeyStore {
   list(): Promise<StoredKey[]>;
-  /** Adds the keys unless there are some already; gives what is there then. */
-  addFirst(keys: readonly StoredKey[]): Promise<StoredKey[]>;
+  /**
+   * Replaces what is there by what `change` makes of it, in one transaction; gives the result. Nothing is written when
+   * `change` gives its argument back.
+   */
+  update(action: string, change: (keys: readonly StoredKey[]) => readonly StoredKey[]): Promise<StoredKey[]>;
 }
 
 export interface IssuerStore {
@@ -88,9 +123,44 @@ export interface IssuerStore {
   latest(): Promise<string | undefined>;
 }
 
+/** A (client id as presented, address) that is answered 429 for wrong secrets until `endsAt`. */
+export interface Ban {
+  readonly clientId: string;
+  readonly address: string;
+  readonly createdAt: number;
+  readonly endsAt: number;
+}
+
+export interface BanStore {
+  /** Those that last at `now`. */
+  list(now: number): Promise<Ban[]>;
+  add(ban: Ban): Promise<void>;
+  /** Of the client, from the address or from all; gives how many. */
+  lift(clientId: string, address: string | undefined): Promise<number>;
+}
+
+/** Who did what to which noun, from where, when. */
+export interface AuditEvent {
+  readonly at: number;
+  /** `cli:<user>`, `client:<id>` or `system`. */
+  readonly actor: string;
+  /** Noun and verb: `client.rotate`. */
+  readonly action: string;
+  /** `client:<id>`. */
+  readonly object: string;
+  readonly projectId: string | null;
+  readonly ip: string | null;
+}
+
+export interface AuditLog {
+  record(event: AuditEvent): Promise<void>;
+  /** Newest last; of one project or of all. */
+  list(filter: { projectId?: string | undefined; limit: number }): Promise<AuditEvent[]>;
+}
+
 export interface Change {
   readonly seq: number;
-  readonly noun: 'project' | 'client' | 'key';
+  readonly noun: 'project' | 'client' | 'key' | 'ban';
   readonly id: string;
 }
 
@@ -107,6 +177,7 @@ export interface ChangeLog {
 export interface FactStore {
   /** Sets the fact unless it is set; gives what it is then. */
   establish(key: string, value: string): Promise<string>;
+  get(key: string): Promise<string | undefined>;
 }
 
 /** What names a group within its endpoint. */

@@ -1,12 +1,7 @@
 import { asc, desc, gt, lt, sql } from 'drizzle-orm';
 import { change } from '../../../db/schema.js';
-import type { Change, ChangeLog } from '../store.js';
+import type { ChangeLog } from '../store.js';
 import type { Db } from './database.js';
-
-/** Enters a change into the log; call it within the transaction that makes the change. */
-export function logChange(db: Pick<Db, 'insert'>, noun: Change['noun'], id: string, at: number): void {
-  db.insert(change).values({ noun, id, at }).run();
-}
 
 export function sqliteChanges(db: Db): ChangeLog {
   const newest = db.select({ seq: change.seq }).from(change).orderBy(desc(change.seq)).limit(1).prepare();

@@ -1,46 +1,78 @@
-import { asc, eq } from 'drizzle-orm';
-import { client, clientSecret, project } from '../../../db/schema.js';
-import { type Client, checkScopes } from '../../domain/client.js';
+import { and, asc, desc, eq, gt, isNotNull, isNull, lt, or, sql } from 'drizzle-orm';
+import {
+  client,
+  clientKey,
+  clientSecret,
+  project,
+  revokedToken,
+  scrapeToken,
+  usedAssertion,
+} from '../../../db/schema.js';
+import {
+  type Client,
+  type ClientSecret,
+  checkScopes,
+  isSecretAlive,
+  type LastUse,
+  type ScrapeToken,
+} from '../../domain/client.js';
 import { WeirError } from '../../domain/errors.js';
 import type { ClientStore } from '../store.js';
-import { logChange } from './changes.js';
 import type { Db } from './database.js';
+import type { Journal } from './journal.js';
 import { noSuchProject } from './projects.js';
 
-const fromRow = (row: typeof client.$inferSelect): Client => ({
-  id: row.id,
-  projectId: row.projectId,
-  name: row.name,
-  scopes: checkScopes(row.scope.split(' ')),
-  endpoints: row.endpoints === null ? null : (JSON.parse(row.endpoints) as string[]),
-  createdAt: row.createdAt,
-  disabledAt: row.disabledAt,
-});
+type ClientRow = typeof client.$inferSelect;
+type SecretRow = typeof clientSecret.$inferSelect;
+type Writer = Pick<Db, 'select' | 'insert' | 'update' | 'delete'>;
 
-const noSuchClient = (id: string): WeirError =>
-  new WeirError('not_found', `There is no client "${id}"; "weir client list" shows those there are.`);
+export function sqliteClients(db: Db, journal: Journal, now: () => number): ClientStore {
+  const read = (reader: Pick<Db, 'select'>, id: string): Client => {
+    const row = reader.select().from(client).where(eq(client.id, id)).get();
+    if (row === undefined) throw noSuchClient(id);
+    return toClient(row);
+  };
 
-export function sqliteClients(db: Db, now: () => number): ClientStore {
+  /** One transaction on one client that is there, with its entry in the journal. */
+  const change = <T>(id: string, action: string, write: (tx: Writer, before: Client) => T): T =>
+    db.transaction(
+      (tx) => {
+        const before = read(tx, id);
+        const result = write(tx, before);
+        journal.record(tx, { changed: ['client', id], action: `client.${action}`, projectId: before.projectId });
+        return result;
+      },
+      { behavior: 'immediate' },
+    );
+
+  const secretsOf = (reader: Pick<Db, 'select'>, id: string): ClientSecret[] => {
+    const newestFirst = [desc(clientSecret.createdAt), desc(sql`rowid`)];
+    const rows = reader
+      .select()
+      .from(clientSecret)
+      .where(eq(clientSecret.clientId, id))
+      .orderBy(...newestFirst)
+      .all();
+    return rows.map(toSecret);
+  };
+
+  const put = (tx: Writer, id: string, settings: Partial<ClientRow>): Client =>
+    toClient(tx.update(client).set(settings).where(eq(client.id, id)).returning().get()!);
+
   return {
     create: async (created, secret) => {
       db.transaction(
         (tx) => {
-          if (tx.select().from(project).where(eq(project.id, created.projectId)).get() === undefined) {
-            throw noSuchProject(created.projectId);
+          const { projectId } = created;
+          if (tx.select().from(project).where(eq(project.id, projectId)).get() === undefined) {
+            throw noSuchProject(projectId);
           }
+          const endpoints = created.endpoints === null ? null : JSON.stringify(created.endpoints);
           tx.insert(client)
-            .values({
-              id: created.id,
-              projectId: created.projectId,
-              name: created.name,
-              scope: created.scopes.join(' '),
-              endpoints: created.endpoints === null ? null : JSON.stringify(created.endpoints),
-              createdAt: created.createdAt,
-              disabledAt: created.disabledAt,
-            })
+            .values({ ...created, scope: created.scopes.join(' '), endpoints })
             .run();
-          tx.insert(clientSecret).values(secret).run();
-          logChange(tx, 'client', created.id, now());
+          tx.insert(clientSecret).values(fromSecret(secret)).run();
+          journal.record(tx, { changed: ['client', created.id], action: 'client.create', projectId });
         },
         { behavior: 'immediate' },
       );
@@ -48,34 +80,159 @@ export function sqliteClients(db: Db, now: () => number): ClientStore {
     list: async (projectId) => {
       const rows = db.select().from(client);
       const chosen = projectId === undefined ? rows : rows.where(eq(client.projectId, projectId));
-      return chosen.orderBy(asc(client.createdAt), asc(client.id)).all().map(fromRow);
+      return chosen.orderBy(asc(client.createdAt), asc(client.id)).all().map(toClient);
     },
     get: async (id) => {
       const row = db.select().from(client).where(eq(client.id, id)).get();
       if (row === undefined) return undefined;
+      const keys = db
+        .select()
+        .from(clientKey)
+        .where(eq(clientKey.clientId, id))
+        .orderBy(asc(clientKey.createdAt))
+        .all();
+      const tokens = db
+        .select()
+        .from(scrapeToken)
+        .where(eq(scrapeToken.clientId, id))
+        .orderBy(asc(scrapeToken.createdAt));
+      const refused = and(eq(revokedToken.clientId, id), gt(revokedToken.endsAt, now()));
       return {
-        client: fromRow(row),
-        secrets: db.select().from(clientSecret).where(eq(clientSecret.clientId, id)).all(),
+        client: toClient(row),
+        secrets: secretsOf(db, id),
+        keys: keys.map(({ kid, jwk, createdAt }) => ({
+          kid,
+          createdAt,
+          jwk: JSON.parse(jwk) as Record<string, unknown>,
+        })),
+        scrapeTokens: tokens.all().map(toScrapeToken),
+        revokedTokens: new Set(
+          db
+            .select()
+            .from(revokedToken)
+            .where(refused)
+            .all()
+            .map(({ jti }) => jti),
+        ),
       };
     },
     setDisabled: async (id, disabledAt) =>
+      change(id, disabledAt === null ? 'enable' : 'disable', (tx) => put(tx, id, { disabledAt })),
+    set: async (id, settings) => change(id, 'set', (tx) => put(tx, id, settings)),
+    delete: async (id) => change(id, 'delete', (tx) => void tx.delete(client).where(eq(client.id, id)).run()),
+
+    rotate: async (id, secret, previousEndsAt) =>
+      change(id, 'rotate', (tx) => {
+        const at = now();
+        const [previous, ...older] = secretsOf(tx, id).filter((live) => isSecretAlive(live, at));
+        const end = (ended: ClientSecret, expiresAt: number) =>
+          tx.update(clientSecret).set({ expiresAt }).where(eq(clientSecret.id, ended.id)).run();
+        for (const live of older) end(live, at);
+        tx.insert(clientSecret).values(fromSecret(secret)).run();
+        if (previous === undefined) return null;
+        const endsAt = Math.min(previous.expiresAt ?? previousEndsAt, previousEndsAt);
+        end(previous, endsAt);
+        return endsAt;
+      }),
+    revokeSecret: async (id, secretId) =>
+      change(id, 'secret.revoke', (tx) => {
+        const named = and(eq(clientSecret.clientId, id), eq(clientSecret.id, secretId));
+        if (tx.update(clientSecret).set({ revokedAt: now() }).where(named).run().changes === 0) {
+          throw new WeirError('not_found', `The client "${id}" has no secret "${secretId}".`);
+        }
+      }),
+    revokeTokens: async (id) =>
+      change(id, 'tokens.revoke', (tx, before) => void put(tx, id, { tokenGeneration: before.tokenGeneration + 1 })),
+    revokeToken: async (id, jti, endsAt) => {
+      if (db.select().from(client).where(eq(client.id, id)).get() === undefined) return;
+      change(id, 'token.revoke', (tx) => {
+        tx.insert(revokedToken).values({ jti, clientId: id, endsAt }).onConflictDoNothing().run();
+      });
+    },
+    addKeys: async (id, keys) =>
+      change(id, 'key.add', (tx) => {
+        for (const { kid, jwk, createdAt } of keys) {
+          const row = { clientId: id, kid, jwk: JSON.stringify(jwk), createdAt };
+          if (tx.insert(clientKey).values(row).onConflictDoNothing().run().changes === 0) {
+            throw new WeirError('conflict', `The client "${id}" has a key "${kid}" already.`);
+          }
+        }
+      }),
+    removeKey: async (id, kid) =>
+      change(id, 'key.remove', (tx) => {
+        const named = and(eq(clientKey.clientId, id), eq(clientKey.kid, kid));
+        if (tx.delete(clientKey).where(named).run().changes === 0) {
+          throw new WeirError('not_found', `The client "${id}" has no key "${kid}".`);
+        }
+      }),
+    addScrapeToken: async ({ lastUse: _, ...token }) =>
+      change(token.clientId, 'scrape_token.create', (tx) => void tx.insert(scrapeToken).values(token).run()),
+    removeScrapeToken: async (id, tokenId) =>
+      change(id, 'scrape_token.revoke', (tx) => {
+        const named = and(eq(scrapeToken.clientId, id), eq(scrapeToken.id, tokenId));
+        if (tx.delete(scrapeToken).where(named).run().changes === 0) {
+          throw new WeirError('not_found', `The client "${id}" has no scrape token "${tokenId}".`);
+        }
+      }),
+
+    noteUses: async (uses) => {
+      if (uses.size === 0) return;
       db.transaction(
         (tx) => {
-          const row = tx.update(client).set({ disabledAt }).where(eq(client.id, id)).returning().get();
-          if (row === undefined) throw noSuchClient(id);
-          logChange(tx, 'client', id, now());
-          return fromRow(row);
-        },
-        { behavior: 'immediate' },
-      ),
-    delete: async (id) => {
-      db.transaction(
-        (tx) => {
-          if (tx.delete(client).where(eq(client.id, id)).run().changes === 0) throw noSuchClient(id);
-          logChange(tx, 'client', id, now());
+          for (const [id, { at, ip, agent }] of uses) {
+            const use = { lastUsedAt: at, lastUsedIp: ip, lastUsedAgent: agent };
+            tx.update(clientSecret).set(use).where(eq(clientSecret.id, id)).run();
+            tx.update(scrapeToken).set(use).where(eq(scrapeToken.id, id)).run();
+          }
         },
         { behavior: 'immediate' },
       );
     },
+    takeAssertion: async (clientId, jti, endsAt) =>
+      db.insert(usedAssertion).values({ clientId, jti, endsAt }).onConflictDoNothing().run().changes === 1,
+    prune: async (time) => {
+      db.delete(usedAssertion).where(lt(usedAssertion.endsAt, time)).run();
+      db.delete(revokedToken).where(lt(revokedToken.endsAt, time)).run();
+      const ended = or(
+        and(isNotNull(clientSecret.expiresAt), lt(clientSecret.expiresAt, time), isNull(clientSecret.revokedAt)),
+        lt(clientSecret.revokedAt, time),
+      );
+      db.delete(clientSecret).where(ended).run();
+    },
   };
 }
+
+const noSuchClient = (id: string): WeirError =>
+  new WeirError('not_found', `There is no client "${id}"; "weir client list" shows those there are.`);
+
+const toClient = ({ scope, endpoints, ...row }: ClientRow): Client => ({
+  ...row,
+  scopes: checkScopes(scope.split(' ')),
+  endpoints: endpoints === null ? null : (JSON.parse(endpoints) as string[]),
+});
+
+type UseColumns = Pick<SecretRow, 'lastUsedAt' | 'lastUsedIp' | 'lastUsedAgent'>;
+
+const toLastUse = ({ lastUsedAt: at, lastUsedIp: ip, lastUsedAgent: agent }: UseColumns): LastUse | null =>
+  at === null ? null : { at, ip: ip ?? '', agent: agent ?? '' };
+
+const toSecret = (row: SecretRow): ClientSecret => ({
+  id: row.id,
+  clientId: row.clientId,
+  mac: row.mac,
+  createdAt: row.createdAt,
+  expiresAt: row.expiresAt,
+  revokedAt: row.revokedAt,
+  lastUse: toLastUse(row),
+});
+
+const fromSecret = ({ lastUse: _, ...secret }: ClientSecret) => secret;
+
+const toScrapeToken = (row: typeof scrapeToken.$inferSelect): ScrapeToken => ({
+  id: row.id,
+  clientId: row.clientId,
+  mac: row.mac,
+  createdAt: row.createdAt,
+  expiresAt: row.expiresAt,
+  lastUse: toLastUse(row),
+});

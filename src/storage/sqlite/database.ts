@@ -28,14 +28,13 @@ export function openDatabase(path: string): Db {
     throw new OperatorError(`The database ${file} cannot be opened: ${(error as Error).message}.`);
   }
   try {
-    client.pragma('journal_mode = WAL');
+    const db = drizzle({ client, schema });
     client.pragma('synchronous = FULL');
     client.pragma('foreign_keys = ON');
     client.pragma('journal_size_limit = 67108864');
+    if (!isSetUp(db, file)) setUp(db, file);
     assertPragma(client, file, 'journal_mode', 'wal');
     assertPragma(client, file, 'synchronous', 2);
-    const db = drizzle({ client, schema });
-    migrateIfNeeded(db, file);
     return db;
   } catch (error) {
     client.close();
@@ -51,12 +50,16 @@ function assertPragma(client: Sqlite.Database, file: string, name: string, wante
   }
 }
 
-/** Only one process migrates; the others wait for it and then find nothing left to do. */
-function migrateIfNeeded(db: Db, file: string): void {
-  if (appliedMigrations(db, file) === knownMigrations()) return;
+const isSetUp = (db: Db, file: string): boolean =>
+  db.$client.pragma('journal_mode', { simple: true }) === 'wal' && appliedMigrations(db, file) === knownMigrations();
+
+/** Journal mode and schema. Only one process does this; the others wait for it and then find nothing left to do. */
+function setUp(db: Db, file: string): void {
   const lock = takeLock(file, 'migrate', 30_000);
   if (lock === undefined) throw new OperatorError(`Another process is upgrading ${file}; try again when it is done.`);
   try {
+    db.$client.pragma('journal_mode = WAL');
+    db.$client.pragma('synchronous = FULL');
     if (appliedMigrations(db, file) !== knownMigrations()) migrate(db, { migrationsFolder });
   } finally {
     lock.close();
@@ -90,7 +93,14 @@ export function takeLock(
   purpose: 'serve' | 'migrate',
   waitMs: number,
 ): { close(): void } | undefined {
-  const client = new Sqlite(`${resolve(databasePath)}.${purpose}-lock`, { timeout: waitMs });
+  const lockFile = `${resolve(databasePath)}.${purpose}-lock`;
+  let client: Sqlite.Database;
+  try {
+    mkdirSync(dirname(lockFile), { recursive: true });
+    client = new Sqlite(lockFile, { timeout: waitMs });
+  } catch (error) {
+    throw new OperatorError(`The lock file ${lockFile} cannot be made: ${(error as Error).message}.`);
+  }
   try {
     client.pragma('journal_mode = MEMORY');
     client.exec('BEGIN EXCLUSIVE');

@@ -3,8 +3,8 @@ import { endpoint, project, pushGroup } from '../../../db/schema.js';
 import type { MetricsEndpoint } from '../../domain/endpoint.js';
 import { WeirError } from '../../domain/errors.js';
 import type { EndpointStore } from '../store.js';
-import { logChange } from './changes.js';
 import type { Db } from './database.js';
+import type { Entry, Journal } from './journal.js';
 import { noSuchProject } from './projects.js';
 
 export const noSuchEndpoint = (projectId: string, metricsId: string): WeirError =>
@@ -13,7 +13,13 @@ export const noSuchEndpoint = (projectId: string, metricsId: string): WeirError 
     `There is no endpoint "${metricsId}" in project "${projectId}"; "weir endpoint list --project ${projectId}" shows those there are.`,
   );
 
-export function sqliteEndpoints(db: Db, now: () => number): EndpointStore {
+export function sqliteEndpoints(db: Db, journal: Journal, now: () => number): EndpointStore {
+  const entry = (action: string, projectId: string, metricsId: string): Entry => ({
+    changed: ['project', projectId],
+    action: `endpoint.${action}`,
+    object: `endpoint:${projectId}/${metricsId}`,
+    projectId,
+  });
   const named = (projectId: string, metricsId: string) =>
     and(eq(endpoint.projectId, projectId), eq(endpoint.metricsId, metricsId));
   return {
@@ -30,7 +36,7 @@ export function sqliteEndpoints(db: Db, now: () => number): EndpointStore {
               `Project "${created.projectId}" has an endpoint "${created.metricsId}" already; choose another --metrics-id.`,
             );
           }
-          logChange(tx, 'project', created.projectId, now());
+          journal.record(tx, entry('create', created.projectId, created.metricsId));
           return row;
         },
         { behavior: 'immediate' },
@@ -60,7 +66,7 @@ export function sqliteEndpoints(db: Db, now: () => number): EndpointStore {
               .where(and(eq(pushGroup.endpointId, row.id), alive))
               .run();
           }
-          logChange(tx, 'project', projectId, now());
+          journal.record(tx, entry('set', projectId, metricsId));
           return row;
         },
         { behavior: 'immediate' },
@@ -71,7 +77,7 @@ export function sqliteEndpoints(db: Db, now: () => number): EndpointStore {
           if (tx.delete(endpoint).where(named(projectId, metricsId)).run().changes === 0) {
             throw noSuchEndpoint(projectId, metricsId);
           }
-          logChange(tx, 'project', projectId, now());
+          journal.record(tx, entry('delete', projectId, metricsId));
         },
         { behavior: 'immediate' },
       );

@@ -9,6 +9,7 @@ export function sqliteFacts(db: Db): FactStore & { touch(): void } {
       db.insert(meta).values({ key, value }).onConflictDoNothing().run();
       return db.select().from(meta).where(eq(meta.key, key)).get()!.value;
     },
+    get: async (key) => db.select().from(meta).where(eq(meta.key, key)).get()?.value,
     /** A write that is taken back: finds out whether the disk and the lock allow one. */
     touch: () => {
       db.$client.exec('BEGIN IMMEDIATE');

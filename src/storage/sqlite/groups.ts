@@ -1,18 +1,19 @@
 import { and, asc, eq, isNotNull, lte, max, min, sql } from 'drizzle-orm';
 import { LRUCache } from 'lru-cache';
 import { endpoint, pushGroup } from '../../../db/schema.js';
-import type { MetricsEndpoint } from '../../domain/endpoint.js';
+import { type MetricsEndpoint, outOfReach } from '../../domain/endpoint.js';
 import { WeirError } from '../../domain/errors.js';
 import { type Exposition, type Family, type FamilyHeader, indexLines, seriesCount } from '../../formats/family.js';
 import type { Group, GroupDecision, GroupKey, GroupStore, GroupView } from '../store.js';
 import type { Db } from './database.js';
-import { noSuchEndpoint } from './endpoints.js';
 import { groupOverhead, Shelf } from './shelf.js';
 
 interface Pending {
   readonly endpoint: MetricsEndpoint;
   readonly key: GroupKey;
   readonly decide: (view: GroupView) => GroupDecision;
+  /** Monotonic time it was queued at. */
+  readonly since: number;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -26,6 +27,12 @@ export interface GroupStoreOptions {
 }
 
 const largestBatch = 256;
+/** How long a push waits for another process that is writing, and how often it looks. */
+const longestWaitMs = 5_000;
+const retryMs = 10;
+const failureIsNewsMs = 10_000;
+
+const isBusy = (error: unknown): boolean => (error as { code?: string }).code?.startsWith('SQLITE_BUSY') ?? false;
 
 /**
  * Groups on disk, and whole endpoints of them in memory. This process is the only one that writes groups (the serve
@@ -42,6 +49,7 @@ export class SqliteGroups implements GroupStore {
   private readonly statements: ReturnType<typeof prepare>;
   private queue: Pending[] = [];
   private scheduled = false;
+  private failure: { at: number; error: Error } | undefined;
   private version: number;
   /** No group ends before this. */
   private nextExpiry: number;
@@ -52,19 +60,25 @@ export class SqliteGroups implements GroupStore {
     this.onCommit = onCommit;
     this.shelves = new LRUCache({ maxSize: memoryBytes, sizeCalculation: (shelf) => shelf.bytes + groupOverhead });
     this.statements = prepare(db);
-    this.version = this.statements.lastVersion.get()?.version ?? 0;
+    // Beyond the last one that is left, also when newer ones were deleted: no number is given twice.
+    this.version = Math.max(this.statements.lastVersion.get()?.version ?? 0, now() * 1000);
     this.nextExpiry = 0;
   }
 
   update(at: MetricsEndpoint, key: GroupKey, decide: (view: GroupView) => GroupDecision): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.queue.push({ endpoint: at, key, decide, resolve, reject });
+      this.queue.push({ endpoint: at, key, decide, since: performance.now(), resolve, reject });
       // After the current round of I/O: what has arrived until then goes into the same commit.
       if (!this.scheduled) {
         this.scheduled = true;
         setImmediate(() => this.flush());
       }
     });
+  }
+
+  /** Throws why the last commit failed, for as long as that is news. */
+  checkLastCommit(): void {
+    if (this.failure !== undefined && performance.now() - this.failure.at < failureIsNewsMs) throw this.failure.error;
   }
 
   async snapshot(endpoints: readonly MetricsEndpoint[]): Promise<Group[]> {
@@ -97,16 +111,46 @@ export class SqliteGroups implements GroupStore {
   /** Commits what is queued. */
   flush(): void {
     this.scheduled = false;
-    while (this.queue.length > 0) this.commit(this.queue.splice(0, largestBatch));
+    while (this.queue.length > 0 && this.tryCommit(this.queue.splice(0, largestBatch)));
   }
 
+  /** Resolves when nothing is queued any more. */
+  async drain(): Promise<void> {
+    this.flush();
+    while (this.queue.length > 0) await new Promise((resolve) => setTimeout(resolve, retryMs));
+  }
+
+  /** False when another process is writing: then the batch waits without holding up anything else. */
+  private tryCommit(batch: Pending[]): boolean {
+    try {
+      this.db.$client.exec('BEGIN IMMEDIATE');
+    } catch (error) {
+      const patient = performance.now() - batch[0]!.since < longestWaitMs;
+      if (!patient || !isBusy(error)) return this.refuse(batch, error);
+      this.queue.unshift(...batch);
+      this.scheduled = true;
+      setTimeout(() => this.flush(), retryMs);
+      return false;
+    }
+    this.commit(batch);
+    return true;
+  }
+
+  private refuse(batch: readonly Pending[], error: unknown): true {
+    this.failure = { at: performance.now(), error: error as Error };
+    const sentence = 'The push could not be stored; nothing of it was kept. Try again.';
+    const refused = new WeirError('unavailable', sentence, { retryAfterSeconds: 5 }, error);
+    for (const { reject } of batch) reject(refused);
+    return true;
+  }
+
+  /** Within the transaction that was begun. */
   private commit(batch: readonly Pending[]): void {
     const started = performance.now();
     const { $client } = this.db;
     const failed = new Map<Pending, unknown>();
     try {
       const now = this.now();
-      $client.exec('BEGIN IMMEDIATE');
       this.sweep(now);
       for (const pending of batch) {
         try {
@@ -121,15 +165,10 @@ export class SqliteGroups implements GroupStore {
     } catch (error) {
       if ($client.inTransaction) $client.exec('ROLLBACK');
       this.forget(undefined);
-      const refused = new WeirError(
-        'unavailable',
-        'The push could not be stored; nothing of it was kept. Try again.',
-        { retryAfterSeconds: 5 },
-        error,
-      );
-      for (const { reject } of batch) reject(refused);
+      this.refuse(batch, error);
       return;
     }
+    this.failure = undefined;
     this.onCommit?.(batch.length, (performance.now() - started) / 1000);
     for (const pending of batch) {
       if (failed.has(pending)) pending.reject(failed.get(pending));
@@ -155,7 +194,7 @@ export class SqliteGroups implements GroupStore {
     } catch (error) {
       // The endpoint was deleted by another process.
       if ((error as { code?: string }).code === 'SQLITE_CONSTRAINT_FOREIGNKEY') {
-        throw noSuchEndpoint(at.projectId, at.metricsId);
+        throw outOfReach();
       }
       throw error;
     }

@@ -4,8 +4,8 @@ import { WeirError } from '../../domain/errors.js';
 import type { Limits } from '../../domain/limits.js';
 import type { Project } from '../../domain/project.js';
 import type { ProjectStore } from '../store.js';
-import { logChange } from './changes.js';
 import type { Db } from './database.js';
+import type { Journal } from './journal.js';
 
 type Row = typeof project.$inferSelect;
 
@@ -19,7 +19,7 @@ const fromRow = (row: Row): Project => ({
 export const noSuchProject = (id: string): WeirError =>
   new WeirError('not_found', `There is no project "${id}"; "weir project list" shows those there are.`);
 
-export function sqliteProjects(db: Db, now: () => number): ProjectStore {
+export function sqliteProjects(db: Db, journal: Journal): ProjectStore {
   const get = (id: string): Project | undefined => {
     const row = db.select().from(project).where(eq(project.id, id)).get();
     return row && fromRow(row);
@@ -32,7 +32,7 @@ export function sqliteProjects(db: Db, now: () => number): ProjectStore {
           if (tx.insert(project).values(row).onConflictDoNothing().run().changes === 0) {
             throw new WeirError('conflict', `There is a project "${created.id}" already; choose another --id.`);
           }
-          logChange(tx, 'project', created.id, now());
+          journal.record(tx, { changed: ['project', created.id], action: 'project.create', projectId: created.id });
         },
         { behavior: 'immediate' },
       );
@@ -49,7 +49,7 @@ export function sqliteProjects(db: Db, now: () => number): ProjectStore {
             .set({ limits: JSON.stringify(after) })
             .where(eq(project.id, id))
             .run();
-          logChange(tx, 'project', id, now());
+          journal.record(tx, { changed: ['project', id], action: 'project.set', projectId: id });
           return { ...before, limits: after };
         },
         { behavior: 'immediate' },
@@ -58,7 +58,7 @@ export function sqliteProjects(db: Db, now: () => number): ProjectStore {
       db.transaction(
         (tx) => {
           if (tx.delete(project).where(eq(project.id, id)).run().changes === 0) throw noSuchProject(id);
-          logChange(tx, 'project', id, now());
+          journal.record(tx, { changed: ['project', id], action: 'project.delete', projectId: id });
         },
         { behavior: 'immediate' },
       );

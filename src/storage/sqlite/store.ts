@@ -1,57 +1,83 @@
 import { OperatorError } from '../../domain/errors.js';
 import type { Store } from '../store.js';
+import { sqliteBans } from './bans.js';
 import { sqliteChanges } from './changes.js';
 import { sqliteClients } from './clients.js';
-import { openDatabase, takeLock } from './database.js';
+import { type Db, openDatabase, takeLock } from './database.js';
 import { sqliteEndpoints } from './endpoints.js';
 import { sqliteFacts } from './facts.js';
 import { type GroupStoreOptions, SqliteGroups } from './groups.js';
+import { Journal, sqliteAudit } from './journal.js';
 import { sqliteIssuers, sqliteKeys } from './keys.js';
 import { sqliteProjects } from './projects.js';
 
 export interface SqliteStoreOptions {
   readonly path: string;
   readonly now: () => number;
+  /** Whose name the audit log shows: `cli:<user>` or `system`. */
+  readonly actor?: string;
   /** The server holds the file for itself; commands share it. */
   readonly exclusive: boolean;
   readonly groupMemoryBytes?: number;
   readonly onCommit?: GroupStoreOptions['onCommit'];
 }
 
+const serverWaitMs = 100;
 const defaultGroupMemory = 1024 * 1024 * 1024;
 
 /** Opens the embedded store; throws `OperatorError` with what to do. */
 export function openSqliteStore(options: SqliteStoreOptions): Store {
   const { path, now, exclusive } = options;
-  const db = openDatabase(path);
+  // Before the file is touched: a newer version that starts beside a running one must not upgrade it under its feet.
   const lock = exclusive ? takeLock(path, 'serve', 0) : undefined;
   if (exclusive && lock === undefined) {
-    db.$client.close();
     throw new OperatorError(
       `Another "weir serve" is running on ${path}. Stop it first, or give this one a file of its own with --storage.path.`,
     );
   }
+  const db = openOrUnlock(path, lock);
+  // A command may wait for the server; the server must not stand still for a command (groups wait on their own).
+  if (exclusive) db.$client.pragma(`busy_timeout = ${serverWaitMs}`);
   const groups = new SqliteGroups(db, {
     now,
     memoryBytes: options.groupMemoryBytes ?? defaultGroupMemory,
     ...(options.onCommit === undefined ? {} : { onCommit: options.onCommit }),
   });
   const facts = sqliteFacts(db);
+  const journal = new Journal(now, options.actor ?? 'system');
   return {
-    projects: sqliteProjects(db, now),
-    endpoints: sqliteEndpoints(db, now),
-    clients: sqliteClients(db, now),
-    keys: sqliteKeys(db, now),
+    projects: sqliteProjects(db, journal),
+    endpoints: sqliteEndpoints(db, journal, now),
+    clients: sqliteClients(db, journal, now),
+    keys: sqliteKeys(db, journal),
     issuers: sqliteIssuers(db),
+    bans: sqliteBans(db, journal),
+    audit: sqliteAudit(db),
     changes: sqliteChanges(db),
     facts,
     groups,
-    checkWritable: async () => facts.touch(),
+    checkWritable: async () => {
+      facts.touch();
+      groups.checkLastCommit();
+    },
     close: async () => {
-      groups.flush();
-      if (exclusive) db.$client.pragma('wal_checkpoint(TRUNCATE)');
+      await groups.drain();
+      try {
+        if (exclusive) db.$client.pragma('wal_checkpoint(TRUNCATE)');
+      } catch {
+        // A full disk: what is in the write-ahead log stays there, and is read from there at the next start.
+      }
       db.$client.close();
       lock?.close();
     },
   };
+}
+
+function openOrUnlock(path: string, lock: { close(): void } | undefined): Db {
+  try {
+    return openDatabase(path);
+  } catch (error) {
+    lock?.close();
+    throw error;
+  }
 }

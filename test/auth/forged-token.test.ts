@@ -1,0 +1,219 @@
+import { createHmac, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Envelope } from '../../src/auth/envelope.js';
+import { readOrCreateKeys } from '../../src/auth/key-file.js';
+import { systemRandom } from '../../src/domain/ids.js';
+import { openSqliteStore } from '../../src/storage/sqlite/store.js';
+import { seededRandom } from '../demo/seeded-random.js';
+import { TestGateway } from '../support/gateway.js';
+
+let gateway: TestGateway;
+let good: string;
+let header: Json;
+let claims: Json;
+/** The gateway's own signing key, taken out of its store: the worst a forger can have. */
+let ours: KeyObject;
+let publicJwk: Json;
+
+beforeAll(async () => {
+  gateway = await TestGateway.boot();
+  await gateway.project('acme', 'db1');
+  await gateway.project('rival', 'db1');
+  good = (await gateway.bearer('acme')).slice('Bearer '.length);
+  [header, claims] = good.split('.').slice(0, 2).map(decoded) as [Json, Json];
+  const store = openSqliteStore({ path: gateway.config.storage.path, now: Date.now, exclusive: false });
+  const stored = (await store.keys.list()).find(({ state }) => state === 'current');
+  await store.close();
+  const envelope = new Envelope(
+    readOrCreateKeys(gateway.config.secrets.encryptionKeysFile, '', systemRandom),
+    systemRandom,
+  );
+  const place = { table: 'signing_key', column: 'private_jwk', row: stored!.kid };
+  const jwk = JSON.parse(envelope.open(stored!.privateJwk, place).toString('utf8')) as never;
+  ours = createPrivateKey({ key: jwk, format: 'jwk' });
+  publicJwk = JSON.parse(stored!.publicJwk) as Json;
+});
+afterAll(() => gateway.stop());
+
+type Json = Record<string, unknown>;
+
+const encoded = (value: unknown): string =>
+  Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
+const decoded = (part: string): Json => JSON.parse(Buffer.from(part, 'base64url').toString('utf8')) as Json;
+const without = (object: Json, name: string): Json =>
+  Object.fromEntries(Object.entries(object).filter(([key]) => key !== name));
+
+/** A token of these parts, signed with ES256. */
+function signed(head: unknown, payload: unknown, key = ours, dsaEncoding: 'ieee-p1363' | 'der' = 'ieee-p1363'): string {
+  const input = `${encoded(head)}.${encoded(payload)}`;
+  return `${input}.${sign('sha256', Buffer.from(input), { key, dsaEncoding }).toString('base64url')}`;
+}
+
+const hmacSigned = (head: unknown, secret: string | Buffer): string => {
+  const input = `${encoded(head)}.${encoded(claims)}`;
+  return `${input}.${createHmac('sha256', secret).update(input).digest('base64url')}`;
+};
+
+async function status(token: string): Promise<number> {
+  const response = await gateway.fetch('/api/v1/acme/db1/metrics', { bearer: `Bearer ${token}` });
+  await response.text();
+  return response.status;
+}
+
+const stranger = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const now = (): number => Math.floor(gateway.clock.now() / 1000);
+
+describe('the forger at work', () => {
+  it('would be let in with our key and the right words', async () => {
+    expect(await status(signed(header, claims))).toBe(200);
+    expect(await status(signed({ ...header, typ: 'application/at+jwt' }, claims))).toBe(200);
+    expect(await status(signed(header, { ...claims, aud: ['https://other.example', claims.aud] }))).toBe(200);
+    expect(await status(signed(header, { ...claims, exp: now() - 59 }))).toBe(200);
+    expect(await status(signed(header, { ...claims, nbf: now() + 60 }))).toBe(200);
+  });
+});
+
+describe('a token is refused whose', () => {
+  const forgeries: Record<string, () => string> = {
+    'alg is none': () => `${encoded({ ...header, alg: 'none' })}.${encoded(claims)}.`,
+    'alg is nOnE': () => `${encoded({ ...header, alg: 'nOnE' })}.${encoded(claims)}.`,
+    'alg is none, with our signature': () => signed({ ...header, alg: 'none' }, claims),
+    'alg is HS256 with the public key in PEM': () =>
+      hmacSigned({ ...header, alg: 'HS256' }, createPublicKey(ours).export({ type: 'spki', format: 'pem' })),
+    'alg is HS256 with the public key in DER': () =>
+      hmacSigned({ ...header, alg: 'HS256' }, createPublicKey(ours).export({ type: 'spki', format: 'der' })),
+    'alg is HS256 with the public key as JWK': () => hmacSigned({ ...header, alg: 'HS256' }, JSON.stringify(publicJwk)),
+    'alg is HS256 with an empty key': () => hmacSigned({ ...header, alg: 'HS256' }, ''),
+    'alg is ES384': () => signed({ ...header, alg: 'ES384' }, claims),
+    'alg is RS256': () => signed({ ...header, alg: 'RS256' }, claims),
+    'alg is missing': () => signed(without(header, 'alg'), claims),
+    'alg is a list': () => signed({ ...header, alg: ['ES256'] }, claims),
+    'key is another': () => signed(header, claims, stranger.privateKey),
+    'key stands in its own header': () =>
+      signed({ ...header, jwk: stranger.publicKey.export({ format: 'jwk' }) }, claims, stranger.privateKey),
+    'kid is unknown': () => signed({ ...header, kid: 'x' }, claims),
+    'kid is missing': () => signed(without(header, 'kid'), claims),
+    'kid is a path': () => signed({ ...header, kid: '../../../../dev/null' }, claims),
+    'kid is SQL': () => signed({ ...header, kid: `' OR '1'='1` }, claims),
+    'kid is a property of every object': () => signed({ ...header, kid: '__proto__' }, claims),
+    'kid holds NUL': () => signed({ ...header, kid: `${header.kid}\0` }, claims),
+    'kid is a list': () => signed({ ...header, kid: [header.kid] }, claims),
+    'kid is in other case': () => signed({ ...header, kid: String(header.kid).toLowerCase() }, claims),
+    'kid is huge': () => signed({ ...header, kid: 'k'.repeat(3000) }, claims),
+    'crit names what we do not know': () => signed({ ...header, crit: ['exp'], exp: 1 }, claims),
+    'crit is empty': () => signed({ ...header, crit: [] }, claims),
+    'payload is not encoded (b64)': () => signed({ ...header, crit: ['b64'], b64: false }, claims),
+    'typ is JWT': () => signed({ ...header, typ: 'JWT' }, claims),
+    'typ is that of an ID token': () => signed({ ...header, typ: 'id+jwt' }, claims),
+    'typ is missing': () => signed(without(header, 'typ'), claims),
+    'iss is another': () => signed(header, { ...claims, iss: 'https://evil.example' }),
+    'iss has a slash too many': () => signed(header, { ...claims, iss: `${claims.iss}/` }),
+    'iss is a list': () => signed(header, { ...claims, iss: [claims.iss] }),
+    'iss is empty': () => signed(header, { ...claims, iss: '' }),
+    'aud is another': () => signed(header, { ...claims, aud: 'https://evil.example' }),
+    'aud is a list without us': () => signed(header, { ...claims, aud: ['https://evil.example'] }),
+    'aud is empty': () => signed(header, { ...claims, aud: '' }),
+    'exp is past': () => signed(header, { ...claims, exp: now() - 60 }),
+    'exp is a text': () => signed(header, { ...claims, exp: String(claims.exp) }),
+    'exp is null': () => signed(header, { ...claims, exp: null }),
+    'nbf is in the future': () => signed(header, { ...claims, nbf: now() + 61 }),
+    'iat is in the future': () => signed(header, { ...claims, iat: now() + 61 }),
+    'iat is a text': () => signed(header, { ...claims, iat: 'yesterday' }),
+    'sub is not its client': () => signed(header, { ...claims, sub: 'weir_cid_other' }),
+    'client is unknown': () => signed(header, { ...claims, sub: 'weir_cid_x', client_id: 'weir_cid_x' }),
+    'client is a list': () => signed(header, { ...claims, sub: [claims.sub], client_id: [claims.sub] }),
+    "project is not its client's": () => signed(header, { ...claims, project: 'rival' }),
+    'project is a list': () => signed(header, { ...claims, project: ['acme'] }),
+    'scope is a list': () => signed(header, { ...claims, scope: ['read:metrics'] }),
+    'jti is a number': () => signed(header, { ...claims, jti: 1 }),
+    'payload is a list': () => signed(header, [claims]),
+    'payload is no JSON': () => signed(header, '{'),
+    'header is no JSON': () => signed('{', claims),
+    'header is null': () => signed('null', claims),
+    'signature is missing': () => good.replace(/[^.]*$/, ''),
+    'signature is all zeros': () => good.replace(/[^.]*$/, Buffer.alloc(64).toString('base64url')),
+    'signature is cut': () => good.slice(0, -4),
+    'signature is in DER': () => signed(header, claims, ours, 'der'),
+    'signature is missing with its dot': () => good.replace(/\.[^.]*$/, ''),
+    'parts are four': () => `${good}.x`,
+    'parts are five, like those of an encrypted one': () => `${good}.x.y`,
+    'signature is padded': () => `${good}==`,
+    'length is that of a book': () => signed({ ...header, x: 'x'.repeat(9000) }, claims),
+  };
+  for (const claim of ['iss', 'aud', 'exp', 'iat', 'sub', 'client_id', 'project', 'scope', 'jti']) {
+    forgeries[`${claim} is missing`] = () => signed(header, without(claims, claim));
+  }
+
+  it.each(Object.keys(forgeries))('%s', async (name) => {
+    expect(await status(forgeries[name]!())).toBe(401);
+  });
+
+  it('key is said to lie elsewhere, and nobody asks for it there', async () => {
+    let asked = 0;
+    const elsewhere = createServer((_, response) => {
+      asked++;
+      response.end(JSON.stringify({ keys: [{ ...stranger.publicKey.export({ format: 'jwk' }), kid: header.kid }] }));
+    });
+    await new Promise<void>((resolve) => elsewhere.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}/keys`;
+    for (const name of ['jku', 'x5u', 'kid']) {
+      expect(await status(signed({ ...header, [name]: url }, claims, stranger.privateKey)), name).toBe(401);
+    }
+    await new Promise((resolve) => elsewhere.close(resolve));
+    expect(asked).toBe(0);
+  });
+});
+
+describe('a good token', () => {
+  it('is good in one spelling only: no other last character of its signature is taken', async () => {
+    const taken: string[] = [];
+    for (const last of base64url) {
+      const other = good.slice(0, -1) + last;
+      if (other !== good && (await status(other)) !== 401) taken.push(last);
+    }
+    expect(taken).toEqual([]);
+  });
+
+  it('is not good after any of 500 mutations', async () => {
+    const random = seededRandom(20_260_101);
+    const pick = (below: number): number => Math.floor(random() * below);
+    const letter = (): string => `${base64url}.`[pick(65)]!;
+    const mutations: ((text: string) => string)[] = [
+      (text) => replaced(text, pick(text.length), 1, letter()),
+      (text) => replaced(text, pick(text.length), 1, ''),
+      (text) => replaced(text, pick(text.length), 0, letter()),
+      (text) => text.slice(0, 1 + pick(text.length - 1)),
+      (text) => replaced(text, pick(text.length), 1 + pick(20), ''),
+      (text) => {
+        const at = pick(text.length - 1);
+        return replaced(text, at, 2, text[at + 1]! + text[at]!);
+      },
+      (text) => text.split('.').reverse().join('.'),
+      (text) => {
+        const bytes = Buffer.from(text.split('.')[2]!, 'base64url');
+        bytes[pick(64)]! ^= 1 << pick(8);
+        return text.replace(/[^.]*$/, bytes.toString('base64url'));
+      },
+    ];
+    const statuses = new Map<number, number>();
+    const taken: string[] = [];
+    for (let count = 0; count < 500; ) {
+      const mutated = mutations[pick(mutations.length)]!(good);
+      if (mutated === good) continue;
+      count++;
+      const got = await status(mutated);
+      statuses.set(got, (statuses.get(got) ?? 0) + 1);
+      if (got !== 401) taken.push(mutated.slice(-12));
+    }
+    expect(taken).toEqual([]);
+    expect(statuses).toEqual(new Map([[401, 500]]));
+    expect(await status(good)).toBe(200);
+  });
+});
+
+const base64url = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+
+const replaced = (text: string, at: number, length: number, by: string): string =>
+  text.slice(0, at) + by + text.slice(at + length);

@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import { type Client, checkScopes, maySee } from '../../src/domain/client.js';
+import { defaultLimits, limitExceeded, limitNames, parseLimit } from '../../src/domain/limits.js';
+
+describe('scopes', () => {
+  it('are a set in one order', () => {
+    expect(checkScopes(['write:metrics', 'read:metrics', 'write:metrics'])).toEqual(['read:metrics', 'write:metrics']);
+  });
+
+  it.each([[[]], [['admin']], [['read:metrics', 'READ:metrics']], [['']]])('%j are refused', (scopes) => {
+    expect(() => checkScopes(scopes)).toThrow('read:metrics');
+  });
+});
+
+describe('a client', () => {
+  const client = (endpoints: string[] | null) => ({ endpoints }) as unknown as Client;
+
+  it('sees every endpoint, the ones it is narrowed to, or none', () => {
+    expect(maySee(client(null), 'db1')).toBe(true);
+    expect(maySee(client(['db1']), 'db1')).toBe(true);
+    expect(maySee(client(['db1']), 'db2')).toBe(false);
+    expect(maySee(client(['db1']), 'db')).toBe(false);
+    expect(maySee(client([]), 'db1')).toBe(false);
+  });
+});
+
+describe('limits', () => {
+  it('are the ones the documentation names', () => {
+    expect(defaultLimits).toEqual({
+      body_compressed_bytes: 8_388_608,
+      body_inflated_bytes: 33_554_432,
+      labels_per_series: 30,
+      name_length_bytes: 1024,
+      value_length_bytes: 2048,
+      series: 50_000,
+      samples_per_second: 0,
+    });
+  });
+
+  it.each([
+    ['series=100', ['series', 100]],
+    ['samples_per_second=0', ['samples_per_second', 0]],
+  ])('%s is read', (text, limit) => {
+    expect(parseLimit(text)).toEqual(limit);
+  });
+
+  it.each([
+    'series',
+    'series=',
+    'series=x',
+    'series=-1',
+    'series=1.5',
+    'series=1=2',
+    'serie=1',
+    '=1',
+    '',
+    'toString=1',
+  ])('%o is refused', (text) => {
+    expect(() => parseLimit(text)).toThrow(/no limit|needs a whole number/);
+  });
+
+  it('are refused with their name, their value and what came, in words and as facts', () => {
+    for (const name of limitNames) {
+      const { message, facts } = limitExceeded(name, 5, 7, 3);
+      expect(message).toMatch(new RegExp(`7 is over the limit ${name} = 5 \\(line 3\\)\\.$`));
+      expect(facts).toEqual({ limit: name, max: 5, actual: 7, line: 3 });
+    }
+  });
+});

@@ -1,0 +1,13 @@
+import type { Config } from '../../src/config.js';
+import { defaultLimits } from '../../src/domain/limits.js';
+
+/** The default configuration for a database at this path, on ports that are free. */
+export const configFor = (path: string): Config => ({
+  web: { listenAddress: '127.0.0.1:0', externalUrl: undefined, configFile: undefined },
+  operator: { listenAddress: '127.0.0.1:0' },
+  storage: { path },
+  secrets: { pepperFile: `${path}.pepper`, encryptionKeysFile: `${path}.keys` },
+  log: { level: 'error', format: 'json' },
+  tokens: { lifetimeSeconds: 900 },
+  limits: defaultLimits,
+});

@@ -1,0 +1,185 @@
+import Sqlite from 'better-sqlite3';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { basic, TestGateway } from '../support/gateway.js';
+
+let gateway: TestGateway;
+
+beforeAll(async () => {
+  gateway = await TestGateway.boot();
+});
+afterAll(() => gateway.stop());
+
+const operator = (path: string, init?: RequestInit): Promise<Response> => fetch(`${gateway.operatorUrl}${path}`, init);
+
+async function values(): Promise<Map<string, number>> {
+  const lines = (await (await operator('/metrics')).text()).split('\n').filter((line) => /^weir_/.test(line));
+  return new Map(
+    lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ')))]),
+  );
+}
+
+describe('health', () => {
+  it('is well and ready while it runs', async () => {
+    const healthy = await operator('/-/healthy');
+    expect([healthy.status, await healthy.text()]).toEqual([200, 'Weir is healthy.\n']);
+    const ready = await operator('/-/ready');
+    expect([ready.status, await ready.text()]).toEqual([200, 'Weir is ready.\n']);
+  });
+
+  it('is not ready when the store takes no writes, says why, and is ready again when it does', async () => {
+    const other = new Sqlite(gateway.config.storage.path);
+    other.exec('ALTER TABLE meta RENAME TO elsewhere');
+    const broken = await operator('/-/ready');
+    expect(broken.status).toBe(503);
+    expect(await broken.text()).toMatch(/^Weir is not ready\.\nstorage: .*meta/);
+    expect((await operator('/-/healthy')).status).toBe(200);
+    other.exec('ALTER TABLE elsewhere RENAME TO meta');
+    other.close();
+    expect((await operator('/-/ready')).status).toBe(200);
+  });
+});
+
+describe('the page of metrics', () => {
+  it('is text with what is running, the process, and every known series from zero', async () => {
+    const fresh = await TestGateway.boot();
+    const response = await fetch(`${fresh.operatorUrl}/metrics`);
+    expect([response.status, response.headers.get('content-type')]).toEqual([
+      200,
+      'text/plain; version=0.0.4; charset=utf-8',
+    ]);
+    const page = await response.text();
+    await fresh.stop();
+    expect(page).toContain(
+      `weir_build_info{version="0.0.0-test",revision="test",nodeversion="${process.versions.node}"} 1\n`,
+    );
+    for (const series of [
+      'weir_request_total{code="200",method="GET"}',
+      'weir_request_total{code="200",method="PUT"}',
+      'weir_cache_requests_total{result="hit"}',
+      'weir_cache_requests_total{result="miss"}',
+      'weir_pushes_total{result="accepted"}',
+      'weir_pushes_total{result="refused"}',
+      'weir_samples_received_total',
+      'weir_tokens_issued_total',
+      'weir_tokens_refused_total{error="invalid_client"}',
+      'weir_groups_expired_total',
+      'weir_storage_writes_total',
+      'weir_page_render_seconds_count',
+      'weir_storage_commit_seconds_count',
+    ]) {
+      expect(page).toContain(`\n${series} 0\n`);
+    }
+    for (const family of [
+      'process_cpu_seconds_total',
+      'process_resident_memory_bytes',
+      'nodejs_eventloop_lag_seconds',
+    ]) {
+      expect(page).toMatch(new RegExp(`^${family} [0-9.e+-]+$`, 'm'));
+    }
+  });
+
+  it('counts each thing once', async () => {
+    const before = await values();
+    await gateway.project('acme', 'db1');
+    const client = await gateway.client('acme', ['read:metrics', 'write:metrics']);
+    const bearer = await gateway.bearerOf(client);
+    const status = async (response: Promise<Response>): Promise<number> => {
+      await (await response).text();
+      return (await response).status;
+    };
+    await status(gateway.token({ grant_type: 'client_credentials' }, basic(client.clientId, 'wrong')));
+    await status(gateway.token({ grant_type: 'password' }, basic(client.clientId, client.clientSecret)));
+    await gateway.push('acme/db1/metrics', 'a 1\nb 2\nc 3\n', bearer);
+    await status(gateway.fetch('/api/v1/acme/db1/metrics', { method: 'PUT', bearer, body: 'no number\n' }));
+    await gateway.page('acme/db1/metrics', bearer);
+    await gateway.page('acme/db1/metrics', bearer);
+    await gateway.page('acme/db1/metrics', bearer);
+    await status(gateway.fetch('/api/v1/acme/db1/metrics', { method: 'HEAD', bearer }));
+    await status(gateway.fetch('/api/v1/acme/none/metrics', { bearer }));
+    await status(gateway.fetch('/nothing', { method: 'OPTIONS' }));
+    const after = await values();
+    const gained = (series: string): number => (after.get(series) ?? 0) - (before.get(series) ?? 0);
+    expect({
+      issued: gained('weir_tokens_issued_total'),
+      wrong: gained('weir_tokens_refused_total{error="invalid_client"}'),
+      grant: gained('weir_tokens_refused_total{error="unsupported_grant_type"}'),
+      accepted: gained('weir_pushes_total{result="accepted"}'),
+      refused: gained('weir_pushes_total{result="refused"}'),
+      samples: gained('weir_samples_received_total'),
+      misses: gained('weir_cache_requests_total{result="miss"}'),
+      hits: gained('weir_cache_requests_total{result="hit"}'),
+      renders: gained('weir_page_render_seconds_count'),
+      commits: gained('weir_storage_commit_seconds_count'),
+      gets: gained('weir_request_total{code="200",method="GET"}'),
+      heads: gained('weir_request_total{code="200",method="HEAD"}'),
+      puts: gained('weir_request_total{code="200",method="PUT"}'),
+      badPuts: gained('weir_request_total{code="400",method="PUT"}'),
+      posts: gained('weir_request_total{code="200",method="POST"}'),
+      unauthorised: gained('weir_request_total{code="401",method="POST"}'),
+      absent: gained('weir_request_total{code="404",method="GET"}'),
+      options: gained('weir_request_total{code="404",method="OPTIONS"}'),
+    }).toEqual({
+      issued: 1,
+      wrong: 1,
+      grant: 1,
+      accepted: 1,
+      refused: 1,
+      samples: 3,
+      misses: 1,
+      hits: 3,
+      renders: 1,
+      commits: 1,
+      gets: 3,
+      heads: 1,
+      puts: 1,
+      badPuts: 1,
+      posts: 1,
+      unauthorised: 1,
+      absent: 1,
+      options: 1,
+    });
+  });
+
+  it('grows no series for methods, paths or names that callers invent', async () => {
+    const bearer = await gateway.bearer('acme');
+    const count = async (): Promise<number> => (await values()).size;
+    await (await gateway.fetch('/nothing', { method: 'LOCK' })).text();
+    await (await gateway.fetch('/api/v1/none/none/metrics', { bearer })).text();
+    const before = await count();
+    // Node lets through what it knows of, some thirty methods; the rest it refuses before we see it.
+    for (const method of ['INVENTED', 'COPY', 'MKCOL', 'PROPFIND', 'PURGE', 'REPORT', 'SEARCH', 'UNLOCK']) {
+      await (await gateway.fetch(`/nothing/${method}`, { method })).text();
+      await (await gateway.fetch(`/api/v1/p${method}/e/metrics`, { bearer })).text();
+    }
+    expect(await count()).toBe(before);
+  });
+
+  it('names no project, endpoint or client', async () => {
+    const page = await (await operator('/metrics')).text();
+    expect(page).not.toMatch(/acme|db1|weir_cid_/);
+  });
+});
+
+describe('the two listeners', () => {
+  it.each(['/metrics', '/-/healthy', '/-/ready', '/-/reload', '/-/quit'])(
+    '%s is not on the public one',
+    async (path) => {
+      for (const method of ['GET', 'POST', 'PUT']) {
+        const response = await gateway.fetch(path, { method });
+        expect([response.status, await response.text()]).toEqual([404, expect.not.stringContaining('weir_')]);
+      }
+    },
+  );
+
+  it.each(['/oauth/token', '/api/v1/acme/db1/metrics', '/api/v1/acme/metrics'])(
+    '%s is not on the operator one',
+    async (path) => {
+      const bearer = await gateway.bearer('acme');
+      for (const method of ['GET', 'POST']) {
+        const response = await operator(path, { method, headers: { authorization: bearer } });
+        expect(response.status).toBe(404);
+        await response.text();
+      }
+    },
+  );
+});

@@ -14,6 +14,8 @@ export interface Config {
     /** An origin, `https://metrics.example.com`, without a slash at the end. */
     readonly externalUrl: string | undefined;
     readonly configFile: string | undefined;
+    /** Addresses and networks, not checked yet. */
+    readonly trustedProxies: readonly string[];
   };
   readonly operator: { readonly listenAddress: string };
   readonly storage: { readonly path: string };
@@ -60,6 +62,7 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
       listenAddress: pick(table.webListenAddress, file.web?.listen_address),
       externalUrl: pick(table.webExternalUrl, file.web?.external_url),
       configFile: pick(table.webConfigFile, file.web?.config_file),
+      trustedProxies: pick(table.webTrustedProxies, file.web?.trusted_proxies),
     },
     operator: { listenAddress: pick(table.operatorListenAddress, file.operator?.listen_address) },
     storage: { path: storagePath },
@@ -123,6 +126,15 @@ const text = <T>(what: string, parse: (text: string) => T) =>
 const oneOf = <const Words extends readonly string[]>(words: Words) =>
   z.enum(words, { error: `Write one of ${words.join(', ')} here.` });
 
+const networks = z
+  .string({ error: 'Write addresses or networks such as 10.0.0.0/8 here, with commas between.' })
+  .transform((list) =>
+    list
+      .split(',')
+      .map((each) => each.trim())
+      .filter((each) => each !== ''),
+  );
+
 const filePath = z.string({ error: 'Write a path here, as text.' }).min(1, { error: 'The path is empty.' });
 
 const listenAddress = text('a listen address such as 127.0.0.1:8460', (address) => {
@@ -145,6 +157,7 @@ const configFile = yamlMap({
     listen_address: listenAddress.nullish(),
     external_url: externalUrl.nullish(),
     config_file: filePath.nullish(),
+    trusted_proxies: networks.nullish(),
   }).nullish(),
   operator: yamlMap({ listen_address: listenAddress.nullish() }).nullish(),
   storage: yamlMap({ path: filePath.nullish() }).nullish(),
@@ -189,6 +202,15 @@ const table = {
     help: "TLS certificate of the public listener, in the format of Prometheus' exporter-toolkit.",
     argument: 'file',
     value: filePath.optional(),
+  },
+  webTrustedProxies: {
+    flag: 'web.trusted-proxies',
+    env: 'WEIR_WEB_TRUSTED_PROXIES',
+    yaml: 'web.trusted_proxies',
+    default: '',
+    help: 'Proxies whose X-Forwarded-For is believed, with commas between: addresses or networks.',
+    argument: 'networks',
+    value: networks,
   },
   storagePath: {
     flag: 'storage.path',

@@ -1,18 +1,22 @@
 import type { Hono } from 'hono';
 import { ClientAdmin } from './admin/clients.js';
 import { EndpointAdmin } from './admin/endpoints.js';
+import { KeyAdmin } from './admin/keys.js';
 import { ProjectAdmin } from './admin/projects.js';
 import { AccessTokens } from './auth/access-token.js';
 import { Envelope } from './auth/envelope.js';
 import { isExposed, readOrCreateKeys } from './auth/key-file.js';
+import { LastUses } from './auth/last-uses.js';
 import { pepperFact, SecretHasher } from './auth/secrets.js';
 import { SigningKeys } from './auth/signing-keys.js';
 import { TokenService } from './auth/token-service.js';
+import { TokenStatus } from './auth/token-status.js';
 import type { Config } from './config.js';
 import type { Clock } from './domain/clock.js';
 import type { RandomBytes } from './domain/ids.js';
 import { publicApp } from './http/app.js';
 import { Authenticator } from './http/authenticate.js';
+import { TrustedProxies } from './http/client-address.js';
 import type { Env } from './http/context.js';
 import { Scrape } from './http/scrape.js';
 import { Ingest } from './ingest/push.js';
@@ -51,6 +55,7 @@ export interface Admin {
   readonly projects: ProjectAdmin;
   readonly endpoints: EndpointAdmin;
   readonly clients: ClientAdmin;
+  readonly keys: KeyAdmin;
 }
 
 const pageMemoryBytes = 256 * 1024 * 1024;
@@ -59,6 +64,7 @@ const syncEveryMs = 250;
 const sweepEveryMs = 5_000;
 const housekeepingEveryMs = 300_000;
 const changeLogKeptMs = 86_400_000;
+const writeUsesEveryMs = 2_000;
 /** No token lives longer: the longest lifetime that can be configured, and the leeway. */
 const tokensKeptMs = 3_600_000 + 60_000;
 const issuerKeptMs = tokensKeptMs + 2 * housekeepingEveryMs;
@@ -67,8 +73,9 @@ const issuerKeptMs = tokensKeptMs + 2 * housekeepingEveryMs;
 export async function openGateway(config: Config, seams: Seams): Promise<Gateway> {
   const { clock, log, random } = seams;
   const metrics = new OperatorMetrics(seams.build);
-  const { store, hasher, admin } = await openStore(config, seams, {
+  const { store, hasher, keys, admin } = await openStore(config, seams, {
     exclusive: true,
+    actor: 'system',
     onCommit: (writes, seconds) => {
       metrics.commitWrites(writes);
       metrics.commitSeconds.observe(seconds);
@@ -76,36 +83,46 @@ export async function openGateway(config: Config, seams: Seams): Promise<Gateway
   });
   try {
     const { encryptionKeysFile, pepperFile } = config.secrets;
-    const isNew = (await store.keys.list()).length === 0;
-    const envelope = new Envelope(readOrCreateKeys(encryptionKeysFile, 'encryption keys', random, isNew), random);
     for (const file of [pepperFile, encryptionKeysFile]) {
       if (isExposed(file)) log.warn({ file }, 'others than the owner may read this file; chmod 600 it');
     }
-    const keys = new SigningKeys({ store: store.keys, envelope, now: () => clock.now(), keptMs: tokensKeptMs });
     await keys.load();
 
     const directory = new Directory(store, config.limits);
-    directory.onChange((changes) => {
-      if (changes === undefined) store.groups.forget(undefined);
-      for (const { noun, id } of changes ?? []) if (noun === 'project') store.groups.forget(id);
-    });
     await directory.sync();
 
     let issuer = '';
     let draining = false;
     const tokens = new AccessTokens({ keys, clock, random, lifetimeSeconds: config.tokens.lifetimeSeconds });
     const authenticator = new Authenticator({ tokens, directory, clock });
+    directory.onChange((changes) => {
+      if (changes === undefined) store.groups.forget(undefined);
+      for (const { noun, id } of changes ?? []) if (noun === 'project') store.groups.forget(id);
+      if (changes?.every(({ noun }) => noun !== 'key')) return;
+      keys.load().then(
+        () => authenticator.forget(),
+        (error) => log.error({ err: error }, 'the signing keys could not be read again'),
+      );
+    });
     const pages = new Pages({
       groups: store.groups,
       clock,
       memoryBytes: seams.pageMemoryBytes ?? pageMemoryBytes,
       onRender: (seconds) => metrics.renderSeconds.observe(seconds),
     });
+    const uses = new LastUses();
+    const issuerUrl = (): string => issuer;
     const app = publicApp({
-      tokenService: new TokenService({ directory, hasher, tokens, clock, issuer: () => issuer }),
+      oauth: {
+        service: new TokenService({ directory, hasher, tokens, clock, uses, issuer: issuerUrl }),
+        status: new TokenStatus({ tokens, directory, store: store.clients, issuer: issuerUrl }),
+        keys,
+        metrics,
+        trustedProxies: new TrustedProxies(config.web.trustedProxies),
+        issuer: issuerUrl,
+      },
       scrape: new Scrape({ authenticator, directory, pages, clock, metrics }),
       push: { authenticator, directory, ingest: new Ingest(store.groups, clock), metrics },
-      metrics,
       log,
     });
 
@@ -124,6 +141,10 @@ export async function openGateway(config: Config, seams: Seams): Promise<Gateway
       [sweepEveryMs, async () => metrics.groupsExpired(await store.groups.removeExpired())],
       [housekeepingEveryMs, useIssuer],
       [housekeepingEveryMs, () => store.changes.prune(clock.now() - changeLogKeptMs)],
+      [housekeepingEveryMs, () => store.clients.prune(clock.now() - tokensKeptMs)],
+      [writeUsesEveryMs, () => uses.write(store.clients)],
+      // A retired key ends by itself.
+      [housekeepingEveryMs, () => keys.load()],
     ]);
 
     return {
@@ -153,6 +174,7 @@ export async function openGateway(config: Config, seams: Seams): Promise<Gateway
       close: async () => {
         stopTimers();
         if (issuer !== '') await useIssuer();
+        await uses.write(store.clients).catch((error) => log.error({ err: error }, 'last uses were not written'));
         await store.close();
       },
     };
@@ -165,10 +187,11 @@ export async function openGateway(config: Config, seams: Seams): Promise<Gateway
 interface OpenStore {
   readonly store: Store;
   readonly hasher: SecretHasher;
+  readonly keys: SigningKeys;
   readonly admin: Admin;
 }
 
-type StoreMode = { exclusive: boolean; onCommit?: (writes: number, seconds: number) => void };
+type StoreMode = { exclusive: boolean; actor: string; onCommit?: (writes: number, seconds: number) => void };
 
 /** Store, pepper and what may be done with them: all that a command needs, and the ground the gateway stands on. */
 export async function openStore(
@@ -183,15 +206,20 @@ export async function openStore(
     ...(groupMemoryBytes === undefined ? {} : { groupMemoryBytes }),
   });
   try {
+    const { pepperFile, encryptionKeysFile } = config.secrets;
     const isNew = (await store.facts.get(pepperFact)) === undefined;
-    const hasher = new SecretHasher(readOrCreateKeys(config.secrets.pepperFile, 'pepper', random, isNew)[0]!);
-    await hasher.confirm(store.facts, config.secrets.pepperFile);
+    const hasher = new SecretHasher(readOrCreateKeys(pepperFile, 'pepper', random, isNew)[0]!);
+    await hasher.confirm(store.facts, pepperFile);
+    const hasNoKeys = (await store.keys.list()).length === 0;
+    const envelope = new Envelope(readOrCreateKeys(encryptionKeysFile, 'encryption keys', random, hasNoKeys), random);
+    const keys = new SigningKeys({ store: store.keys, envelope, now: () => clock.now(), keptMs: tokensKeptMs });
     const admin = {
       projects: new ProjectAdmin(store, clock),
       endpoints: new EndpointAdmin(store, clock, random),
       clients: new ClientAdmin(store, clock, random, hasher),
+      keys: new KeyAdmin(keys),
     };
-    return { store, hasher, admin };
+    return { store, hasher, keys, admin };
   } catch (error) {
     await store.close();
     throw error;

@@ -97,8 +97,8 @@ function listener({ app, metrics, log }: Gateway & Pick<Seams, 'log'>, underWay:
     },
     // What is no proper request at all, such as one with a malformed Host.
     {
-      errorHandler: (error) =>
-        errorResponse(new WeirError('invalid', 'The request is malformed.', {}, error), false, log),
+      errorHandler: () =>
+        errorResponse(new WeirError('invalid', 'The request is malformed.'), { isOAuth: false, log, issuer: '' }),
     },
   );
 }

@@ -39,7 +39,7 @@ function problemsOf(load: () => LoadedConfig): string[] {
 test('without any setting there are only defaults', () => {
   expect(load({})).toEqual({
     config: {
-      web: { listenAddress: '127.0.0.1:8460', externalUrl: undefined, configFile: undefined },
+      web: { listenAddress: '127.0.0.1:8460', externalUrl: undefined, configFile: undefined, trustedProxies: [] },
       operator: { listenAddress: '127.0.0.1:9460' },
       storage: { path: './data/weir.db' },
       secrets: { pepperFile: './data/weir.db.pepper', encryptionKeysFile: './data/weir.db.keys' },
@@ -57,6 +57,7 @@ web:
   listen_address: ':8443'
   external_url: https://metrics.example.com
   config_file: web.yml
+  trusted_proxies: 10.0.0.0/8, fd00::1
 operator: {listen_address: '[::1]:9000'}
 storage: {path: /var/lib/weir/weir.db}
 log: {level: debug, format: pretty}
@@ -66,7 +67,12 @@ limits:
   samples_per_second: 5
 `;
   expect(load({ yaml }).config).toEqual({
-    web: { listenAddress: ':8443', externalUrl: 'https://metrics.example.com', configFile: 'web.yml' },
+    web: {
+      listenAddress: ':8443',
+      externalUrl: 'https://metrics.example.com',
+      configFile: 'web.yml',
+      trustedProxies: ['10.0.0.0/8', 'fd00::1'],
+    },
     operator: { listenAddress: '[::1]:9000' },
     storage: { path: '/var/lib/weir/weir.db' },
     secrets: { pepperFile: '/var/lib/weir/weir.db.pepper', encryptionKeysFile: '/var/lib/weir/weir.db.keys' },
@@ -82,6 +88,7 @@ const examples: Record<string, [file: string, env: string, flag: string]> = {
   'operator.listen_address': [':1', ':2', ':3'],
   'web.external_url': ['http://file', 'http://env', 'http://flag'],
   'web.config_file': ['file', 'env', 'flag'],
+  'web.trusted_proxies': ['10.0.0.1', '10.0.0.2', '10.0.0.3'],
   'storage.path': ['file', 'env', 'flag'],
   'log.level': ['debug', 'warn', 'error'],
   'log.format': ['pretty', 'json', 'pretty'],
@@ -94,7 +101,7 @@ test.each(settings.flatMap(({ yaml, flag, env }) => (yaml && flag && env ? [{ ya
     const [section, key] = path.split('.');
     const yaml = `${section}: {${key}: '${inFile}'}`;
     const env = { [variable]: inEnv };
-    const values = (loaded: LoadedConfig) => Object.values(loaded.config[section as 'web']);
+    const values = (loaded: LoadedConfig) => Object.values(loaded.config[section as 'web']).flat();
 
     expect(values(load({}))).not.toContain(inFile);
     expect(values(load({ yaml }))).toContain(inFile);

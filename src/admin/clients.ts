@@ -1,9 +1,9 @@
 import type { SecretHasher } from '../auth/secrets.js';
-import { type Client, checkScopes } from '../domain/client.js';
+import { type Client, type ClientSecret, checkScopes } from '../domain/client.js';
 import type { Clock } from '../domain/clock.js';
 import { WeirError } from '../domain/errors.js';
 import { checkName, newClientId, newClientSecret, type RandomBytes } from '../domain/ids.js';
-import type { Store } from '../storage/store.js';
+import type { ClientRecord, Store } from '../storage/store.js';
 
 export interface NewClient {
   readonly name: string;
@@ -70,4 +70,41 @@ export class ClientAdmin {
   delete(id: string): Promise<void> {
     return this.store.clients.delete(id);
   }
+
+  /**
+   * Another secret; the one before goes on for `overlapMs`, older ones end now. Tokens are not touched, whatever the
+   * overlap. Gives when the one before ends, null when there was none.
+   */
+  async rotate(id: string, overlapMs: number): Promise<{ secret: string; previousEndsAt: number | null }> {
+    if (overlapMs < 0 || overlapMs > longestOverlapMs) {
+      throw new WeirError('invalid', 'The overlap must be 0 to 7d.');
+    }
+    const now = this.clock.now();
+    const secret = newClientSecret(this.random);
+    const record = this.hasher.newRecord(id, secret, now, this.random);
+    return { secret, previousEndsAt: await this.store.clients.rotate(id, record, now + overlapMs) };
+  }
+
+  /** Newest first; never the secrets themselves. */
+  async secrets(id: string): Promise<readonly ClientSecret[]> {
+    return (await this.record(id)).secrets;
+  }
+
+  /** Ends a secret and every token it obtained, at once. */
+  revokeSecret(id: string, secretId: string): Promise<void> {
+    return this.store.clients.revokeSecret(id, secretId);
+  }
+
+  /** Ends every token of the client, at once; its secrets go on. */
+  revokeTokens(id: string): Promise<void> {
+    return this.store.clients.revokeTokens(id);
+  }
+
+  private async record(id: string): Promise<ClientRecord> {
+    const record = await this.store.clients.get(id);
+    if (record === undefined) throw new WeirError('not_found', `There is no client "${id}".`);
+    return record;
+  }
 }
+
+const longestOverlapMs = 7 * 86_400_000;

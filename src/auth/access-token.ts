@@ -2,6 +2,7 @@ import { decodeProtectedHeader, errors, jwtVerify } from 'jose';
 import type { Client, Scope } from '../domain/client.js';
 import type { Clock } from '../domain/clock.js';
 import type { RandomBytes } from '../domain/ids.js';
+import type { ClientRecord } from '../storage/store.js';
 import type { SigningKeys } from './signing-keys.js';
 
 /** How long after its `exp` a token is still taken: Datadog refreshes exactly at expiry, and clocks differ. */
@@ -13,6 +14,13 @@ export interface VerifiedToken {
   readonly projectId: string;
   readonly scopes: readonly Scope[];
   readonly jti: string;
+  /** Seconds since the epoch, as in the token. */
+  readonly issuedAt: number;
+  readonly expiresAt: number;
+  /** The client's `tokenGeneration` when it was issued. */
+  readonly generation: number;
+  /** The secret it was obtained with; none when the client proved itself otherwise. */
+  readonly secretId: string | undefined;
   /** Wall-clock milliseconds from which it is refused: `exp` and the leeway. */
   readonly endsAt: number;
 }
@@ -45,7 +53,8 @@ export class AccessTokens {
     this.accepted = [...new Set([issuer, ...accepted])];
   }
 
-  issue(client: Client, scopes: readonly Scope[]): IssuedToken {
+  /** `secretId` is the secret the client proved itself with, if it was one. */
+  issue(client: Client, scopes: readonly Scope[], secretId: string | undefined): IssuedToken {
     const { keys, clock, random, lifetimeSeconds } = this.options;
     const iat = Math.floor(clock.now() / 1000);
     const token = keys.sign('at+jwt', {
@@ -58,6 +67,8 @@ export class AccessTokens {
       iat,
       exp: iat + lifetimeSeconds,
       jti: random(12).toString('base64url'),
+      gen: client.tokenGeneration,
+      ...(secretId === undefined ? {} : { sec: secretId }),
     });
     return { token, expiresIn: lifetimeSeconds };
   }
@@ -81,8 +92,17 @@ export class AccessTokens {
       if (typeof client_id !== 'string' || client_id !== sub) return undefined;
       if (typeof project !== 'string' || typeof scope !== 'string' || typeof jti !== 'string') return undefined;
       if (iat! * 1000 > this.options.clock.now() + leewaySeconds * 1000) return undefined;
-      const endsAt = (exp! + leewaySeconds) * 1000;
-      return { clientId: client_id, projectId: project, scopes: scope.split(' ') as Scope[], jti, endsAt };
+      return {
+        clientId: client_id,
+        projectId: project,
+        scopes: scope.split(' ') as Scope[],
+        jti,
+        issuedAt: iat!,
+        expiresAt: exp!,
+        generation: Number(payload.gen),
+        secretId: typeof payload.sec === 'string' ? payload.sec : undefined,
+        endsAt: (exp! + leewaySeconds) * 1000,
+      };
     } catch (error) {
       // A TypeError is what jose and node:crypto make of text that is no token at all.
       if (error instanceof errors.JOSEError || error instanceof TypeError || error instanceof SyntaxError)
@@ -90,6 +110,13 @@ export class AccessTokens {
       throw error;
     }
   }
+}
+
+/** Whether the client still stands behind the token: enabled, not revoked, its secret not revoked. */
+export function isTokenGood(token: VerifiedToken, { client, secrets, revokedTokens }: ClientRecord): boolean {
+  if (client.disabledAt !== null || client.projectId !== token.projectId) return false;
+  if (client.tokenGeneration !== token.generation || revokedTokens.has(token.jti)) return false;
+  return !secrets.some(({ id, revokedAt }) => id === token.secretId && revokedAt !== null);
 }
 
 /** One spelling per token: base64url leaves bits of the last character unused, and jose takes padding (RFC 7515 §2). */

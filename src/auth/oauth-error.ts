@@ -1,11 +1,13 @@
-/** Error codes of RFC 6749 §5.2, RFC 8707 §2 and, for faults of ours, of RFC 6749 §4.1.2.1. */
+/** Error codes of RFC 6749 §5.2, RFC 8707 §2, RFC 7009 §2.2.1 and, for faults of ours, of RFC 6749 §4.1.2.1. */
 export type OAuthErrorCode =
   | 'invalid_request'
   | 'invalid_client'
+  | 'invalid_grant'
   | 'unauthorized_client'
   | 'unsupported_grant_type'
   | 'invalid_scope'
   | 'invalid_target'
+  | 'unsupported_token_type'
   | 'server_error'
   | 'temporarily_unavailable';
 
@@ -25,10 +27,12 @@ export class OAuthError extends Error {
 const defaultStatus: Record<OAuthErrorCode, number> = {
   invalid_request: 400,
   invalid_client: 401,
+  invalid_grant: 400,
   unauthorized_client: 400,
   unsupported_grant_type: 400,
   invalid_scope: 400,
   invalid_target: 400,
+  unsupported_token_type: 400,
   server_error: 500,
   temporarily_unavailable: 503,
 };

@@ -1,11 +1,9 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { calculateJwkThumbprint, type JWK } from 'jose';
 import { WeirError } from '../domain/errors.js';
+import type { SigningAlgorithm } from '../domain/signing.js';
 import type { KeyStore, StoredKey } from '../storage/store.js';
 import type { Envelope } from './envelope.js';
-
-export const signingAlgorithms = ['ES256', 'EdDSA', 'RS256'] as const;
-export type SigningAlgorithm = (typeof signingAlgorithms)[number];
 
 export interface VerificationKey {
   readonly kid: string;

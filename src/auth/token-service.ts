@@ -1,7 +1,8 @@
-import { type Client, projectScopes, type Scope } from '../domain/client.js';
+import { type Client, type ClientSecret, projectScopes, type Scope } from '../domain/client.js';
 import type { Clock } from '../domain/clock.js';
 import type { Directory, LiveClient } from '../storage/directory.js';
 import type { AccessTokens } from './access-token.js';
+import type { LastUses } from './last-uses.js';
 import { OAuthError } from './oauth-error.js';
 import type { SecretHasher } from './secrets.js';
 import { type PresentedCredentials, readCredentials, type TokenParameters } from './token-request.js';
@@ -19,11 +20,24 @@ export interface TokenServiceOptions {
   readonly hasher: SecretHasher;
   readonly tokens: AccessTokens;
   readonly clock: Clock;
+  readonly uses: LastUses;
   /** The external URL: issuer, and audience of every token. */
   readonly issuer: () => string;
 }
 
-type Grant = (client: Client, parameters: TokenParameters) => TokenResponse;
+/** Where a request comes from, for the record of last use. */
+export interface Origin {
+  readonly ip: string;
+  readonly agent: string;
+}
+
+/** Who asks, and by which secret it is known. */
+interface Authenticated {
+  readonly client: Client;
+  readonly secretId: string | undefined;
+}
+
+type Grant = (who: Authenticated, parameters: TokenParameters) => TokenResponse;
 
 /** `POST /oauth/token`: who asks, by which grant, for what. Throws `OAuthError`. */
 export class TokenService {
@@ -33,41 +47,47 @@ export class TokenService {
   constructor(options: TokenServiceOptions) {
     this.options = options;
     this.grants = new Map<string, Grant>([
-      ['client_credentials', (client, parameters) => this.clientCredentials(client, parameters)],
+      ['client_credentials', (who, parameters) => this.clientCredentials(who, parameters)],
     ]);
   }
 
-  async token(authorization: string | undefined, parameters: TokenParameters): Promise<TokenResponse> {
+  async token(authorization: string | undefined, parameters: TokenParameters, origin: Origin): Promise<TokenResponse> {
     const credentials = readCredentials(authorization, parameters);
     const grantType = parameters.get('grant_type');
     if (grantType === undefined) throw new OAuthError('invalid_request', 'The parameter grant_type is missing.');
     const grant = this.grants.get(grantType);
-    const client = await this.authenticate(credentials);
+    const who = await this.authenticate(credentials, origin);
     if (grant === undefined) {
       throw new OAuthError('unsupported_grant_type', `Supported grant types: ${[...this.grants.keys()].join(', ')}.`);
     }
-    return grant(client, parameters);
+    return grant(who, parameters);
   }
 
-  /** Unknown client, wrong secret, ended secret, disabled client: one answer for all. */
-  private async authenticate({ candidates }: PresentedCredentials): Promise<Client> {
-    const { directory, hasher, clock } = this.options;
-    const grants = (live: LiveClient | undefined, secret: string): live is LiveClient =>
-      hasher.match(live?.secrets ?? [], secret, clock.now()) !== undefined && live?.client.disabledAt === null;
+  /** The client behind the credentials. Unknown, wrong, ended or disabled: one answer for all. */
+  async authenticate({ candidates }: PresentedCredentials, origin: Origin): Promise<Authenticated> {
+    const { directory, hasher, clock, uses } = this.options;
+    const secretOf = (live: LiveClient | undefined, secret: string): ClientSecret | undefined => {
+      const matched = hasher.match(live?.secrets ?? [], secret, clock.now());
+      return live?.client.disabledAt === null ? matched : undefined;
+    };
     for (const { clientId, secret } of candidates) {
       const known = directory.peekClient(clientId);
-      if (grants(known, secret)) return known.client;
       // What memory refuses, the store may have granted since.
-      const stored = await directory.client(clientId);
-      if (grants(stored, secret)) return stored.client;
+      for (const look of [async () => known, () => directory.client(clientId)]) {
+        const live = await look();
+        const matched = secretOf(live, secret);
+        if (live === undefined || matched === undefined) continue;
+        uses.note(matched.id, { at: clock.now(), ...origin });
+        return { client: live.client, secretId: matched.id };
+      }
     }
     throw new OAuthError('invalid_client', 'Client id or secret is wrong, or the client is disabled.');
   }
 
-  private clientCredentials(client: Client, parameters: TokenParameters): TokenResponse {
+  private clientCredentials({ client, secretId }: Authenticated, parameters: TokenParameters): TokenResponse {
     this.checkAudience(parameters);
     const scopes = grantedScopes(client, parameters.get('scope'));
-    const { token, expiresIn } = this.options.tokens.issue(client, scopes);
+    const { token, expiresIn } = this.options.tokens.issue(client, scopes, secretId);
     return { access_token: token, token_type: 'Bearer', expires_in: expiresIn, scope: scopes.join(' ') };
   }
 

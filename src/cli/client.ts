@@ -1,5 +1,6 @@
 import { Command } from 'commander';
-import { type Client, projectScopes } from '../domain/client.js';
+import { type Client, type ClientSecret, projectScopes } from '../domain/client.js';
+import { parseDuration } from '../domain/duration.js';
 import { collect, onStore, withStore } from './common.js';
 import { isoTime } from './output.js';
 
@@ -49,6 +50,22 @@ export function clientCommand(): Command {
     ),
   );
 
+  const rotate = onStore(client.command('rotate').argument('<client-id>')).description(
+    'Give a client another secret, printed this once. The one before goes on for the overlap (24h when left out); a third ' +
+      'ends the oldest at once. Nothing breaks: tokens are not touched, and "weir client secret list" shows when the old ' +
+      'secret was used last.',
+  );
+  rotate.option('--overlap <duration>', 'How long the secret before goes on: 0 to 7d.', '24h');
+  rotate.action((id: string, { overlap }: { overlap: string }) =>
+    withStore(rotate, async ({ admin, one }) => {
+      const { secret, previousEndsAt } = await admin.clients.rotate(id, parseDuration(overlap));
+      const ends = previousEndsAt === null ? null : isoTime(previousEndsAt);
+      one({ client_id: id, client_secret: secret, previous_secret_expires_at: ends });
+    }),
+  );
+
+  client.addCommand(secretCommand());
+
   const disable = onStore(client.command('disable').argument('<client-id>')).description(
     'Refuse a client and its tokens within a second. Reversible. Scrapers written in Go keep their dead token until it ' +
       'expires (15 minutes at most), so after "enable" they may fail that long.',
@@ -64,6 +81,17 @@ export function clientCommand(): Command {
     withStore(enable, async ({ admin, one }) => one(brief(await admin.clients.enable(id)))),
   );
 
+  const revoke = onStore(client.command('revoke-tokens').argument('<client-id>')).description(
+    'Refuse every token the client has, within a second; its secrets go on. Scrapers written in Go keep a dead token until ' +
+      'it expires: their scrapes fail for up to 15 minutes, others ask for a new one at once.',
+  );
+  revoke.action((id: string) =>
+    withStore(revoke, async ({ admin, one }) => {
+      await admin.clients.revokeTokens(id);
+      one({ client_id: id, tokens_revoked: true });
+    }),
+  );
+
   const remove = onStore(client.command('delete').argument('<client-id>')).description(
     'Delete a client for good; its tokens are refused within a second.',
   );
@@ -75,3 +103,40 @@ export function clientCommand(): Command {
   );
   return client;
 }
+
+function secretCommand(): Command {
+  const secret = new Command('secret').description('The secrets of a client; never the secrets themselves.');
+
+  const list = onStore(secret.command('list').argument('<client-id>'));
+  list.description('List secrets with their last use, which is written down every 2 seconds.');
+  list.action((id: string) =>
+    withStore(list, async ({ admin, many }) =>
+      many(
+        (await admin.clients.secrets(id)).map(secretRow),
+        `The client "${id}" has no secrets; "weir client rotate" makes one.`,
+      ),
+    ),
+  );
+
+  const revoke = onStore(secret.command('revoke').argument('<client-id>').argument('<secret-id>')).description(
+    'End a secret and every token it obtained, within a second. Scrapers that still use it fail until they get another; ' +
+      'those written in Go keep a dead token until it expires (15 minutes at most).',
+  );
+  revoke.action((id: string, secretId: string) =>
+    withStore(revoke, async ({ admin, one }) => {
+      await admin.clients.revokeSecret(id, secretId);
+      one({ client_id: id, secret_id: secretId, revoked: true });
+    }),
+  );
+  return secret;
+}
+
+const secretRow = ({ id, createdAt, expiresAt, revokedAt, lastUse }: ClientSecret) => ({
+  secret_id: id,
+  status: revokedAt !== null ? 'revoked' : expiresAt !== null && expiresAt <= Date.now() ? 'expired' : 'live',
+  created_at: isoTime(createdAt),
+  expires_at: expiresAt === null ? null : isoTime(expiresAt),
+  last_used_at: lastUse === null ? null : isoTime(lastUse.at),
+  last_used_ip: lastUse?.ip ?? null,
+  last_used_agent: lastUse?.agent ?? null,
+});

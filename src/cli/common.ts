@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { type Command, Option } from 'commander';
 import { type Config, loadConfig, settings } from '../config.js';
 import { systemClock } from '../domain/clock.js';
@@ -56,7 +57,9 @@ export interface StoreCommand {
 export async function withStore(command: Command, work: (context: StoreCommand) => Promise<void>): Promise<void> {
   const config = readConfig(command);
   const format = command.getOptionValue('format') as OutputFormat;
-  const { store, admin } = await openStore(config, { clock: systemClock, random: systemRandom }, { exclusive: false });
+  const actor = `cli:${userInfo().username}`;
+  const seams = { clock: systemClock, random: systemRandom };
+  const { store, admin } = await openStore(config, seams, { exclusive: false, actor });
   try {
     const externalUrl =
       config.web.externalUrl ??

@@ -1,10 +1,12 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
 import { OperatorError, WeirError } from '../domain/errors.js';
+import { auditCommand } from './audit.js';
 import { checkCommand } from './check.js';
 import { clientCommand } from './client.js';
 import { demoCommand } from './demo.js';
 import { endpointCommand } from './endpoint.js';
+import { keyCommand } from './key.js';
 import { projectCommand } from './project.js';
 import { serveCommand } from './serve.js';
 import { tokenCommand } from './token.js';
@@ -22,6 +24,8 @@ for (const command of [
   endpointCommand(),
   clientCommand(),
   tokenCommand(),
+  keyCommand(),
+  auditCommand(),
   checkCommand(),
 ]) {
   program.addCommand(command);

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { AccessTokens, VerifiedToken } from '../auth/access-token.js';
+import { type AccessTokens, isTokenGood, type VerifiedToken } from '../auth/access-token.js';
 import { type Client, maySee, type Scope } from '../domain/client.js';
 import type { Clock } from '../domain/clock.js';
 import { outOfReach } from '../domain/endpoint.js';
@@ -39,6 +39,11 @@ export class Authenticator {
     return access;
   }
 
+  /** Checks every token anew: a signing key may have been retired. */
+  forget(): void {
+    this.verified.clear();
+  }
+
   /** The caller, or `unauthenticated`, `invalid_token`, `invalid`. */
   async authenticate(authorization: string | undefined): Promise<Access> {
     const known = this.peek(authorization);
@@ -46,9 +51,7 @@ export class Authenticator {
     const token = await this.options.tokens.verify(bearerToken(authorization));
     if (token === undefined) throw invalidToken();
     const live = await this.options.directory.client(token.clientId);
-    if (live === undefined || live.client.disabledAt !== null || live.client.projectId !== token.projectId) {
-      throw invalidToken();
-    }
+    if (live === undefined || !isTokenGood(token, live)) throw invalidToken();
     const access = { token, live };
     this.verified.set(authorization!, access);
     return access;

@@ -20,17 +20,25 @@ const answers: Record<ErrorCode, { status: number; title: string }> = {
  * The one door errors leave through. A `WeirError` becomes a problem document (RFC 9457) with its facts as members, an
  * `OAuthError` the JSON of RFC 6749 §5.2; anything else is ours: logged with its cause, answered with a fixed sentence.
  */
-export function errorResponse(error: unknown, isOAuth: boolean, log: Log): Response {
+export function errorResponse(error: unknown, { isOAuth, log, issuer }: ErrorContext): Response {
   if (error instanceof OAuthError) return oauthResponse(error);
   if (error instanceof WeirError) {
     if (error.cause !== undefined) log.error({ err: error.cause, code: error.code }, error.message);
     if (isOAuth) return oauthResponse(oauthFrom(error));
-    return problem(answers[error.code].status, answers[error.code].title, error.message, error.facts, error.code);
+    const { status, title } = answers[error.code];
+    return problem(status, title, error.message, error.facts, challenge(error.code, error.facts, issuer));
   }
   log.error({ err: error }, 'a request failed in an unexpected way');
   const sentence = 'The gateway failed; its log says why.';
   if (isOAuth) return oauthResponse(new OAuthError('server_error', sentence));
-  return problem(500, 'Internal Server Error', sentence, {}, undefined);
+  return problem(500, 'Internal Server Error', sentence);
+}
+
+export interface ErrorContext {
+  /** Whether the path is one of OAuth's own, with errors in OAuth's own form. */
+  readonly isOAuth: boolean;
+  readonly log: Log;
+  readonly issuer: string;
 }
 
 /** A problem without an error behind it: no such path or method. */
@@ -39,7 +47,6 @@ export function problem(
   title: string,
   detail: string,
   facts: ErrorFacts = {},
-  code?: ErrorCode,
   headers: Record<string, string> = {},
 ): Response {
   const { retryAfterSeconds, ...members } = facts;
@@ -48,7 +55,6 @@ export function problem(
     headers: {
       'content-type': 'application/problem+json',
       'cache-control': 'private, no-store',
-      ...challenge(code, facts),
       ...(retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }),
       ...headers,
     },
@@ -56,7 +62,7 @@ export function problem(
 }
 
 /** RFC 6750 §3 and §3.1: no error code for a caller who sent no token at all. */
-function challenge(code: ErrorCode | undefined, facts: ErrorFacts): Record<string, string> {
+function challenge(code: ErrorCode, facts: ErrorFacts, issuer: string): Record<string, string> {
   const parameters: string[] = ['realm="weir"'];
   if (code === 'invalid_token') {
     parameters.push('error="invalid_token"', 'error_description="The token is malformed, expired or revoked"');
@@ -65,6 +71,8 @@ function challenge(code: ErrorCode | undefined, facts: ErrorFacts): Record<strin
   } else if (code === 'invalid' && (facts.field === 'Authorization' || facts.field === 'access_token')) {
     parameters.push('error="invalid_request"');
   } else if (code !== 'unauthenticated') return {};
+  // RFC 9728 §5.1: where to read who issues tokens for this.
+  if (issuer !== '') parameters.push(`resource_metadata="${issuer}/.well-known/oauth-protected-resource"`);
   return { 'www-authenticate': `Bearer ${parameters.join(', ')}` };
 }
 

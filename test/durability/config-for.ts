@@ -3,7 +3,7 @@ import { defaultLimits } from '../../src/domain/limits.js';
 
 /** The default configuration for a database at this path, on ports that are free. */
 export const configFor = (path: string): Config => ({
-  web: { listenAddress: '127.0.0.1:0', externalUrl: undefined, configFile: undefined },
+  web: { listenAddress: '127.0.0.1:0', externalUrl: undefined, configFile: undefined, trustedProxies: [] },
   operator: { listenAddress: '127.0.0.1:0' },
   storage: { path },
   secrets: { pepperFile: `${path}.pepper`, encryptionKeysFile: `${path}.keys` },

@@ -7,7 +7,7 @@ import { configFor } from './config-for.js';
 process.on('message', async (path: string) => {
   try {
     const seams = { clock: systemClock, random: systemRandom };
-    const { store, admin } = await openStore(configFor(path), seams, { exclusive: false });
+    const { store, admin } = await openStore(configFor(path), seams, { exclusive: false, actor: 'cli:test' });
     await admin.projects.create({ name: `by ${process.pid}` });
     await store.close();
     process.send!({ opened: true });

@@ -48,7 +48,7 @@ const seams = {
 };
 const path = (): string => join(folder, 'weir.db');
 const start = (): Promise<RunningGateway> => serve(configFor(path()), seams);
-const openAsCommand = () => openStore(configFor(path()), seams, { exclusive: false });
+const openAsCommand = () => openStore(configFor(path()), seams, { exclusive: false, actor: 'cli:test' });
 
 let folder: string;
 

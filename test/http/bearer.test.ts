@@ -31,14 +31,21 @@ function refused(answer: Answer, status: number): Record<string, unknown> {
   return problem;
 }
 
-const invalidToken =
-  'Bearer realm="weir", error="invalid_token", error_description="The token is malformed, expired or revoked"';
+/** The challenge with these parameters, and where to read who issues tokens (RFC 9728 §5.1). */
+const challenge = (...parameters: string[]): string =>
+  [
+    'Bearer realm="weir"',
+    ...parameters,
+    `resource_metadata="${gateway.url}/.well-known/oauth-protected-resource"`,
+  ].join(', ');
+const invalidToken = (): string =>
+  challenge('error="invalid_token"', 'error_description="The token is malformed, expired or revoked"');
 
 describe('a protected resource', () => {
   it('asks who sends nothing for a token, without an error code', async () => {
     const answer = await get();
     refused(answer, 401);
-    expect(answer.headers['www-authenticate']).toBe('Bearer realm="weir"');
+    expect(answer.headers['www-authenticate']).toBe(challenge());
   });
 
   it.each([
@@ -48,7 +55,7 @@ describe('a protected resource', () => {
   ])('asks who sends %s for a token', async (_, authorization) => {
     const answer = await get(authorization);
     refused(answer, 401);
-    expect(answer.headers['www-authenticate']).toBe('Bearer realm="weir"');
+    expect(answer.headers['www-authenticate']).toBe(challenge());
   });
 
   it.each(
@@ -59,7 +66,7 @@ describe('a protected resource', () => {
   )('refuses the token %o as invalid', async (_, token) => {
     const answer = await get(`Bearer ${token}`);
     refused(answer, 401);
-    expect(answer.headers['www-authenticate']).toBe(invalidToken);
+    expect(answer.headers['www-authenticate']).toBe(invalidToken());
   });
 
   it.each([
@@ -86,14 +93,10 @@ describe('a protected resource', () => {
   it('names the scope that is missing', async () => {
     const reading = await get(writer);
     expect(refused(reading, 403).scope).toBe('read:metrics');
-    expect(reading.headers['www-authenticate']).toBe(
-      'Bearer realm="weir", error="insufficient_scope", scope="read:metrics"',
-    );
+    expect(reading.headers['www-authenticate']).toBe(challenge('error="insufficient_scope"', 'scope="read:metrics"'));
     const writing = await put(reader);
     expect(refused(writing, 403).scope).toBe('write:metrics');
-    expect(writing.headers['www-authenticate']).toBe(
-      'Bearer realm="weir", error="insufficient_scope", scope="write:metrics"',
-    );
+    expect(writing.headers['www-authenticate']).toBe(challenge('error="insufficient_scope"', 'scope="write:metrics"'));
   });
 
   it('takes no token from the URL, not even beside a good header, and does not log it', async () => {
@@ -111,7 +114,7 @@ describe('a protected resource', () => {
 
   it('answers refusals to HEAD without a body and with the same headers', async () => {
     const head = await send(gateway.url, page, { method: 'HEAD' });
-    expect([head.status, head.text, head.headers['www-authenticate']]).toEqual([401, '', 'Bearer realm="weir"']);
+    expect([head.status, head.text, head.headers['www-authenticate']]).toEqual([401, '', challenge()]);
   });
 
   it.each([
@@ -181,7 +184,7 @@ describe('the life of a token', () => {
     expect(await status()).toBe(200);
     await gateway.admin.clients.disable(client.clientId);
     await expect.poll(status, { timeout: 1000 }).toBe(401);
-    expect((await get(token)).headers['www-authenticate']).toBe(invalidToken);
+    expect((await get(token)).headers['www-authenticate']).toBe(invalidToken());
     await gateway.admin.clients.enable(client.clientId);
     expect(await status()).toBe(200);
     await gateway.admin.clients.delete(client.clientId);

@@ -20,6 +20,17 @@ const routes: Record<string, { scope: Scope; of: 'endpoint' | 'project' } | 'of 
   'POST /oauth/token': 'of no project',
   // What answers 405 or that there is nothing, to everybody alike.
   'ALL /oauth/token': 'of no project',
+  // Introspection tells a client of its own project's tokens only; see test/http/surroundings.test.ts.
+  'POST /oauth/introspect': 'of no project',
+  'ALL /oauth/introspect': 'of no project',
+  'POST /oauth/revoke': 'of no project',
+  'ALL /oauth/revoke': 'of no project',
+  'GET /.well-known/oauth-authorization-server': 'of no project',
+  'ALL /.well-known/oauth-authorization-server': 'of no project',
+  'GET /.well-known/jwks.json': 'of no project',
+  'ALL /.well-known/jwks.json': 'of no project',
+  'GET /.well-known/oauth-protected-resource': 'of no project',
+  'ALL /.well-known/oauth-protected-resource': 'of no project',
   'ALL /api/v1/:project/:metricsId/metrics': 'of no project',
   'ALL /api/v1/:project/:metricsId/metrics/*': 'of no project',
   'ALL /api/v1/:project/metrics': 'of no project',

@@ -7,7 +7,7 @@ export async function asCommand<T>(gateway: TestGateway, work: (admin: Admin) =>
   const { store, admin } = await openStore(
     gateway.config,
     { clock: gateway.clock, random: systemRandom },
-    { exclusive: false },
+    { exclusive: false, actor: 'cli:test' },
   );
   try {
     return await work(admin);

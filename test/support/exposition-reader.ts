@@ -224,7 +224,7 @@ function header(line: string): [keyword: string, name: string, rest: string] {
 }
 
 /** `name{labels} value[ timestamp][ # {labels} value[ timestamp]]`, one blank between them. */
-function readSample(line: string): ReadSample {
+export function readSample(line: string): ReadSample {
   const name = /^[a-zA-Z_:][a-zA-Z0-9_:]*/.exec(line)?.[0] ?? '';
   check(name !== '', line, 'no metric name');
   const [labels, end] = line[name.length] === '{' ? readLabelSet(line, name.length) : [{}, name.length];

@@ -71,6 +71,7 @@ export class TestGateway {
         listenAddress: this.options.listenAddress ?? '127.0.0.1:0',
         externalUrl: this.options.externalUrl,
         configFile: this.options.webConfigFile,
+        trustedProxies: [],
       },
       operator: { listenAddress: '127.0.0.1:0' },
       storage: { path },

@@ -1,0 +1,69 @@
+import type { Directory } from '../storage/directory.js';
+import type { ClientStore } from '../storage/store.js';
+import { type AccessTokens, isTokenGood, type VerifiedToken } from './access-token.js';
+
+/** RFC 7662 §2.2. Dead tokens say nothing but that they are. */
+export type Introspection =
+  | { readonly active: false }
+  | {
+      readonly active: true;
+      readonly scope: string;
+      readonly client_id: string;
+      readonly sub: string;
+      readonly project: string;
+      readonly token_type: 'Bearer';
+      readonly iss: string;
+      readonly aud: string;
+      readonly iat: number;
+      readonly exp: number;
+      readonly jti: string;
+    };
+
+export interface TokenStatusOptions {
+  readonly tokens: AccessTokens;
+  readonly directory: Directory;
+  readonly store: ClientStore;
+  readonly issuer: () => string;
+}
+
+/** Introspection and revocation of our own access tokens, for clients of the token's project. */
+export class TokenStatus {
+  private readonly options: TokenStatusOptions;
+
+  constructor(options: TokenStatusOptions) {
+    this.options = options;
+  }
+
+  /** A token of another project looks like one that is dead: nothing is told of what is not the caller's. */
+  async introspect(token: string, callerProjectId: string): Promise<Introspection> {
+    const verified = await this.alive(token);
+    if (verified === undefined || verified.projectId !== callerProjectId) return { active: false };
+    const issuer = this.options.issuer();
+    return {
+      active: true,
+      scope: verified.scopes.join(' '),
+      client_id: verified.clientId,
+      sub: verified.clientId,
+      project: verified.projectId,
+      token_type: 'Bearer',
+      iss: issuer,
+      aud: issuer,
+      iat: verified.issuedAt,
+      exp: verified.expiresAt,
+      jti: verified.jti,
+    };
+  }
+
+  /** RFC 7009 §2.1: only the client it was issued to can revoke a token; everything else is no error and no effect. */
+  async revoke(token: string, callerId: string): Promise<void> {
+    const verified = await this.options.tokens.verify(token);
+    if (verified === undefined || verified.clientId !== callerId) return;
+    await this.options.store.revokeToken(callerId, verified.jti, verified.endsAt);
+  }
+
+  private async alive(token: string): Promise<VerifiedToken | undefined> {
+    const verified = await this.options.tokens.verify(token);
+    const live = verified && (await this.options.directory.client(verified.clientId));
+    return live !== undefined && isTokenGood(verified!, live) ? verified : undefined;
+  }
+}

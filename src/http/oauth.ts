@@ -1,0 +1,138 @@
+import { OAuthError } from '../auth/oauth-error.js';
+import type { SigningKeys } from '../auth/signing-keys.js';
+import { readCredentials, readParameters, type TokenParameters } from '../auth/token-request.js';
+import type { Origin, TokenService } from '../auth/token-service.js';
+import type { TokenStatus } from '../auth/token-status.js';
+import { projectScopes } from '../domain/client.js';
+import { WeirError } from '../domain/errors.js';
+import type { OperatorMetrics } from '../telemetry/operator-metrics.js';
+import { clientAddress, type TrustedProxies, userAgent } from './client-address.js';
+import { type Ctx, header, readBody } from './context.js';
+
+export interface OAuthOptions {
+  readonly service: TokenService;
+  readonly status: TokenStatus;
+  readonly keys: SigningKeys;
+  readonly metrics: OperatorMetrics;
+  readonly trustedProxies: TrustedProxies;
+  /** The external URL, which is the issuer. */
+  readonly issuer: () => string;
+}
+
+const largestBody = 16 * 1024;
+
+/** `POST /oauth/token` (RFC 6749 §3.2). */
+export async function postToken(c: Ctx, { service, metrics, trustedProxies }: OAuthOptions): Promise<Response> {
+  try {
+    const parameters = await readForm(c);
+    const response = await service.token(header(c, 'authorization'), parameters, originOf(c, trustedProxies));
+    metrics.tokenIssued();
+    return json(response);
+  } catch (error) {
+    if (error instanceof OAuthError) metrics.tokenRefused(error.code);
+    throw error;
+  }
+}
+
+/** `POST /oauth/introspect` (RFC 7662), for clients that authenticate as at the token endpoint. */
+export async function postIntrospect(c: Ctx, options: OAuthOptions): Promise<Response> {
+  const parameters = await readForm(c);
+  const { client } = await authenticate(c, parameters, options);
+  return json(await options.status.introspect(requiredToken(parameters), client.projectId));
+}
+
+/** `POST /oauth/revoke` (RFC 7009): 200 also for tokens that are unknown or somebody else's. */
+export async function postRevoke(c: Ctx, options: OAuthOptions): Promise<Response> {
+  const parameters = await readForm(c);
+  const { client } = await authenticate(c, parameters, options);
+  const hint = parameters.get('token_type_hint');
+  if (hint === 'refresh_token') {
+    throw new OAuthError('unsupported_token_type', 'There are no refresh tokens here; access tokens can be revoked.');
+  }
+  await options.status.revoke(requiredToken(parameters), client.id);
+  return new Response(null, { status: 200, headers: { ...noStore, 'content-length': '0' } });
+}
+
+/** `GET /.well-known/oauth-authorization-server` (RFC 8414). */
+export function getMetadata({ issuer }: OAuthOptions): Response {
+  const url = issuer();
+  const methods = ['client_secret_basic', 'client_secret_post'];
+  return publicJson({
+    issuer: url,
+    token_endpoint: `${url}/oauth/token`,
+    introspection_endpoint: `${url}/oauth/introspect`,
+    revocation_endpoint: `${url}/oauth/revoke`,
+    jwks_uri: `${url}/.well-known/jwks.json`,
+    response_types_supported: [],
+    grant_types_supported: ['client_credentials'],
+    scopes_supported: projectScopes,
+    token_endpoint_auth_methods_supported: methods,
+    introspection_endpoint_auth_methods_supported: methods,
+    revocation_endpoint_auth_methods_supported: methods,
+  });
+}
+
+/** `GET /.well-known/jwks.json` (RFC 7517 §5): every key that verifies now, and the one that will sign next. */
+export const getJwks = ({ keys }: OAuthOptions): Response => publicJson({ keys: keys.publicKeys() });
+
+/** `GET /.well-known/oauth-protected-resource` (RFC 9728). */
+export function getResourceMetadata({ issuer }: OAuthOptions): Response {
+  const url = issuer();
+  return publicJson({
+    resource: url,
+    authorization_servers: [url],
+    scopes_supported: projectScopes,
+    bearer_methods_supported: ['header'],
+    resource_name: 'Weir metrics',
+  });
+}
+
+function authenticate(c: Ctx, parameters: TokenParameters, { service, trustedProxies }: OAuthOptions) {
+  return service.authenticate(readCredentials(header(c, 'authorization'), parameters), originOf(c, trustedProxies));
+}
+
+function requiredToken(parameters: TokenParameters): string {
+  const token = parameters.get('token');
+  if (token === undefined) throw new OAuthError('invalid_request', 'The parameter token is missing.');
+  return token;
+}
+
+export function originOf(c: Ctx, trustedProxies: TrustedProxies): Origin {
+  const { headers, socket } = c.env.incoming;
+  return { ip: clientAddress(socket.remoteAddress, headers, trustedProxies), agent: userAgent(headers) ?? '' };
+}
+
+async function readForm(c: Ctx): Promise<TokenParameters> {
+  refuseQuery(c);
+  const type = (header(c, 'content-type') ?? '').split(';')[0]!.trim().toLowerCase();
+  if (type !== 'application/x-www-form-urlencoded') {
+    const status = type === '' ? 400 : 415;
+    throw new OAuthError('invalid_request', 'The body must be application/x-www-form-urlencoded.', status);
+  }
+  const tooLarge = () => new WeirError('too_large', `The body is larger than ${largestBody} bytes.`);
+  return readParameters(await readBody(c, largestBody, tooLarge));
+}
+
+/** RFC 6749 §2.3.1: credentials must not stand in the URL, where logs and proxies keep them. */
+function refuseQuery(c: Ctx): void {
+  const query = (c.env.incoming.url ?? '').split('?')[1];
+  if (query === undefined) return;
+  const parameters = new URLSearchParams(query);
+  if (['client_id', 'client_secret', 'client_assertion', 'token'].some((name) => parameters.has(name))) {
+    const sentence = 'Client credentials must not stand in the URL; send them by HTTP Basic or in the body.';
+    throw new OAuthError('invalid_request', sentence);
+  }
+}
+
+const noStore = { 'cache-control': 'no-store', pragma: 'no-cache' };
+
+const json = (value: unknown): Response =>
+  new Response(`${JSON.stringify(value)}\n`, {
+    headers: { 'content-type': 'application/json;charset=UTF-8', ...noStore },
+  });
+
+/** What anybody may read, and keep for a while: shorter than the time `next` is published before it signs. */
+const publicJson = (value: unknown): Response =>
+  new Response(`${JSON.stringify(value)}\n`, {
+    headers: { 'content-type': 'application/json', 'cache-control': 'public, max-age=300' },
+  });

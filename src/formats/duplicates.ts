@@ -1,5 +1,8 @@
 import { seriesIdentity } from './syntax.js';
 
+/** Where a hash stands in the table must not be known outside, or series could be made to stand in one heap. */
+const seed = Math.floor(Math.random() * 2 ** 32);
+
 /**
  * Whether a series came before in this body, its labels in whatever order. A table of 32-bit hashes answers for nearly
  * every line; only lines that share a hash are taken apart and compared, through a set, so that hashes made to collide
@@ -7,18 +10,18 @@ import { seriesIdentity } from './syntax.js';
  */
 export class DuplicateCheck {
   private hashes = new Int32Array(1024);
+  /** One more than where the line starts; negative when others shared its hash, and all of them are in `collided`. */
   private starts = new Int32Array(1024);
   private used = 0;
   private readonly collided = new Set<string>();
-  private readonly collidedHashes = new Set<number>();
 
   /** Notes the canonical line from `start`; `key` must not depend on label order. True when it repeats one. */
   isRepeated(out: Buffer, start: number, key: number): boolean {
     if (this.used * 2 >= this.hashes.length) this.grow();
     const mask = this.hashes.length - 1;
-    let slot = key & mask;
+    let slot = mixed(key ^ seed) & mask;
     while (this.starts[slot] !== 0) {
-      if (this.hashes[slot] === key) return this.compare(key, out, this.starts[slot]! - 1, start);
+      if (this.hashes[slot] === key) return this.compare(slot, out, start);
       slot = (slot + 1) & mask;
     }
     this.hashes[slot] = key;
@@ -27,10 +30,11 @@ export class DuplicateCheck {
     return false;
   }
 
-  private compare(key: number, out: Buffer, earlier: number, start: number): boolean {
-    if (!this.collidedHashes.has(key)) {
-      this.collidedHashes.add(key);
-      this.collided.add(seriesIdentity(out, earlier));
+  private compare(slot: number, out: Buffer, start: number): boolean {
+    const earlier = this.starts[slot]!;
+    if (earlier > 0) {
+      this.collided.add(seriesIdentity(out, earlier - 1));
+      this.starts[slot] = -earlier;
     }
     const identity = seriesIdentity(out, start);
     if (this.collided.has(identity)) return true;
@@ -45,10 +49,18 @@ export class DuplicateCheck {
     const mask = this.hashes.length - 1;
     for (let i = 0; i < hashes.length; i++) {
       if (starts[i] === 0) continue;
-      let slot = hashes[i]! & mask;
+      let slot = mixed(hashes[i]! ^ seed) & mask;
       while (this.starts[slot] !== 0) slot = (slot + 1) & mask;
       this.hashes[slot] = hashes[i]!;
       this.starts[slot] = starts[i]!;
     }
   }
+}
+
+/** Spreads a hash over all its bits, so that sums of several stay distinct and neighbours part. */
+export function mixed(h: number): number {
+  let x = h | 0;
+  x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
+  x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
+  return x ^ (x >>> 16);
 }

@@ -20,6 +20,7 @@ interface Draft {
 interface Role {
   readonly draft: Draft;
   readonly bound: 'le' | 'quantile' | undefined;
+  readonly needsBound: boolean;
   readonly mayCarryExemplar: boolean;
   /** Declared or seen under this very name, not as a suffix of another family. */
   readonly exact: boolean;
@@ -30,10 +31,6 @@ interface Role {
  * declared when, what OpenMetrics wants in one block.
  */
 export class FamilyCollector {
-  /** How many families were declared by `# TYPE` so far, and the last of them. */
-  declared = 0;
-  lastDeclared: { name: string; type: FamilyType | undefined } = { name: '', type: undefined };
-
   private readonly openMetrics: boolean;
   /** By the name in `# TYPE`. */
   private readonly drafts = new Map<string, Draft>();
@@ -47,6 +44,11 @@ export class FamilyCollector {
   private openBlock: Draft | undefined;
   private readonly closedBlocks = new Set<Draft>();
   private templateFamily = 0;
+  /** The last line belongs to the same family here as in the template. */
+  private following = false;
+  /** A sample name has meant two families in turn, so that lines of one family must be told apart by their names. */
+  private contested = false;
+  private readonly names = new Set<string>();
   /** A declaration came since the last line: the next line must be looked up by its name. */
   private fresh = true;
 
@@ -60,6 +62,10 @@ export class FamilyCollector {
 
   get boundLabel(): 'le' | 'quantile' | undefined {
     return this.role?.bound;
+  }
+
+  get needsBound(): boolean {
+    return this.role?.needsBound ?? false;
   }
 
   get mayCarryExemplar(): boolean {
@@ -79,8 +85,9 @@ export class FamilyCollector {
       this.fresh = false;
       this.enterBlock(this.role.draft, fail);
     }
+    this.following = false;
     this.lastNameAt = start;
-    this.append(start, this.role!.draft);
+    this.append(start, this.role!.draft, fail);
   }
 
   /**
@@ -90,8 +97,9 @@ export class FamilyCollector {
   followLine(template: Exposition, index: number, start: number, out: Buffer, fail: Fail): boolean {
     const before = this.templateFamily;
     while (index >= template.families[this.templateFamily]!.last) this.templateFamily++;
-    if (!this.fresh && !this.openMetrics && before === this.templateFamily && this.role !== undefined) {
-      this.append(start, this.role.draft);
+    const sameFamily = this.following && before === this.templateFamily;
+    if (sameFamily && !this.fresh && !this.contested && !this.openMetrics) {
+      this.append(start, this.role!.draft, fail);
       return true;
     }
     let nameEnd = start;
@@ -100,7 +108,8 @@ export class FamilyCollector {
     this.addLine(start, out, nameEnd, fail);
     const { header } = template.families[this.templateFamily]!;
     const { draft } = this.role!;
-    return draft.name === header.name && (draft.type ?? 'untyped') === header.type;
+    this.following = draft.name === header.name && (draft.type ?? 'untyped') === header.type;
+    return this.following;
   }
 
   declareType(name: string, type: FamilyType, fail: Fail): void {
@@ -109,17 +118,25 @@ export class FamilyCollector {
     if (draft.ranges.length > 0) fail(`"# TYPE ${name}" must stand before the samples of its family`);
     draft.type = type;
     if (this.openMetrics) draft.name = textName(name, type);
-    for (const { suffix, bound, exemplar } of samplesOf(type, this.openMetrics)) {
-      const role = { draft, bound, mayCarryExemplar: exemplar ?? false, exact: suffix === '' };
-      if (suffix === '' || !this.roles.get(name + suffix)?.exact) this.roles.set(name + suffix, role);
+    const bound = boundOf(type);
+    for (const { suffix, exemplar } of samplesOf(type, this.openMetrics)) {
+      const needsBound = suffix === '_bucket';
+      const role = { draft, bound, needsBound, mayCarryExemplar: exemplar ?? false, exact: suffix === '' };
+      const held = this.roles.get(name + suffix);
+      if (held !== undefined) this.contested = true;
+      if (suffix === '' || !held?.exact) this.roles.set(name + suffix, role);
     }
     if (this.openMetrics && hasCreated(type)) {
       const created = this.newDraft(`${name}_created`, draft);
       created.type = 'gauge';
-      this.roles.set(created.name, { draft: created, bound: undefined, mayCarryExemplar: false, exact: false });
+      this.roles.set(created.name, {
+        draft: created,
+        bound: undefined,
+        needsBound: false,
+        mayCarryExemplar: false,
+        exact: false,
+      });
     }
-    this.declared++;
-    this.lastDeclared = { name: draft.name, type };
   }
 
   declareHelp(name: string, help: string, fail: Fail): void {
@@ -170,7 +187,7 @@ export class FamilyCollector {
     return { families, bytes: gathered, lines };
   }
 
-  private append(start: number, draft: Draft): void {
+  private append(start: number, draft: Draft, fail: Fail): void {
     if (this.count === this.starts.length - 1) {
       const larger = new Uint32Array(this.starts.length * 2);
       larger.set(this.starts);
@@ -181,9 +198,16 @@ export class FamilyCollector {
     const { ranges } = draft;
     if (ranges.length > 0 && ranges[ranges.length - 1] === line) ranges[ranges.length - 1] = line + 1;
     else {
-      if (ranges.length === 0) this.order.push(draft);
+      if (ranges.length === 0) this.begin(draft, fail);
       ranges.push(line, line + 1);
     }
+  }
+
+  /** In OpenMetrics `# TYPE a counter` and `# TYPE a_total gauge` would both be `a_total`. */
+  private begin(draft: Draft, fail: Fail): void {
+    if (this.names.has(draft.name)) fail(`the sample name "${draft.name}" belongs to two families`);
+    this.names.add(draft.name);
+    this.order.push(draft);
   }
 
   private sameName(out: Buffer, start: number, nameEnd: number): boolean {
@@ -202,6 +226,7 @@ export class FamilyCollector {
     const role: Role = {
       draft: this.declaredDraft(name, fail),
       bound: undefined,
+      needsBound: false,
       mayCarryExemplar: false,
       exact: true,
     };
@@ -237,39 +262,30 @@ export class FamilyCollector {
 
 interface SampleNames {
   readonly suffix: string;
-  readonly bound: 'le' | 'quantile' | undefined;
   readonly exemplar?: boolean;
 }
 
-const plain: SampleNames = { suffix: '', bound: undefined };
+/** The label that must hold a number wherever it stands in a family of the type: readers of the formats insist. */
+const boundOf = (type: FamilyType): 'le' | 'quantile' | undefined =>
+  type === 'histogram' || type === 'gaugehistogram' ? 'le' : type === 'summary' ? 'quantile' : undefined;
+
+const plain: SampleNames = { suffix: '' };
 
 /** The sample names of a type, by suffix. In the text format a family may also have samples under its plain name. */
 function samplesOf(type: FamilyType, openMetrics: boolean): readonly SampleNames[] {
   switch (type) {
     case 'counter':
-      return openMetrics ? [{ suffix: '_total', bound: undefined, exemplar: true }] : [plain];
+      return openMetrics ? [{ suffix: '_total', exemplar: true }] : [plain];
     case 'histogram': {
-      const parts: SampleNames[] = [
-        { suffix: '_bucket', bound: 'le', exemplar: true },
-        { suffix: '_sum', bound: undefined },
-        { suffix: '_count', bound: undefined },
-      ];
+      const parts: SampleNames[] = [{ suffix: '_bucket', exemplar: true }, { suffix: '_sum' }, { suffix: '_count' }];
       return openMetrics ? parts : [plain, ...parts];
     }
     case 'summary':
-      return [
-        { suffix: '', bound: 'quantile' },
-        { suffix: '_sum', bound: undefined },
-        { suffix: '_count', bound: undefined },
-      ];
+      return [{ suffix: '' }, { suffix: '_sum' }, { suffix: '_count' }];
     case 'gaugehistogram':
-      return [
-        { suffix: '_bucket', bound: 'le', exemplar: true },
-        { suffix: '_gsum', bound: undefined },
-        { suffix: '_gcount', bound: undefined },
-      ];
+      return [{ suffix: '_bucket', exemplar: true }, { suffix: '_gsum' }, { suffix: '_gcount' }];
     case 'info':
-      return [{ suffix: '_info', bound: undefined }];
+      return [{ suffix: '_info' }];
     default:
       return [plain];
   }

@@ -19,29 +19,44 @@ interface MediaRange {
 export function negotiateFormat(accept: string | undefined): PageFormat {
   if (accept === undefined || accept.trim() === '') return 'text';
   const ranges = accept.split(',').map(readRange);
+  const wanted = new Set(ranges.filter(({ q }) => q > 0).map(namedFormat));
+  const refused = new Set(ranges.filter(({ q }) => q === 0).map(namedFormat));
   let best: { format: PageFormat; q: number } | undefined;
   for (const range of ranges) {
-    const format = formatOf(range);
+    // A wildcard does not bring back what is refused by name.
+    const format = formatsOf(range).find((candidate) => wanted.has(candidate) || !refused.has(candidate));
     if (format !== undefined && range.q > 0 && (best === undefined || range.q > best.q)) best = { format, q: range.q };
   }
   return best?.format ?? 'text';
 }
 
-/** Whether `Accept-Encoding` takes gzip (RFC 9110 §12.5.3); without the header only identity is sent. */
+/**
+ * Whether `Accept-Encoding` takes gzip, and identity not rather (RFC 9110 §12.5.3); without the header only identity is
+ * sent.
+ */
 export function acceptsGzip(acceptEncoding: string | undefined): boolean {
   if (acceptEncoding === undefined) return false;
   const ranges = acceptEncoding.split(',').map(readRange);
-  const named = ranges.find(({ type }) => type === 'gzip' || type === 'x-gzip');
-  return (named ?? ranges.find(({ type }) => type === '*') ?? { q: 0 }).q > 0;
+  const weightOf = (...names: string[]) => ranges.find(({ type }) => names.includes(type))?.q;
+  const gzip = weightOf('gzip', 'x-gzip') ?? weightOf('*') ?? 0;
+  return gzip > 0 && gzip >= (weightOf('identity') ?? 0);
 }
 
-function formatOf({ type, parameters }: MediaRange): PageFormat | undefined {
+/** The formats a range stands for, the preferred first. */
+function formatsOf(range: MediaRange): PageFormat[] {
+  if (range.type === '*/*') return ['text', 'openmetrics'];
+  if (range.type === 'text/*') return ['text'];
+  if (range.type === 'application/*') return ['openmetrics'];
+  const named = namedFormat(range);
+  return named === undefined ? [] : [named];
+}
+
+function namedFormat({ type, parameters }: MediaRange): PageFormat | undefined {
   const version = parameters.get('version');
   if (type === 'application/openmetrics-text') {
     return version === undefined || version === '1.0.0' || version === '0.0.1' ? 'openmetrics' : undefined;
   }
-  if (type === 'text/plain') return version === undefined || version === '0.0.4' ? 'text' : undefined;
-  return type === '*/*' || type === 'text/*' ? 'text' : type === 'application/*' ? 'openmetrics' : undefined;
+  return type === 'text/plain' && (version === undefined || version === '0.0.4') ? 'text' : undefined;
 }
 
 function readRange(text: string): MediaRange {

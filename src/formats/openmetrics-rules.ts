@@ -30,9 +30,15 @@ const suffixes: Record<FamilyType, readonly string[]> = {
 };
 
 /** The labels of a line that make it one metric of its family: without the one that tells its samples apart. */
-export function metricKey(line: SampleLine, type: FamilyType): string {
-  const apart = type === 'summary' ? 'quantile' : type === 'histogram' || type === 'gaugehistogram' ? 'le' : undefined;
+export function metricKey(line: SampleLine, family: FamilyHeader): string {
+  const apart = labelApart(line.name, family);
   return JSON.stringify(line.labels.filter(([name]) => name !== apart).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function labelApart(sampleName: string, { name, type }: FamilyHeader): string | undefined {
+  if (type === 'summary') return sampleName === name ? 'quantile' : undefined;
+  if (type === 'histogram' || type === 'gaugehistogram') return sampleName === `${name}_bucket` ? 'le' : undefined;
+  return type === 'stateset' ? name : undefined;
 }
 
 /** Whether the samples of one metric (same labels) are what OpenMetrics allows for the type. */
@@ -68,6 +74,7 @@ function isLegalHistogram(base: string, lines: readonly SampleLine[], sum: strin
   let negative = false;
   let total: number | undefined;
   let hasSum = false;
+  let negativeSum = false;
   for (const line of lines) {
     const value = sampleValue(line.value);
     if (line.name === `${base}_bucket`) {
@@ -80,11 +87,14 @@ function isLegalHistogram(base: string, lines: readonly SampleLine[], sum: strin
       if (!isWhole(value)) return false;
       total = value;
     } else if (line.name === base + sum) {
-      if (!(value >= 0) && sum === '_sum') return false;
+      if (Number.isNaN(value)) return false;
       hasSum = true;
+      if (value < 0) negativeSum = true;
     } else return false;
   }
-  if (bound !== Number.POSITIVE_INFINITY || negative) return false;
+  if (bound !== Number.POSITIVE_INFINITY) return false;
+  // With a negative bound a histogram can have no sum; only a gauge histogram's may be negative, and only then.
+  if (negative ? hasSum && sum === '_sum' : negativeSum) return false;
   return hasSum === (total !== undefined) && (total === undefined || total === inBucket);
 }
 
@@ -94,5 +104,6 @@ function isLegalSummaryLine(base: string, line: SampleLine): boolean {
     const quantile = sampleValue(labelOf(line, 'quantile') ?? 'NaN');
     return quantile >= 0 && quantile <= 1 && !(value < 0);
   }
-  return line.name.endsWith('_count') ? isWhole(value) : isCount(value);
+  if (labelOf(line, 'quantile') !== undefined) return false;
+  return line.name === `${base}_count` ? isWhole(value) : isCount(value);
 }

@@ -2,7 +2,15 @@ import { type Exposition, type Family, type FamilyHeader, type FamilyType, famil
 import { hasCreated } from './family-collector.js';
 import type { PageFormat } from './negotiate.js';
 import { claimedNames, isLegalMetric, metricKey, openMetricsName } from './openmetrics-rules.js';
-import { escapeHelp, escapeOpenMetricsHelp, readLine, type SampleLine, secondsOf, valueEnd } from './syntax.js';
+import {
+  escapeHelp,
+  escapeOpenMetricsHelp,
+  readLine,
+  type SampleLine,
+  sampleValue,
+  secondsOf,
+  valueEnd,
+} from './syntax.js';
 
 /** One group's share of a page. */
 export interface PagePart {
@@ -34,8 +42,9 @@ export function renderPage(parts: readonly PagePart[], format: PageFormat): Buff
     const block = blocks.get(name)!;
     chunks.push(Buffer.from(format === 'text' ? textHeader(block.header) : openMetricsHeader(block.header)));
     const createdBlock = created.get(block);
-    if (createdBlock === undefined) for (const piece of block.pieces) pushLines(chunks, piece, format);
-    else pushMetrics(chunks, block, createdBlock, format);
+    const style = { format, exemplars: format === 'openmetrics' && mayCarryExemplars(block.header.type) };
+    if (createdBlock === undefined) for (const piece of block.pieces) pushLines(chunks, piece, style);
+    else pushMetrics(chunks, block, createdBlock, style);
   }
   if (format === 'openmetrics') chunks.push(Buffer.from('# EOF\n'));
   return Buffer.concat(chunks);
@@ -66,7 +75,7 @@ function degrade(blocks: Map<string, Block>, name: string): void {
   for (const piece of pieces) {
     for (const [sampleName, family] of splitBySampleName(piece)) {
       if (isCompound(blocks.get(sampleName)?.header.type ?? 'untyped')) degrade(blocks, sampleName);
-      const help = sampleName === name ? header.help : undefined;
+      const help = blocks.get(sampleName)?.header.help ?? (sampleName === name ? header.help : undefined);
       const untyped: FamilyHeader = { name: sampleName, type: 'untyped', ...(help === undefined ? {} : { help }) };
       const beside = blocks.get(sampleName)?.pieces ?? [];
       beside.push({ ...piece, family });
@@ -98,10 +107,20 @@ function sampleNameAt({ bytes, lines }: Exposition, line: number): string {
 
 type Created = ReadonlyMap<Block, Block>;
 
-/** Text 0.0.4 has no name for a gauge histogram. */
+/** Text 0.0.4 has no name for a gauge histogram, and Go's parser of it refuses families that share sample names. */
 function degradeForText(blocks: Map<string, Block>): Created {
-  for (const [name, { header }] of [...blocks]) if (header.type === 'gaugehistogram') degrade(blocks, name);
+  for (const [name, { header }] of [...blocks]) {
+    if (header.type === 'gaugehistogram' || sharesNames(header, blocks)) degrade(blocks, name);
+  }
   return new Map();
+}
+
+/** It takes `h_count` for a part of a histogram or summary `h`, even where that is declared by itself. */
+function sharesNames({ name, type }: FamilyHeader, blocks: ReadonlyMap<string, Block>): boolean {
+  if (type !== 'histogram' && type !== 'summary') return false;
+  return claimedNames(name, type).some(
+    (claimed) => claimed !== name && claimed !== `${name}_created` && blocks.has(claimed),
+  );
 }
 
 /**
@@ -140,9 +159,9 @@ function isLegal({ header, pieces }: Block): boolean {
   const { type } = header;
   if (type === 'gauge' || type === 'untyped') return true;
   if (type === 'counter') return pieces.every(hasOnlyCounts);
+  const finished = new Set<string>();
   return pieces.every((piece) => {
-    const finished = new Set<string>();
-    for (const [key, lines] of metricsOf(piece, type)) {
+    for (const [key, lines] of metricsOf(piece, header)) {
       // The samples of one metric must stand together.
       if (finished.has(key) || !isLegalMetric(base, type, lines)) return false;
       finished.add(key);
@@ -155,23 +174,22 @@ function isLegal({ header, pieces }: Block): boolean {
 function hasOnlyCounts({ part, family }: Piece): boolean {
   const { bytes, lines } = part.exposition;
   for (let line = family.first; line < family.last; line++) {
-    let at = lines[line + 1]! - 2;
-    if (family.exemplars) at = valueEnd(bytes, lines[line]!) - 1;
-    while (bytes[at] !== 0x20) at--;
-    const first = bytes[at + 1];
-    if (first === 0x4e || (first === 0x2d && Number.parseFloat(bytes.toString('latin1', at + 1, at + 40)) < 0))
-      return false;
+    const end = family.exemplars ? valueEnd(bytes, lines[line]!) : lines[line + 1]! - 1;
+    let start = end;
+    while (bytes[start - 1] !== 0x20) start--;
+    const first = bytes[start];
+    if (first === 0x4e || (first === 0x2d && sampleValue(bytes.toString('latin1', start, end)) < 0)) return false;
   }
   return true;
 }
 
 /** Neighbouring lines with the same metric labels. */
-function* metricsOf({ part, family }: Piece, type: FamilyType): Generator<[string, SampleLine[]]> {
+function* metricsOf({ part, family }: Piece, header: FamilyHeader): Generator<[string, SampleLine[]]> {
   const { bytes, lines } = part.exposition;
   let current: [string, SampleLine[]] | undefined;
   for (let line = family.first; line < family.last; line++) {
     const sample = readLine(bytes, lines[line]!, lines[line + 1]!);
-    const key = metricKey(sample, type);
+    const key = metricKey(sample, header);
     if (current?.[0] === key) current[1].push(sample);
     else {
       if (current !== undefined) yield current;
@@ -188,37 +206,45 @@ function createdPair(name: string, claimants: readonly Block[]): [Block, Block] 
   );
   const created = claimants.find(({ header }) => header.type === 'gauge' && header.name === name);
   if (claimants.length !== 2 || owner === undefined || created === undefined) return undefined;
-  const keys = new Set(owner.pieces.flatMap((piece) => [...metricsOf(piece, owner.header.type)].map(([key]) => key)));
-  const found = created.pieces.every((piece) => [...metricsOf(piece, 'gauge')].every(([key]) => keys.has(key)));
+  const keys = new Set(owner.pieces.flatMap((piece) => [...metricsOf(piece, owner.header)].map(([key]) => key)));
+  const found = created.pieces.every((piece) => [...metricsOf(piece, created.header)].every(([key]) => keys.has(key)));
   return found ? [owner, created] : undefined;
 }
 
 /** A family metric by metric, each followed by its creation time. */
-function pushMetrics(chunks: Buffer[], block: Block, created: Block, format: PageFormat): void {
+function pushMetrics(chunks: Buffer[], block: Block, created: Block, style: LineStyle): void {
   const times = new Map<string, Buffer[]>();
   for (const piece of created.pieces) {
     let line = piece.family.first;
-    for (const [key] of metricsOf(piece, 'gauge')) {
+    for (const [key] of metricsOf(piece, created.header)) {
       const text: Buffer[] = [];
-      pushLines(text, { ...piece, family: { ...piece.family, first: line, last: ++line } }, format);
+      pushLines(text, { ...piece, family: { ...piece.family, first: line, last: ++line } }, style);
       times.set(key, text);
     }
   }
   for (const piece of block.pieces) {
     let line = piece.family.first;
-    for (const [key, lines] of metricsOf(piece, block.header.type)) {
+    for (const [key, lines] of metricsOf(piece, block.header)) {
       const family = { ...piece.family, first: line, last: line + lines.length };
       line = family.last;
-      pushLines(chunks, { ...piece, family }, format);
+      pushLines(chunks, { ...piece, family }, style);
       chunks.push(...(times.get(key) ?? []));
     }
   }
 }
 
+interface LineStyle {
+  readonly format: PageFormat;
+  readonly exemplars: boolean;
+}
+
+const mayCarryExemplars = (type: FamilyType): boolean =>
+  type === 'counter' || type === 'histogram' || type === 'gaugehistogram';
+
 /** The lines as they stand, unless the page wants timestamps or cannot have exemplars. */
-function pushLines(chunks: Buffer[], { part, family }: Piece, format: PageFormat): void {
+function pushLines(chunks: Buffer[], { part, family }: Piece, { format, exemplars }: LineStyle): void {
   const { exposition, timestampMs } = part;
-  const withoutExemplars = family.exemplars && format === 'text';
+  const withoutExemplars = family.exemplars && !exemplars;
   if (timestampMs === undefined && !withoutExemplars) {
     chunks.push(familyBytes(exposition, family));
     return;
@@ -253,10 +279,13 @@ function textHeader({ name, type, help }: FamilyHeader): string {
   return `${said}# TYPE ${name} ${textTypes[type]}\n`;
 }
 
+const mayHaveUnit = ({ type }: FamilyHeader): boolean => type !== 'info' && type !== 'stateset';
+
 function openMetricsHeader(header: FamilyHeader): string {
   const name = openMetricsName(header)!;
   let text = `# TYPE ${name} ${header.type === 'untyped' ? 'unknown' : header.type}\n`;
-  if (header.unit !== undefined && name.endsWith(`_${header.unit}`)) text += `# UNIT ${name} ${header.unit}\n`;
+  if (header.unit !== undefined && mayHaveUnit(header) && name.endsWith(`_${header.unit}`))
+    text += `# UNIT ${name} ${header.unit}\n`;
   if (header.help !== undefined) text += `# HELP ${name} ${escapeOpenMetricsHelp(header.help)}\n`;
   return text;
 }

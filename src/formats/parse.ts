@@ -1,10 +1,10 @@
 import { isUtf8 } from 'node:buffer';
 import { WeirError } from '../domain/errors.js';
 import { type LimitName, type Limits, limitExceeded } from '../domain/limits.js';
-import { DuplicateCheck } from './duplicates.js';
+import { DuplicateCheck, mixed } from './duplicates.js';
 import type { Exposition, FamilyType } from './family.js';
 import { FamilyCollector } from './family-collector.js';
-import { canonicalNumber, escapeLabelValue, labelSetEnd, unescapeLabelValue } from './syntax.js';
+import { canonicalNumber, escapeLabelValue, labelSetEnd, readLabels } from './syntax.js';
 
 /** `text` is Prometheus text 0.0.4, `openmetrics` is OpenMetrics 1.0. */
 export type Syntax = 'text' | 'openmetrics';
@@ -28,11 +28,24 @@ export interface ParseOptions {
  */
 export function parseExposition(body: Buffer, options: ParseOptions): Exposition {
   if (!isUtf8(body)) throw invalidUtf8(body);
-  if (options.previous !== undefined && options.previous.lines.length > 1) {
-    const repeated = new Parser(body, options, options.previous).parse();
-    if (repeated !== undefined) return repeated;
-  }
-  return new Parser(body, options, undefined).parse()!;
+  const template = usableTemplate(options);
+  const repeated = template === undefined ? undefined : new Parser(body, options, template).parse();
+  const exposition = repeated ?? new Parser(body, options, undefined).parse()!;
+  checkedUnder.set(exposition.bytes, options.limits);
+  return exposition;
+}
+
+/** The limits that the lines of an exposition have passed; unknown once it was merged or came back from storage. */
+const checkedUnder = new WeakMap<Buffer, ParseOptions['limits']>();
+
+/** The previous exposition, unless a limit it was not checked under could refuse one of its series now. */
+function usableTemplate({ previous, limits }: ParseOptions): Exposition | undefined {
+  const passed = previous && checkedUnder.get(previous.bytes);
+  if (passed === undefined) return undefined;
+  const names = ['labels_per_series', 'name_length_bytes', 'value_length_bytes'] as const;
+  return names.every((name) => limits[name] === 0 || (passed[name] > 0 && passed[name] <= limits[name]))
+    ? previous
+    : undefined;
 }
 
 const tab = 0x09;
@@ -59,9 +72,15 @@ const beginsLabelName = 2;
 const inMetricName = 4;
 const beginsMetricName = 8;
 
+/** OpenMetrics 1.0, "Exemplars": names and values together. Each may take four bytes, a pair four more. */
+const mostExemplarCharacters = 128;
+const longestExemplarLabels = 8 * mostExemplarCharacters;
+
 /** Reused between calls: parsing is synchronous. */
 let scratch: Buffer = Buffer.allocUnsafe(256 * 1024);
 const keptScratch = 8 * 1024 * 1024;
+
+const mostListedLabels = 64;
 
 const fnvOffset = 0x811c9dc5;
 const fnvPrime = 16777619;
@@ -72,6 +91,7 @@ class Parser {
   private readonly options: ParseOptions;
   private readonly limits: ParseOptions['limits'];
   private readonly previous: Exposition | undefined;
+  private readonly exemplarsBefore: boolean;
   /** The labels of ours, in the order they are appended, and as the bytes that follow a pushed label set. */
   private readonly ours: readonly { name: Buffer; text: string }[];
   private readonly suffix: Buffer;
@@ -83,8 +103,11 @@ class Parser {
   private line = 1;
   private readonly families: FamilyCollector;
   private readonly duplicates = new DuplicateCheck();
-  private readonly labelHashes: number[] = [];
-  private manyLabelHashes: Set<number> | undefined;
+  /** Of the label set being read: hashes of its names, and where in the body they stand. */
+  private readonly labelHashes = new Int32Array(mostListedLabels);
+  private readonly labelStarts = new Int32Array(mostListedLabels);
+  private listedLabels = 0;
+  private manyLabels: Set<string> | undefined;
   private readonly failing = (reason: string): never => this.fail(reason);
 
   constructor(body: Buffer, options: ParseOptions, previous: Exposition | undefined) {
@@ -93,6 +116,7 @@ class Parser {
     this.openMetrics = options.syntax === 'openmetrics';
     this.limits = options.limits;
     this.previous = previous;
+    this.exemplarsBefore = previous?.families.some(({ exemplars }) => exemplars) ?? false;
     this.ours = options.labels.map(([name]) => ({ name: Buffer.from(name), text: name }));
     const text = options.labels.filter(([, value]) => value !== '').map(([k, v]) => `${k}="${escapeLabelValue(v)}"`);
     this.suffix = Buffer.from(`${text.join(',')}} `);
@@ -109,11 +133,7 @@ class Parser {
       if (ended) this.fail('nothing may follow "# EOF"');
       if (!this.openMetrics) this.skipBlanks();
       if (body[this.p] === hash) {
-        const previousFamilies = template === undefined ? undefined : families.declared;
         ended = this.readComment();
-        if (template !== undefined && families.declared !== previousFamilies && !this.declaredAsBefore(template)) {
-          return undefined;
-        }
       } else if (body[this.p] === newline || this.p === end) {
         if (this.openMetrics) this.fail('OpenMetrics allows no blank lines');
         this.endLine();
@@ -145,7 +165,7 @@ class Parser {
     if (template !== undefined) {
       if (index >= template.lines.length - 1) return false;
       const from = template.lines[index]!;
-      if (!this.copyRepeatedSeries(template.bytes, from)) {
+      if (!this.copyRepeatedSeries(template.bytes, from, template.lines[index + 1]! - 1)) {
         this.readSeries();
         this.families.addLine(start, this.out, this.nameEnd, this.failing);
         this.respellBound();
@@ -168,10 +188,9 @@ class Parser {
    * The repeat path: compares the body with a canonical line while copying it, up to the end of the series. The labels
    * of ours stand at the end of each canonical label set, so a match means the same pushed series, label for label.
    */
-  private copyRepeatedSeries(canonical: Buffer, from: number): boolean {
+  private copyRepeatedSeries(canonical: Buffer, from: number, lineEnd: number): boolean {
     const { body, suffix } = this;
-    // A canonical line is at most its body line plus our labels, so this line's room bounds the copying.
-    const lineEnd = canonical.indexOf(newline, from);
+    // No more is copied than the canonical line holds.
     this.makeRoom(lineEnd - from + suffix.length + 64);
     const out = this.out;
     let p = this.p;
@@ -191,16 +210,26 @@ class Parser {
       p++;
       c--;
       o--;
-    } else if (!(byte === space && lead === openBrace)) return false;
+    } else if (byte !== space || lead !== openBrace || startsLabels(body[p + 1])) return false;
     out[o++] = canonical[c]!;
     c++;
     for (let i = 0; i < suffix.length; i++) {
       if (canonical[c + i] !== suffix[i]) return false;
       out[o++] = suffix[i]!;
     }
+    // A label value or an exemplar may hold what looks like our labels: only before the value they are.
+    if (c + suffix.length !== this.valueStart(canonical, from, lineEnd)) return false;
     this.p = p;
     this.o = o;
     return true;
+  }
+
+  /** Where the value of a canonical line begins. Without an exemplar that is after its last blank. */
+  private valueStart(canonical: Buffer, from: number, lineEnd: number): number {
+    if (this.exemplarsBefore) return labelSetEnd(canonical, from) + 1;
+    let at = lineEnd;
+    while (canonical[at - 1] !== space) at--;
+    return at;
   }
 
   /** Where in `out` the opening brace of the current line stands. */
@@ -239,8 +268,9 @@ class Parser {
     const first = this.o;
     let sum = 0;
     let count = 0;
-    this.labelHashes.length = 0;
-    this.manyLabelHashes = undefined;
+    const max = this.limits.labels_per_series;
+    this.listedLabels = 0;
+    this.manyLabels = undefined;
     this.p++;
     for (;;) {
       if (!openMetrics) this.skipBlanks();
@@ -258,7 +288,8 @@ class Parser {
       if (body[nameStart] === 95 && body[nameStart + 1] === 95) {
         this.fail(`the label name "${this.bodyText(nameStart, p)}" is reserved: names must not begin with "__"`);
       }
-      this.checkNotRepeated(h, nameStart, p, first);
+      // Too many are counted to the end, for the refusal, but not compared.
+      if (max === 0 || count <= max) this.checkNotRepeated(h, nameStart, p);
       if (!openMetrics) this.skipBlanks();
       if (body[this.p] !== equals) this.fail(`"=" is missing after the label name "${this.bodyText(nameStart, p)}"`);
       this.p++;
@@ -282,7 +313,6 @@ class Parser {
       } else if (body[this.p] !== closeBrace) this.fail('a label must be followed by "," or "}"');
     }
     this.p++;
-    const max = this.limits.labels_per_series;
     if (max > 0 && count > max) this.refuse('labels_per_series', count);
     return sum;
   }
@@ -327,14 +357,17 @@ class Parser {
   private respellBound(): boolean {
     const bound = this.families.boundLabel;
     if (bound === undefined) return false;
-    const from = findLabel(this.out, this.nameEnd + 1, this.o, bound);
+    const from = findLabel(this.out, this.nameEnd + 1, bound);
     if (from < 0) {
-      return bound === 'le' ? this.fail('a histogram bucket needs the label "le"') : false;
+      return this.families.needsBound ? this.fail('a histogram bucket needs the label "le"') : false;
     }
     const to = valueEndOf(this.out, from);
     const text = this.out.toString('latin1', from, to);
     if (!isNumber(text)) this.fail(`the label ${bound}="${text.slice(0, 40)}" is not a number`);
-    const spelled = canonicalNumber(parseNumber(text));
+    const value = parseNumber(text);
+    if (!Number.isFinite(value) && isDecimal(text))
+      this.fail(`the label ${bound}="${text.slice(0, 40)}" is out of range`);
+    const spelled = canonicalNumber(value);
     if (spelled === text) return false;
     this.makeRoom(spelled.length + 64);
     this.out.copyWithin(from + spelled.length, to, this.o);
@@ -411,7 +444,7 @@ class Parser {
       if (!isNumber(text)) this.fail(`"${printableNumber(text)}" is not a number`);
       const value = parseNumber(text);
       if (Number.isFinite(value)) this.copyBody(start, p);
-      else if (/^[+-]?\d|^[+-]?\./.test(text)) this.fail(`"${printableNumber(text)}" is out of range`);
+      else if (isDecimal(text)) this.fail(`"${printableNumber(text)}" is out of range`);
       else this.o += this.out.write(canonicalNumber(value), this.o, 'latin1');
     }
     this.p = p;
@@ -433,7 +466,9 @@ class Parser {
     this.copyNumber('the value of the exemplar');
     if (body[this.p] === space) {
       this.p++;
+      const time = this.p;
       this.copyNumber('the timestamp of the exemplar');
+      if (!isDecimal(body.toString('latin1', time, this.p))) this.fail('the timestamp of an exemplar must be a number');
     }
     this.o = kept;
     this.makeRoom(this.p - start + 2);
@@ -452,15 +487,20 @@ class Parser {
       else if (body[p] === quote) quoted = !quoted;
     }
     this.p = p + 1;
+    if (p - start > longestExemplarLabels) this.failLongExemplar();
     const text = this.bodyText(start, p);
     if (text === '') return;
     const pair = '[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\\]|\\\\[\\\\"n])*"';
     if (!new RegExp(`^${pair}(?:,${pair})*$`, 's').test(text)) this.fail('the label set of an exemplar is malformed');
-    const characters = [...text.matchAll(/([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"/gs)].reduce(
-      (sum, [, name, value]) => sum + name!.length + [...unescapeLabelValue(value!)].length,
-      0,
-    );
-    if (characters > 128) this.fail('the labels of an exemplar may hold 128 characters at most');
+    const labels = readLabels(text);
+    if (new Set(labels.map(([name]) => name)).size < labels.length)
+      this.fail('a label name of an exemplar appears twice');
+    const characters = labels.reduce((sum, [name, value]) => sum + name.length + [...value].length, 0);
+    if (characters > mostExemplarCharacters) this.failLongExemplar();
+  }
+
+  private failLongExemplar(): never {
+    this.fail(`the labels of an exemplar may hold ${mostExemplarCharacters} characters at most`);
   }
 
   // -- comments
@@ -474,13 +514,19 @@ class Parser {
     this.p = Math.min(end + 1, body.length);
     if (this.openMetrics) {
       if (text === '# EOF') return true;
-      const match = /^# (TYPE|HELP|UNIT) ([a-zA-Z_:][a-zA-Z0-9_:]*) ?(.*)$/s.exec(text);
-      if (match === null) return this.fail('OpenMetrics allows only "# TYPE", "# HELP", "# UNIT" and "# EOF" lines');
-      this.declare(match[1]!, match[2]!, match[3]!);
+      if (text.endsWith('\r')) this.failAtReturn();
+      const match = /^# (TYPE|HELP|UNIT) ([a-zA-Z_:][a-zA-Z0-9_:]*)(?: (.*))?$/s.exec(text);
+      if (match === null) {
+        return this.fail(
+          'OpenMetrics allows only "# TYPE", "# HELP" and "# UNIT", each with a name and its text, and "# EOF" lines',
+        );
+      }
+      this.declare(match[1]!, match[2]!, match[3] ?? '');
       return false;
     }
     const keyword = /^#[ \t]*(TYPE|HELP)(?:[ \t]+|$)/.exec(text);
     if (keyword === null) return false;
+    if (text.endsWith('\r')) this.failAtReturn();
     const rest = text.slice(keyword[0].length);
     const match = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:[ \t]+(.*))?$/s.exec(rest);
     if (match === null) return this.fail(`"# ${keyword[1]}" needs a metric name`);
@@ -497,7 +543,7 @@ class Parser {
   }
 
   private readType(text: string): FamilyType {
-    const name = this.openMetrics ? text : text.trim();
+    const name = this.openMetrics ? text : (/^([a-z]*)[ \t]*$/.exec(text)?.[1] ?? text);
     const known = this.openMetrics ? openMetricsTypes : textTypes;
     return (
       known.get(name) ?? this.fail(`"${printableNumber(name)}" is not a metric type (${[...known.keys()].join(', ')})`)
@@ -505,7 +551,6 @@ class Parser {
   }
 
   private unescapeHelp(text: string): string {
-    if (text.endsWith('\r')) this.fail('the line ends with a carriage return; lines must end with a line feed alone');
     if (!text.includes('\\')) return text;
     return text.replace(/\\(.?)/gs, (whole, c: string) => {
       if (c === 'n') return '\n';
@@ -518,12 +563,6 @@ class Parser {
     });
   }
 
-  /** Whether the family just declared stands in the template with the same type: only then do its lines go together. */
-  private declaredAsBefore(template: Exposition): boolean {
-    const { name, type } = this.families.lastDeclared;
-    return type === undefined || template.families.some((f) => f.header.name === name && f.header.type === type);
-  }
-
   // -- small steps
 
   private skipBlanks(): void {
@@ -532,9 +571,7 @@ class Parser {
 
   private endLine(): void {
     if (this.p >= this.body.length) return;
-    if (this.body[this.p] === carriageReturn) {
-      this.fail('the line ends with a carriage return; lines must end with a line feed alone');
-    }
+    if (this.body[this.p] === carriageReturn) this.failAtReturn();
     if (this.body[this.p] !== newline) this.fail('nothing may follow the value');
     this.p++;
   }
@@ -576,28 +613,32 @@ class Parser {
     );
   }
 
-  private checkNotRepeated(nameHash: number, from: number, to: number, first: number): void {
-    if (this.hasSeenLabel(nameHash)) {
-      // Same hash: look at the names themselves, in what has been read of this label set.
-      const name = this.bodyText(from, to);
-      if (findLabel(this.out, first, this.o, name) >= 0 || this.isOurs(from, to - from)) {
-        this.fail(`the label name "${name}" appears twice`);
+  /** A short list is faster than a set for the few labels a series has, and a set keeps thousands linear. */
+  private checkNotRepeated(hash: number, from: number, to: number): void {
+    const { labelHashes: hashes, labelStarts: starts } = this;
+    const listed = this.listedLabels;
+    if (listed < mostListedLabels) {
+      for (let i = 0; i < listed; i++) {
+        if (hashes[i] === hash && this.labelNameAt(starts[i]!) === this.bodyText(from, to)) this.failTwice(from, to);
       }
+      hashes[listed] = hash;
+      starts[listed] = from;
+      this.listedLabels++;
+      return;
     }
+    this.manyLabels ??= new Set(Array.from(starts, (start) => this.labelNameAt(start)));
+    const { size } = this.manyLabels;
+    if (this.manyLabels.add(this.bodyText(from, to)).size === size) this.failTwice(from, to);
   }
 
-  /** A short list is faster than a set for the few labels a series has, and a set keeps thousands linear. */
-  private hasSeenLabel(nameHash: number): boolean {
-    const seen = this.labelHashes;
-    if (seen.length < 64) {
-      for (let i = 0; i < seen.length; i++) if (seen[i] === nameHash) return true;
-      seen.push(nameHash);
-      return false;
-    }
-    this.manyLabelHashes ??= new Set(seen);
-    if (this.manyLabelHashes.has(nameHash)) return true;
-    this.manyLabelHashes.add(nameHash);
-    return false;
+  private labelNameAt(start: number): string {
+    let end = start;
+    while (nameClass[this.body[end]!]! & inLabelName) end++;
+    return this.bodyText(start, end);
+  }
+
+  private failTwice(from: number, to: number): never {
+    this.fail(`the label name "${this.bodyText(from, to)}" appears twice`);
   }
 
   private isOurs(start: number, length: number): boolean {
@@ -610,7 +651,12 @@ class Parser {
     return false;
   }
 
+  private failAtReturn(): never {
+    this.fail('the line ends with a carriage return; lines must end with a line feed alone');
+  }
+
   private failAtName(): never {
+    if (this.body[this.p] === carriageReturn) this.failAtReturn();
     const end = this.body.indexOf(newline, this.p);
     const text = this.bodyText(this.p, Math.min(end < 0 ? this.body.length : end, this.p + 40));
     return this.fail(
@@ -648,7 +694,10 @@ function isPlainDecimal(body: Buffer, start: number, end: number): boolean {
 
 /** Go's ParseFloat without hexadecimal and underscores, which is what Prometheus' own parsers take. */
 const isNumber = (text: string): boolean =>
-  /^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf(?:inity)?|nan)$/i.test(text);
+  /^[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?|nan)$/i.test(text);
+
+/** Whether a number is written in digits, and not as one of the words. */
+const isDecimal = (text: string): boolean => /^[+-]?[\d.]/.test(text);
 
 function parseNumber(text: string): number {
   const word = /^([+-]?)(inf|nan)/i.exec(text);
@@ -660,23 +709,16 @@ function parseNumber(text: string): number {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is replaced here
 const printableNumber = (text: string): string => text.slice(0, 40).replace(/[\u0000-\u001f\u007f]/g, '?');
 
-/** Spreads a hash over all its bits, so that sums of several stay distinct. */
-function mixed(h: number): number {
-  let x = h | 0;
-  x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
-  x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
-  return x ^ (x >>> 16);
-}
-
-/** Where the value of label `name` begins in the canonical pairs from `start` to `end`, or -1. */
-function findLabel(out: Buffer, start: number, end: number, name: string): number {
+/** Where the value of label `name` begins in the canonical label set whose first label is at `start`, or -1. */
+function findLabel(out: Buffer, start: number, name: string): number {
   let at = start;
-  while (at < end) {
+  while (out[at] !== closeBrace) {
     const labelStart = at;
-    while (out[at] !== equals && at < end) at++;
+    while (out[at] !== equals) at++;
     const valueStart = at + 2;
     if (at - labelStart === name.length && out.toString('latin1', labelStart, at) === name) return valueStart;
-    at = valueEndOf(out, valueStart) + 2;
+    at = valueEndOf(out, valueStart) + 1;
+    if (out[at] === comma) at++;
   }
   return -1;
 }
@@ -687,6 +729,9 @@ function valueEndOf(out: Buffer, start: number): number {
   while (out[at] !== quote) at += out[at] === backslash ? 2 : 1;
   return at;
 }
+
+/** Whether what follows the blank after a metric name may still be its labels. */
+const startsLabels = (byte: number | undefined): boolean => byte === openBrace || byte === space || byte === tab;
 
 function sameSeriesText(canonical: Buffer, from: number, out: Buffer, start: number, end: number): boolean {
   const length = labelSetEnd(canonical, from) + 1 - from;

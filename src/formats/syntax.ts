@@ -88,12 +88,24 @@ export function readLine(bytes: Buffer, start: number, end: number): SampleLine 
   };
 }
 
-function readLabels(text: string): [string, string][] {
-  const labels: [string, string][] = [];
-  for (const match of text.matchAll(/([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"/gs)) {
-    labels.push([match[1]!, unescapeLabelValue(match[2]!)]);
+/** The labels of a well-formed label set, without its braces. Regular expressions run out of stack on long values. */
+export function readLabels(text: string): [string, string][] {
+  return labelPairs(text).map((pair) => {
+    const name = pair.slice(0, pair.indexOf('='));
+    return [name, unescapeLabelValue(pair.slice(name.length + 2, -1))];
+  });
+}
+
+/** The `name="value"` pairs of a label set, as they stand. */
+function labelPairs(text: string): string[] {
+  const pairs: string[] = [];
+  for (let at = 0; at < text.length; ) {
+    let end = text.indexOf('"', at) + 1;
+    while (text.charCodeAt(end) !== quote) end += text.charCodeAt(end) === backslash ? 2 : 1;
+    pairs.push(text.slice(at, end + 1));
+    at = end + 2;
   }
-  return labels;
+  return pairs;
 }
 
 /**
@@ -103,6 +115,6 @@ function readLabels(text: string): [string, string][] {
 export function seriesIdentity(bytes: Buffer, start: number): string {
   const series = bytes.toString('utf8', start, labelSetEnd(bytes, start));
   const brace = series.indexOf('{');
-  const pairs = series.slice(brace + 1, -1).match(/[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\]|\\.)+"/gs) ?? [];
+  const pairs = labelPairs(series.slice(brace + 1, -1)).filter((pair) => !pair.endsWith('=""'));
   return `${series.slice(0, brace)}{${pairs.sort().join(',')}}`;
 }

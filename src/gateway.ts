@@ -7,6 +7,7 @@ import { AccessTokens } from './auth/access-token.js';
 import { Envelope } from './auth/envelope.js';
 import { isExposed, readOrCreateKeys } from './auth/key-file.js';
 import { LastUses } from './auth/last-uses.js';
+import { Regulation, regulationDefaults } from './auth/regulation.js';
 import { pepperFact, SecretHasher } from './auth/secrets.js';
 import { SigningKeys } from './auth/signing-keys.js';
 import { TokenService } from './auth/token-service.js';
@@ -111,10 +112,24 @@ export async function openGateway(config: Config, seams: Seams): Promise<Gateway
       onRender: (seconds) => metrics.renderSeconds.observe(seconds),
     });
     const uses = new LastUses();
+    const regulation = new Regulation({
+      ...regulationDefaults,
+      store: store.bans,
+      clock,
+      mac: (text) => hasher.mac(text),
+      report: ({ type, ban }) =>
+        log.warn({ client_id: ban.clientId, address: ban.address }, `guessing of secrets: ${type}`),
+    });
+    await regulation.reload();
+    directory.onChange((changes) => {
+      if (changes?.some(({ noun }) => noun === 'ban') ?? true) {
+        regulation.reload().catch((error) => log.error({ err: error }, 'the bans could not be read again'));
+      }
+    });
     const issuerUrl = (): string => issuer;
     const app = publicApp({
       oauth: {
-        service: new TokenService({ directory, hasher, tokens, clock, uses, issuer: issuerUrl }),
+        service: new TokenService({ directory, hasher, tokens, clock, uses, regulation, issuer: issuerUrl }),
         status: new TokenStatus({ tokens, directory, store: store.clients, issuer: issuerUrl }),
         keys,
         metrics,
@@ -174,6 +189,7 @@ export async function openGateway(config: Config, seams: Seams): Promise<Gateway
       close: async () => {
         stopTimers();
         if (issuer !== '') await useIssuer();
+        await regulation.settled();
         await uses.write(store.clients).catch((error) => log.error({ err: error }, 'last uses were not written'));
         await store.close();
       },

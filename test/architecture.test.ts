@@ -31,7 +31,8 @@ const rooms: Record<string, readonly string[]> = {
   gateway: ['config', 'net', 'http', 'operator', 'admin', 'auth', 'ingest', 'scrape', ...below],
   main: ['gateway', 'http', 'config', 'web-config', ...below],
   demo: ['config', ...ground],
-  cli: ['main', 'gateway', 'config', 'demo', ...below],
+  // A ban is listed under an address that only auth can write.
+  cli: ['main', 'gateway', 'config', 'demo', 'auth', ...below],
 };
 
 /** Pure text or bytes to families and back, and rules: no files, no network, no clock, no packages. */

@@ -76,7 +76,7 @@ export class ClientAdmin {
    * overlap. Gives when the one before ends, null when there was none.
    */
   async rotate(id: string, overlapMs: number): Promise<{ secret: string; previousEndsAt: number | null }> {
-    if (overlapMs < 0 || overlapMs > longestOverlapMs) {
+    if (!(overlapMs >= 0 && overlapMs <= longestOverlapMs)) {
       throw new WeirError('invalid', 'The overlap must be 0 to 7d.');
     }
     const now = this.clock.now();

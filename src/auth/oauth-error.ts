@@ -16,11 +16,13 @@ export class OAuthError extends Error {
   override readonly name = 'OAuthError';
   readonly code: OAuthErrorCode;
   readonly status: number;
+  readonly retryAfterSeconds: number | undefined;
 
-  constructor(code: OAuthErrorCode, description: string, status = defaultStatus[code]) {
+  constructor(code: OAuthErrorCode, description: string, status = defaultStatus[code], retryAfterSeconds?: number) {
     super(oauthText(description));
     this.code = code;
     this.status = status;
+    this.retryAfterSeconds = retryAfterSeconds ?? (status === 503 ? 5 : undefined);
   }
 }
 

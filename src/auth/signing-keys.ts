@@ -10,6 +10,8 @@ export interface VerificationKey {
   readonly alg: string;
   readonly key: KeyObject;
   readonly publicJwk: JWK;
+  /** From then on its tokens are refused; null while it may sign. */
+  readonly endsAt: number | null;
 }
 
 export interface SigningKeysOptions {
@@ -36,7 +38,7 @@ export class SigningKeys {
 
   /** Reads the keys; makes the first two when there are none. */
   async load(): Promise<void> {
-    const { store, envelope, now } = this.options;
+    const { store, envelope } = this.options;
     let stored = await store.list();
     if (!stored.some(({ state }) => state === 'current')) {
       const first = [await this.newKey('current', 'ES256'), await this.newKey('next', 'ES256')];
@@ -45,9 +47,8 @@ export class SigningKeys {
     }
     const byKid = new Map<string, VerificationKey>();
     for (const { kid, alg, publicJwk, endsAt } of stored) {
-      if (endsAt !== null && endsAt <= now()) continue;
       const jwk = JSON.parse(publicJwk) as JWK;
-      byKid.set(kid, { kid, alg, publicJwk: jwk, key: createPublicKey({ key: jwk as never, format: 'jwk' }) });
+      byKid.set(kid, { kid, alg, publicJwk: jwk, endsAt, key: createPublicKey({ key: jwk as never, format: 'jwk' }) });
     }
     const signing = stored.find(({ state }) => state === 'current')!;
     if (this.current?.kid !== signing.kid) {
@@ -58,8 +59,8 @@ export class SigningKeys {
     this.byKid = byKid;
   }
 
-  list(): Promise<StoredKey[]> {
-    return this.options.store.list();
+  async list(): Promise<StoredKey[]> {
+    return this.living(await this.options.store.list());
   }
 
   /**
@@ -74,8 +75,8 @@ export class SigningKeys {
     const [spare, next] = [await this.newKey('current', wanted), await this.newKey('next', wanted)];
     return store.update('rotate', (keys) => {
       const successor = keys.find((key) => key.state === 'next' && key.alg === wanted);
-      const retired = keys
-        .filter(({ state, endsAt }) => state !== 'next' && (endsAt === null || endsAt > now()))
+      const retired = this.living(keys)
+        .filter(({ state }) => state !== 'next')
         .map((key) => (key.state === 'current' ? { ...key, state: 'retired' as const, endsAt: now() + keptMs } : key));
       return [...retired, successor === undefined ? spare : { ...successor, state: 'current' as const }, next];
     });
@@ -84,27 +85,34 @@ export class SigningKeys {
   /** Refuses the tokens of a key at once. When it is the current or the next one, another takes its place. */
   async retire(kid: string): Promise<StoredKey[]> {
     const { store, now } = this.options;
-    const target = (await store.list()).find((key) => key.kid === kid);
+    const target = (await this.list()).find((key) => key.kid === kid);
     if (target === undefined)
       throw new WeirError('not_found', `There is no signing key "${kid}"; see "weir key list".`);
-    if (target.state === 'current') await this.rotate(undefined);
-    const next = await this.newKey('next', target.alg as SigningAlgorithm);
-    return store.update('retire', (keys) => {
-      if (keys.some((key) => key.kid === kid && key.state === 'next')) {
-        return [...keys.filter((key) => key.kid !== kid), next];
-      }
-      return keys.map((key) => (key.kid === kid ? { ...key, endsAt: now() } : key));
+    const alg = target.alg as SigningAlgorithm;
+    const [spare, next] = [await this.newKey('current', alg), await this.newKey('next', alg)];
+    const kept = await store.update('retire', (keys) => {
+      // What the key is by now: meanwhile another process may have made it current.
+      const state = keys.find((key) => key.kid === kid)?.state;
+      if (state === undefined) return keys;
+      if (state === 'next') return [...keys.filter((key) => key.kid !== kid), next];
+      const ended = (key: StoredKey): StoredKey => ({ ...key, state: 'retired', endsAt: now() });
+      if (state === 'retired') return keys.map((key) => (key.kid === kid ? ended(key) : key));
+      const successor = keys.find((key) => key.state === 'next');
+      const others = keys.filter((key) => key !== successor).map((key) => (key.kid === kid ? ended(key) : key));
+      return [...others, successor === undefined ? spare : { ...successor, state: 'current' }, next];
     });
+    return this.living(kept);
   }
 
   /** An exact match, never a path or a pattern. */
   find(kid: string | undefined): VerificationKey | undefined {
-    return kid === undefined ? undefined : this.byKid.get(kid);
+    const key = kid === undefined ? undefined : this.byKid.get(kid);
+    return key !== undefined && this.lives(key) ? key : undefined;
   }
 
   /** What is published: everything that verifies now or will sign next. */
   publicKeys(): JWK[] {
-    return [...this.byKid.values()].map(({ publicJwk }) => publicJwk);
+    return this.living([...this.byKid.values()]).map(({ publicJwk }) => publicJwk);
   }
 
   /**
@@ -115,6 +123,14 @@ export class SigningKeys {
     const { kid, key, alg } = this.current!;
     const input = `${base64url({ alg, typ: type, kid })}.${base64url(claims)}`;
     return `${input}.${signatures[alg](Buffer.from(input), key).toString('base64url')}`;
+  }
+
+  private lives({ endsAt }: Pick<StoredKey, 'endsAt'>): boolean {
+    return endsAt === null || endsAt > this.options.now();
+  }
+
+  private living<T extends Pick<StoredKey, 'endsAt'>>(keys: readonly T[]): T[] {
+    return keys.filter((key) => this.lives(key));
   }
 
   private async newKey(state: StoredKey['state'], alg: SigningAlgorithm): Promise<StoredKey> {

@@ -4,9 +4,15 @@ import { OAuthError } from './oauth-error.js';
 /** The parameters of a token request; empty values are left out, as RFC 6749 §3.2 says. */
 export type TokenParameters = ReadonlyMap<string, string>;
 
+interface Candidate {
+  readonly clientId: string;
+  readonly secret: string;
+}
+
 /** What the client presented. Basic may be read in two ways, form-urlencoded first (RFC 6749 §2.3.1), then raw. */
 export interface PresentedCredentials {
-  readonly candidates: readonly { readonly clientId: string; readonly secret: string }[];
+  readonly method: 'basic' | 'body';
+  readonly candidates: readonly [Candidate, ...Candidate[]];
 }
 
 const knownParameters = ['grant_type', 'client_id', 'client_secret', 'scope', 'audience'];
@@ -54,7 +60,7 @@ export function readCredentials(authorization: string | undefined, parameters: T
       'Client id and secret are missing; send them by HTTP Basic or in the form body.',
     );
   }
-  return { candidates: [{ clientId: bodyId, secret: bodySecret }] };
+  return { method: 'body', candidates: [{ clientId: bodyId, secret: bodySecret }] };
 }
 
 function readBasic(authorization: string): PresentedCredentials {
@@ -70,9 +76,9 @@ function readBasic(authorization: string): PresentedCredentials {
   if (colon < 0) throw new OAuthError('invalid_client', 'HTTP Basic must carry client id, colon, secret.');
   const raw = { clientId: text.slice(0, colon), secret: text.slice(colon + 1) };
   const decoded = { clientId: formDecoded(raw.clientId), secret: formDecoded(raw.secret) };
-  if (decoded.clientId === undefined || decoded.secret === undefined) return { candidates: [raw] };
-  if (decoded.clientId === raw.clientId && decoded.secret === raw.secret) return { candidates: [raw] };
-  return { candidates: [{ clientId: decoded.clientId, secret: decoded.secret }, raw] };
+  if (decoded.clientId === undefined || decoded.secret === undefined) return { method: 'basic', candidates: [raw] };
+  if (decoded.clientId === raw.clientId && decoded.secret === raw.secret) return { method: 'basic', candidates: [raw] };
+  return { method: 'basic', candidates: [{ clientId: decoded.clientId, secret: decoded.secret }, raw] };
 }
 
 /** RFC 6749 appendix B; `undefined` for a malformed escape. */

@@ -4,6 +4,7 @@ import type { Directory, LiveClient } from '../storage/directory.js';
 import type { AccessTokens } from './access-token.js';
 import type { LastUses } from './last-uses.js';
 import { OAuthError } from './oauth-error.js';
+import type { Regulation } from './regulation.js';
 import type { SecretHasher } from './secrets.js';
 import { type PresentedCredentials, readCredentials, type TokenParameters } from './token-request.js';
 
@@ -21,6 +22,7 @@ export interface TokenServiceOptions {
   readonly tokens: AccessTokens;
   readonly clock: Clock;
   readonly uses: LastUses;
+  readonly regulation: Regulation;
   /** The external URL: issuer, and audience of every token. */
   readonly issuer: () => string;
 }
@@ -64,22 +66,26 @@ export class TokenService {
   }
 
   /** The client behind the credentials. Unknown, wrong, ended or disabled: one answer for all. */
-  async authenticate({ candidates }: PresentedCredentials, origin: Origin): Promise<Authenticated> {
-    const { directory, hasher, clock, uses } = this.options;
+  async authenticate({ method, candidates }: PresentedCredentials, origin: Origin): Promise<Authenticated> {
+    const { directory, hasher, clock, uses, regulation } = this.options;
     const secretOf = (live: LiveClient | undefined, secret: string): ClientSecret | undefined => {
       const matched = hasher.match(live?.secrets ?? [], secret, clock.now());
       return live?.client.disabledAt === null ? matched : undefined;
     };
     for (const { clientId, secret } of candidates) {
-      const known = directory.peekClient(clientId);
-      // What memory refuses, the store may have granted since.
-      for (const look of [async () => known, () => directory.client(clientId)]) {
-        const live = await look();
-        const matched = secretOf(live, secret);
-        if (live === undefined || matched === undefined) continue;
-        uses.note(matched.id, { at: clock.now(), ...origin });
-        return { client: live.client, secretId: matched.id };
-      }
+      // Never from memory alone: a token issued on the eve of "revoke-tokens" would be dead, and Go scrapers would keep it.
+      const live = await directory.client(clientId);
+      const matched = secretOf(live, secret);
+      if (live === undefined || matched === undefined) continue;
+      regulation.succeeded(clientId, origin.ip);
+      uses.note(matched.id, { at: clock.now(), ...origin });
+      return { client: live.client, secretId: matched.id };
+    }
+    const [{ clientId, secret }] = candidates;
+    const verdict = regulation.failed(clientId, origin.ip, { method, secret });
+    if (verdict.banned) {
+      const sentence = 'Too many wrong secrets for this client from this address; a right one still works.';
+      throw new OAuthError('temporarily_unavailable', sentence, 429, verdict.retryAfterSeconds);
     }
     throw new OAuthError('invalid_client', 'Client id or secret is wrong, or the client is disabled.');
   }

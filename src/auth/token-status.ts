@@ -59,6 +59,8 @@ export class TokenStatus {
     const verified = await this.options.tokens.verify(token);
     if (verified === undefined || verified.clientId !== callerId) return;
     await this.options.store.revokeToken(callerId, verified.jti, verified.endsAt);
+    // So that the next request is refused, not only those after the next look at the change log.
+    await this.options.directory.sync();
   }
 
   private async alive(token: string): Promise<VerifiedToken | undefined> {

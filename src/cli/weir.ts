@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { OperatorError, WeirError } from '../domain/errors.js';
 import { auditCommand } from './audit.js';
+import { banCommand } from './ban.js';
 import { checkCommand } from './check.js';
 import { clientCommand } from './client.js';
 import { demoCommand } from './demo.js';
@@ -26,6 +27,7 @@ for (const command of [
   tokenCommand(),
   keyCommand(),
   auditCommand(),
+  banCommand(),
   checkCommand(),
 ]) {
   program.addCommand(command);

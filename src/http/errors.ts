@@ -83,7 +83,7 @@ function oauthResponse(error: OAuthError): Response {
     pragma: 'no-cache',
   };
   if (error.status === 401) headers['www-authenticate'] = 'Basic realm="weir", charset="UTF-8"';
-  if (error.status === 503) headers['retry-after'] = '5';
+  if (error.retryAfterSeconds !== undefined) headers['retry-after'] = String(error.retryAfterSeconds);
   if (error.status === 405) headers.allow = 'POST';
   const body = JSON.stringify({ error: error.code, error_description: error.message });
   return new Response(`${body}\n`, { status: error.status, headers });

@@ -123,17 +123,24 @@ export interface IssuerStore {
   latest(): Promise<string | undefined>;
 }
 
-/** A (client id as presented, address) that is answered 429 for wrong secrets until `endsAt`. */
+/**
+ * Until `endsAt`, wrong secrets for this client id from this address are answered 429. A ban outlives a process and is
+ * shared by several.
+ */
 export interface Ban {
+  /** As presented, if it has the form of our ids; otherwise `foreign:` and a hash, or `*` for a flood of ids. */
   readonly clientId: string;
+  /** IPv4, or the /64 of an IPv6 address. */
   readonly address: string;
   readonly createdAt: number;
   readonly endsAt: number;
 }
 
+/** Where bans are kept. What is lifted here bites when the processes on the store read it again. */
 export interface BanStore {
   /** Those that last at `now`. */
   list(now: number): Promise<Ban[]>;
+  /** In place of the one the pair had. */
   add(ban: Ban): Promise<void>;
   /** Of the client, from the address or from all; gives how many. */
   lift(clientId: string, address: string | undefined): Promise<number>;

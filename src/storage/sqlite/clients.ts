@@ -145,6 +145,8 @@ export function sqliteClients(db: Db, journal: Journal, now: () => number): Clie
       change(id, 'tokens.revoke', (tx, before) => void put(tx, id, { tokenGeneration: before.tokenGeneration + 1 })),
     revokeToken: async (id, jti, endsAt) => {
       if (db.select().from(client).where(eq(client.id, id)).get() === undefined) return;
+      // Once is enough: a client that repeats itself does not fill the journal.
+      if (db.select().from(revokedToken).where(eq(revokedToken.jti, jti)).get() !== undefined) return;
       change(id, 'token.revoke', (tx) => {
         tx.insert(revokedToken).values({ jti, clientId: id, endsAt }).onConflictDoNothing().run();
       });

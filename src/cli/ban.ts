@@ -1,0 +1,35 @@
+import { Command } from 'commander';
+import { banAddress } from '../auth/regulation.js';
+import { onStore, withStore } from './common.js';
+import { isoTime } from './output.js';
+
+export function banCommand(): Command {
+  const ban = new Command('ban').description(
+    'Who is answered 429 for guessing secrets. A right secret works all the same.',
+  );
+
+  const list = onStore(ban.command('list')).description('List the bans that last.');
+  list.action(() =>
+    withStore(list, async ({ store, many }) => {
+      const rows = (await store.bans.list(Date.now())).map(({ clientId, address, createdAt, endsAt }) => ({
+        client_id: clientId,
+        address,
+        created_at: isoTime(createdAt),
+        ends_at: isoTime(endsAt),
+      }));
+      many(rows, 'Nobody is banned.');
+    }),
+  );
+
+  const lift = onStore(ban.command('lift').argument('<client-id>')).description(
+    'Lift the bans of a client id, as listed.',
+  );
+  lift.option('--address <address>', 'Only the one from this address.');
+  lift.action((clientId: string, { address }: { address?: string }) =>
+    withStore(lift, async ({ store, one }) => {
+      const from = address === undefined ? undefined : banAddress(address);
+      one({ client_id: clientId, lifted: await store.bans.lift(clientId, from) });
+    }),
+  );
+  return ban;
+}

@@ -4,10 +4,13 @@ import { EndpointAdmin } from './admin/endpoints.js';
 import { KeyAdmin } from './admin/keys.js';
 import { ProjectAdmin } from './admin/projects.js';
 import { AccessTokens } from './auth/access-token.js';
+import { Assertions } from './auth/assertion.js';
+import type { PublicKey } from './auth/client-keys.js';
 import { Envelope } from './auth/envelope.js';
 import { isExposed, readOrCreateKeys } from './auth/key-file.js';
 import { LastUses } from './auth/last-uses.js';
 import { Regulation, regulationDefaults } from './auth/regulation.js';
+import { RemoteJwks } from './auth/remote-jwks.js';
 import { pepperFact, SecretHasher } from './auth/secrets.js';
 import { SigningKeys } from './auth/signing-keys.js';
 import { TokenService } from './auth/token-service.js';
@@ -21,6 +24,7 @@ import { TrustedProxies } from './http/client-address.js';
 import type { Env } from './http/context.js';
 import { Scrape } from './http/scrape.js';
 import { Ingest } from './ingest/push.js';
+import { guardedFetch, systemLookup } from './net/egress.js';
 import { operatorApp } from './operator/app.js';
 import { Pages } from './scrape/pages.js';
 import { Directory } from './storage/directory.js';
@@ -112,6 +116,23 @@ export async function openGateway(config: Config, seams: Seams): Promise<Gateway
       onRender: (seconds) => metrics.renderSeconds.observe(seconds),
     });
     const uses = new LastUses();
+    const clientJwks = new RemoteJwks({
+      clock,
+      fetch: (url, limits) => guardedFetch(url, { method: 'GET', ...limits }, { lookup: systemLookup }),
+      onFailure: (url, error) => log.warn({ err: error, url }, "a client's JWKS cannot be fetched"),
+    });
+    const assertions = new Assertions({
+      clock,
+      audiences: () => [issuer, `${issuer}/oauth/token`],
+      keysOf: async (clientId, kid) => {
+        const live = await directory.client(clientId);
+        if (live === undefined || live.client.disabledAt !== null) return [];
+        const { jwksUrl } = live.client;
+        const remote = jwksUrl === null ? [] : await clientJwks.keys(jwksUrl, kid);
+        return [...live.keys, ...remote] as PublicKey[];
+      },
+      takeOnce: (clientId, jti, endsAt) => store.clients.takeAssertion(clientId, jti, endsAt),
+    });
     const regulation = new Regulation({
       ...regulationDefaults,
       store: store.bans,
@@ -129,7 +150,16 @@ export async function openGateway(config: Config, seams: Seams): Promise<Gateway
     const issuerUrl = (): string => issuer;
     const app = publicApp({
       oauth: {
-        service: new TokenService({ directory, hasher, tokens, clock, uses, regulation, issuer: issuerUrl }),
+        service: new TokenService({
+          directory,
+          hasher,
+          tokens,
+          clock,
+          uses,
+          regulation,
+          assertions,
+          issuer: issuerUrl,
+        }),
         status: new TokenStatus({ tokens, directory, store: store.clients, issuer: issuerUrl }),
         keys,
         metrics,

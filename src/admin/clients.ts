@@ -1,5 +1,6 @@
+import { readClientKeys } from '../auth/client-keys.js';
 import type { SecretHasher } from '../auth/secrets.js';
-import { type Client, type ClientSecret, checkScopes } from '../domain/client.js';
+import { type Client, type ClientKey, type ClientSecret, checkScopes } from '../domain/client.js';
 import type { Clock } from '../domain/clock.js';
 import { WeirError } from '../domain/errors.js';
 import { checkName, newClientId, newClientSecret, type RandomBytes } from '../domain/ids.js';
@@ -98,6 +99,30 @@ export class ClientAdmin {
   /** Ends every token of the client, at once; its secrets go on. */
   revokeTokens(id: string): Promise<void> {
     return this.store.clients.revokeTokens(id);
+  }
+
+  /** Registers public keys (PEM, JWK or JWKS) it may prove itself with; gives their ids. */
+  async addKeys(id: string, content: Buffer): Promise<ClientKey[]> {
+    const createdAt = this.clock.now();
+    const keys = (await readClientKeys(content)).map(({ kid, jwk }) => ({ kid, jwk: { ...jwk }, createdAt }));
+    await this.store.clients.addKeys(id, keys);
+    return keys;
+  }
+
+  async keys(id: string): Promise<readonly ClientKey[]> {
+    return (await this.record(id)).keys;
+  }
+
+  removeKey(id: string, kid: string): Promise<void> {
+    return this.store.clients.removeKey(id, kid);
+  }
+
+  /** Where the client publishes its keys; null for nowhere. */
+  setJwksUrl(id: string, url: string | null): Promise<Client> {
+    if (url !== null && !(URL.canParse(url) && new URL(url).protocol === 'https:')) {
+      throw new WeirError('invalid', 'The JWKS URL must be an https URL.');
+    }
+    return this.store.clients.set(id, { jwksUrl: url });
   }
 
   private async record(id: string): Promise<ClientRecord> {

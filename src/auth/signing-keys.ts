@@ -43,7 +43,9 @@ export class SigningKeys {
     if (!stored.some(({ state }) => state === 'current')) {
       const first = [await this.newKey('current', 'ES256'), await this.newKey('next', 'ES256')];
       // Another process may have been faster.
-      stored = await store.update('create', (keys) => (keys.length > 0 ? keys : first));
+      stored = await store.update((keys) =>
+        keys.length > 0 ? undefined : { action: 'create', kid: first[0]!.kid, keys: first },
+      );
     }
     const byKid = new Map<string, VerificationKey>();
     for (const { kid, alg, publicJwk, endsAt } of stored) {
@@ -73,12 +75,13 @@ export class SigningKeys {
     const wanted =
       alg ?? (before.find(({ state }) => state === 'next')?.alg as SigningAlgorithm | undefined) ?? 'ES256';
     const [spare, next] = [await this.newKey('current', wanted), await this.newKey('next', wanted)];
-    return store.update('rotate', (keys) => {
+    return store.update((keys) => {
       const successor = keys.find((key) => key.state === 'next' && key.alg === wanted);
       const retired = this.living(keys)
         .filter(({ state }) => state !== 'next')
         .map((key) => (key.state === 'current' ? { ...key, state: 'retired' as const, endsAt: now() + keptMs } : key));
-      return [...retired, successor === undefined ? spare : { ...successor, state: 'current' as const }, next];
+      const current = { ...(successor ?? spare), state: 'current' as const };
+      return { action: 'rotate', kid: current.kid, keys: [...retired, current, next] };
     });
   }
 
@@ -90,16 +93,20 @@ export class SigningKeys {
       throw new WeirError('not_found', `There is no signing key "${kid}"; see "weir key list".`);
     const alg = target.alg as SigningAlgorithm;
     const [spare, next] = [await this.newKey('current', alg), await this.newKey('next', alg)];
-    const kept = await store.update('retire', (keys) => {
+    const without = (keys: readonly StoredKey[]): readonly StoredKey[] | undefined => {
       // What the key is by now: meanwhile another process may have made it current.
       const state = keys.find((key) => key.kid === kid)?.state;
-      if (state === undefined) return keys;
+      if (state === undefined) return undefined;
       if (state === 'next') return [...keys.filter((key) => key.kid !== kid), next];
       const ended = (key: StoredKey): StoredKey => ({ ...key, state: 'retired', endsAt: now() });
       if (state === 'retired') return keys.map((key) => (key.kid === kid ? ended(key) : key));
       const successor = keys.find((key) => key.state === 'next');
       const others = keys.filter((key) => key !== successor).map((key) => (key.kid === kid ? ended(key) : key));
-      return [...others, successor === undefined ? spare : { ...successor, state: 'current' }, next];
+      return [...others, { ...(successor ?? spare), state: 'current' }, next];
+    };
+    const kept = await store.update((keys) => {
+      const left = without(keys);
+      return left && { action: 'retire', kid, keys: left };
     });
     return this.living(kept);
   }

@@ -2,6 +2,7 @@ import { type Client, type ClientSecret, projectScopes, type Scope } from '../do
 import type { Clock } from '../domain/clock.js';
 import type { Directory, LiveClient } from '../storage/directory.js';
 import type { AccessTokens } from './access-token.js';
+import { type Assertions, clientAssertionType, jwtBearerGrant } from './assertion.js';
 import type { LastUses } from './last-uses.js';
 import { OAuthError } from './oauth-error.js';
 import type { Regulation } from './regulation.js';
@@ -23,6 +24,7 @@ export interface TokenServiceOptions {
   readonly clock: Clock;
   readonly uses: LastUses;
   readonly regulation: Regulation;
+  readonly assertions: Assertions;
   /** The external URL: issuer, and audience of every token. */
   readonly issuer: () => string;
 }
@@ -39,7 +41,14 @@ interface Authenticated {
   readonly secretId: string | undefined;
 }
 
-type Grant = (who: Authenticated, parameters: TokenParameters) => TokenResponse;
+/** A request at the token endpoint. */
+export interface TokenRequest {
+  readonly authorization: string | undefined;
+  readonly parameters: TokenParameters;
+  readonly origin: Origin;
+}
+
+type Grant = (request: TokenRequest) => Promise<TokenResponse>;
 
 /** `POST /oauth/token`: who asks, by which grant, for what. Throws `OAuthError`. */
 export class TokenService {
@@ -49,24 +58,47 @@ export class TokenService {
   constructor(options: TokenServiceOptions) {
     this.options = options;
     this.grants = new Map<string, Grant>([
-      ['client_credentials', (who, parameters) => this.clientCredentials(who, parameters)],
+      ['client_credentials', (request) => this.clientCredentials(request)],
+      [jwtBearerGrant, (request) => this.jwtBearer(request)],
     ]);
   }
 
-  async token(authorization: string | undefined, parameters: TokenParameters, origin: Origin): Promise<TokenResponse> {
-    const credentials = readCredentials(authorization, parameters);
-    const grantType = parameters.get('grant_type');
+  async token(request: TokenRequest): Promise<TokenResponse> {
+    const grantType = request.parameters.get('grant_type');
+    const grant = grantType === undefined ? undefined : this.grants.get(grantType);
+    if (grant !== undefined) return grant(request);
+    // Who is nobody learns nothing of what there is.
+    await this.authenticate(request);
     if (grantType === undefined) throw new OAuthError('invalid_request', 'The parameter grant_type is missing.');
-    const grant = this.grants.get(grantType);
-    const who = await this.authenticate(credentials, origin);
-    if (grant === undefined) {
-      throw new OAuthError('unsupported_grant_type', `Supported grant types: ${[...this.grants.keys()].join(', ')}.`);
+    throw new OAuthError('unsupported_grant_type', `Supported grant types: ${[...this.grants.keys()].join(', ')}.`);
+  }
+
+  /** The client, by its secret or by an assertion it signed, whichever was sent. */
+  async authenticate(request: TokenRequest): Promise<Authenticated> {
+    const { authorization, parameters, origin } = request;
+    const assertion = parameters.get('client_assertion');
+    if (assertion === undefined) return this.bySecret(readCredentials(authorization, parameters), origin);
+    if (parameters.get('client_assertion_type') !== clientAssertionType) {
+      throw new OAuthError('invalid_request', `The client_assertion_type must be ${clientAssertionType}.`);
     }
-    return grant(who, parameters);
+    if (authorization !== undefined || parameters.has('client_secret')) {
+      throw new OAuthError('invalid_request', 'Send either a client assertion or a client secret.');
+    }
+    const { clientId } = await this.options.assertions.authenticateClient(assertion, parameters.get('client_id'));
+    return this.byName(clientId, 'invalid_client');
+  }
+
+  /** After an assertion of its own has proved who it is. */
+  private async byName(clientId: string, otherwise: 'invalid_client' | 'invalid_grant'): Promise<Authenticated> {
+    const live = await this.options.directory.client(clientId);
+    if (live === undefined || live.client.disabledAt !== null) {
+      throw new OAuthError(otherwise, 'The client of the assertion is unknown or disabled.');
+    }
+    return { client: live.client, secretId: undefined };
   }
 
   /** The client behind the credentials. Unknown, wrong, ended or disabled: one answer for all. */
-  async authenticate({ method, candidates }: PresentedCredentials, origin: Origin): Promise<Authenticated> {
+  private async bySecret({ method, candidates }: PresentedCredentials, origin: Origin): Promise<Authenticated> {
     const { directory, hasher, clock, uses, regulation } = this.options;
     const secretOf = (live: LiveClient | undefined, secret: string): ClientSecret | undefined => {
       const matched = hasher.match(live?.secrets ?? [], secret, clock.now());
@@ -90,9 +122,22 @@ export class TokenService {
     throw new OAuthError('invalid_client', 'Client id or secret is wrong, or the client is disabled.');
   }
 
-  private clientCredentials({ client, secretId }: Authenticated, parameters: TokenParameters): TokenResponse {
+  /** RFC 6749 §4.4. */
+  private async clientCredentials(request: TokenRequest): Promise<TokenResponse> {
+    return this.issue(await this.authenticate(request), request.parameters, request.parameters.get('scope'));
+  }
+
+  /** RFC 7523 §2.1: the assertion is grant and proof in one. Prometheus puts the scope into it. */
+  private async jwtBearer({ parameters }: TokenRequest): Promise<TokenResponse> {
+    const assertion = parameters.get('assertion');
+    if (assertion === undefined) throw new OAuthError('invalid_request', 'The parameter assertion is missing.');
+    const { clientId, scope } = await this.options.assertions.grant(assertion);
+    return this.issue(await this.byName(clientId, 'invalid_grant'), parameters, parameters.get('scope') ?? scope);
+  }
+
+  private issue({ client, secretId }: Authenticated, parameters: TokenParameters, scope?: string): TokenResponse {
     this.checkAudience(parameters);
-    const scopes = grantedScopes(client, parameters.get('scope'));
+    const scopes = grantedScopes(client, scope);
     const { token, expiresIn } = this.options.tokens.issue(client, scopes, secretId);
     return { access_token: token, token_type: 'Bearer', expires_in: expiresIn, scope: scopes.join(' ') };
   }

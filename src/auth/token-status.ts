@@ -55,10 +55,10 @@ export class TokenStatus {
   }
 
   /** RFC 7009 §2.1: only the client it was issued to can revoke a token; everything else is no error and no effect. */
-  async revoke(token: string, callerId: string): Promise<void> {
+  async revoke(token: string, callerId: string, ip: string): Promise<void> {
     const verified = await this.options.tokens.verify(token);
     if (verified === undefined || verified.clientId !== callerId) return;
-    await this.options.store.revokeToken(callerId, verified.jti, verified.endsAt);
+    await this.options.store.revokeToken(callerId, verified.jti, verified.endsAt, ip);
     // So that the next request is refused, not only those after the next look at the change log.
     await this.options.directory.sync();
   }

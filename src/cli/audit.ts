@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { OperatorError } from '../domain/errors.js';
 import type { AuditEvent } from '../storage/store.js';
 import { onStore, withStore } from './common.js';
 import { isoTime } from './output.js';
@@ -15,10 +16,15 @@ export function auditCommand(): Command {
     .option('--json-lines', 'One JSON object a line, for export.');
   list.action(({ project: projectId, limit, jsonLines }: { project?: string; limit: string; jsonLines?: boolean }) =>
     withStore(list, async ({ store, many }) => {
-      const rows = (await store.audit.list({ projectId, limit: Math.max(1, Number(limit) || 1000) })).map(row);
+      const rows = (await store.audit.list({ projectId, limit: readLimit(limit) })).map(row);
       if (jsonLines) for (const event of rows) process.stdout.write(`${JSON.stringify(event)}\n`);
       else many(rows, 'Nothing has been done yet.');
     }),
   );
   return audit;
+}
+
+function readLimit(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new OperatorError(`--limit needs a whole number from 1 on, not "${text}".`);
+  return Number(text);
 }

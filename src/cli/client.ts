@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { type Client, type ClientSecret, projectScopes } from '../domain/client.js';
 import { parseDuration } from '../domain/duration.js';
@@ -65,10 +66,23 @@ export function clientCommand(): Command {
   );
 
   client.addCommand(secretCommand());
+  client.addCommand(clientKeyCommand());
+
+  const set = onStore(client.command('set').argument('<client-id>')).description('Change settings of a client.');
+  set.requiredOption(
+    '--jwks-url <url>',
+    'Where it publishes its public keys (https, a public address); "none" for nowhere.',
+  );
+  set.action((id: string, { jwksUrl }: { jwksUrl: string }) =>
+    withStore(set, async ({ admin, one }) => {
+      const changed = await admin.clients.setJwksUrl(id, jwksUrl === 'none' ? null : jwksUrl);
+      one({ ...brief(changed), jwks_url: changed.jwksUrl });
+    }),
+  );
 
   const disable = onStore(client.command('disable').argument('<client-id>')).description(
-    'Refuse a client and its tokens within a second. Reversible. Scrapers written in Go keep their dead token until it ' +
-      'expires (15 minutes at most), so after "enable" they may fail that long.',
+    'Refuse a client and its tokens within a second, until "enable" lets it in again: tokens that have not expired by then ' +
+      'work at once.',
   );
   disable.action((id: string) =>
     withStore(disable, async ({ admin, one }) => one(brief(await admin.clients.disable(id)))),
@@ -140,3 +154,42 @@ const secretRow = ({ id, createdAt, expiresAt, revokedAt, lastUse }: ClientSecre
   last_used_ip: lastUse?.ip ?? null,
   last_used_agent: lastUse?.agent ?? null,
 });
+
+function clientKeyCommand(): Command {
+  const key = new Command('key').description('Public keys a client proves itself with, instead of a secret.');
+
+  const add = onStore(key.command('add').argument('<client-id>').argument('<file>')).description(
+    'Register a public key (PEM, JWK or JWKS): RSA of 2048 bits or more, EC P-256, or Ed25519.',
+  );
+  add.action((id: string, file: string) =>
+    withStore(add, async ({ admin, one, many }) => {
+      const rows = (await admin.clients.addKeys(id, readFileSync(file))).map(({ kid }) => ({ client_id: id, kid }));
+      if (rows.length === 1) one(rows[0]!);
+      else many(rows, 'The file holds no keys.');
+    }),
+  );
+
+  const list = onStore(key.command('list').argument('<client-id>')).description('List the keys of a client.');
+  list.action((id: string) =>
+    withStore(list, async ({ admin, many }) => {
+      const rows = (await admin.clients.keys(id)).map(({ kid, jwk, createdAt }) => ({
+        client_id: id,
+        kid,
+        kty: jwk.kty,
+        created_at: isoTime(createdAt),
+      }));
+      many(rows, `The client "${id}" has no keys.`);
+    }),
+  );
+
+  const remove = onStore(key.command('remove').argument('<client-id>').argument('<kid>')).description(
+    'Take a key away; tokens it obtained go on until they expire.',
+  );
+  remove.action((id: string, kid: string) =>
+    withStore(remove, async ({ admin, one }) => {
+      await admin.clients.removeKey(id, kid);
+      one({ client_id: id, kid, removed: true });
+    }),
+  );
+  return key;
+}

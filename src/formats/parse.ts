@@ -202,7 +202,6 @@ class Parser {
       byte = body[++p];
       c++;
     }
-    if (p >= body.length) return false;
     // Where the two part, the body closes its labels (or has none) and the canonical line goes on with ours.
     const lead = canonical[c];
     if (byte === closeBrace && lead === comma) p++;

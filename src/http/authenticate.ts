@@ -25,6 +25,7 @@ export interface AuthenticatorOptions {
 export class Authenticator {
   private readonly options: AuthenticatorOptions;
   /** By the whole `Authorization` header: what is equal to a header that was good needs no parsing. */
+  private epoch = 0;
   private readonly verified = new LRUCache<string, Access>({ max: 50_000 });
 
   constructor(options: AuthenticatorOptions) {
@@ -41,6 +42,7 @@ export class Authenticator {
 
   /** Checks every token anew: a signing key may have been retired. */
   forget(): void {
+    this.epoch++;
     this.verified.clear();
   }
 
@@ -48,12 +50,14 @@ export class Authenticator {
   async authenticate(authorization: string | undefined): Promise<Access> {
     const known = this.peek(authorization);
     if (known !== undefined) return known;
+    const { epoch } = this;
     const token = await this.options.tokens.verify(bearerToken(authorization));
     if (token === undefined) throw invalidToken();
     const live = await this.options.directory.client(token.clientId);
     if (live === undefined || !isTokenGood(token, live)) throw invalidToken();
     const access = { token, live };
-    this.verified.set(authorization!, access);
+    // What was checked while the keys changed is good for this request, and checked anew for the next.
+    if (epoch === this.epoch) this.verified.set(authorization!, access);
     return access;
   }
 }

@@ -1,7 +1,9 @@
+import { jwtBearerGrant } from '../auth/assertion.js';
+import { signatureAlgorithms } from '../auth/client-keys.js';
 import { OAuthError } from '../auth/oauth-error.js';
 import type { SigningKeys } from '../auth/signing-keys.js';
-import { readCredentials, readParameters, type TokenParameters } from '../auth/token-request.js';
-import type { Origin, TokenService } from '../auth/token-service.js';
+import { readParameters, type TokenParameters } from '../auth/token-request.js';
+import type { Origin, TokenRequest, TokenService } from '../auth/token-service.js';
 import type { TokenStatus } from '../auth/token-status.js';
 import { projectScopes } from '../domain/client.js';
 import { WeirError } from '../domain/errors.js';
@@ -25,7 +27,7 @@ const largestBody = 16 * 1024;
 export async function postToken(c: Ctx, { service, metrics, trustedProxies }: OAuthOptions): Promise<Response> {
   try {
     const parameters = await readForm(c);
-    const response = await service.token(header(c, 'authorization'), parameters, originOf(c, trustedProxies));
+    const response = await service.token(requestOf(c, parameters, trustedProxies));
     metrics.tokenIssued();
     return json(response);
   } catch (error) {
@@ -37,26 +39,26 @@ export async function postToken(c: Ctx, { service, metrics, trustedProxies }: OA
 /** `POST /oauth/introspect` (RFC 7662), for clients that authenticate as at the token endpoint. */
 export async function postIntrospect(c: Ctx, options: OAuthOptions): Promise<Response> {
   const parameters = await readForm(c);
-  const { client } = await authenticate(c, parameters, options);
+  const { client } = await options.service.authenticate(requestOf(c, parameters, options.trustedProxies));
   return json(await options.status.introspect(requiredToken(parameters), client.projectId));
 }
 
 /** `POST /oauth/revoke` (RFC 7009): 200 also for tokens that are unknown or somebody else's. */
 export async function postRevoke(c: Ctx, options: OAuthOptions): Promise<Response> {
   const parameters = await readForm(c);
-  const { client } = await authenticate(c, parameters, options);
+  const { client } = await options.service.authenticate(requestOf(c, parameters, options.trustedProxies));
   const hint = parameters.get('token_type_hint');
   if (hint === 'refresh_token') {
     throw new OAuthError('unsupported_token_type', 'There are no refresh tokens here; access tokens can be revoked.');
   }
-  await options.status.revoke(requiredToken(parameters), client.id);
+  await options.status.revoke(requiredToken(parameters), client.id, originOf(c, options.trustedProxies).ip);
   return new Response(null, { status: 200, headers: { ...noStore, 'content-length': '0' } });
 }
 
 /** `GET /.well-known/oauth-authorization-server` (RFC 8414). */
 export function getMetadata({ issuer }: OAuthOptions): Response {
   const url = issuer();
-  const methods = ['client_secret_basic', 'client_secret_post'];
+  const methods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'];
   return publicJson({
     issuer: url,
     token_endpoint: `${url}/oauth/token`,
@@ -64,11 +66,14 @@ export function getMetadata({ issuer }: OAuthOptions): Response {
     revocation_endpoint: `${url}/oauth/revoke`,
     jwks_uri: `${url}/.well-known/jwks.json`,
     response_types_supported: [],
-    grant_types_supported: ['client_credentials'],
+    grant_types_supported: ['client_credentials', jwtBearerGrant],
     scopes_supported: projectScopes,
     token_endpoint_auth_methods_supported: methods,
     introspection_endpoint_auth_methods_supported: methods,
     revocation_endpoint_auth_methods_supported: methods,
+    token_endpoint_auth_signing_alg_values_supported: signatureAlgorithms,
+    introspection_endpoint_auth_signing_alg_values_supported: signatureAlgorithms,
+    revocation_endpoint_auth_signing_alg_values_supported: signatureAlgorithms,
   });
 }
 
@@ -87,9 +92,11 @@ export function getResourceMetadata({ issuer }: OAuthOptions): Response {
   });
 }
 
-function authenticate(c: Ctx, parameters: TokenParameters, { service, trustedProxies }: OAuthOptions) {
-  return service.authenticate(readCredentials(header(c, 'authorization'), parameters), originOf(c, trustedProxies));
-}
+const requestOf = (c: Ctx, parameters: TokenParameters, trustedProxies: TrustedProxies): TokenRequest => ({
+  authorization: header(c, 'authorization'),
+  parameters,
+  origin: originOf(c, trustedProxies),
+});
 
 function requiredToken(parameters: TokenParameters): string {
   const token = parameters.get('token');

@@ -79,8 +79,8 @@ export interface ClientStore {
   revokeSecret(id: string, secretId: string): Promise<void>;
   /** Ends every access token of the client. */
   revokeTokens(id: string): Promise<void>;
-  /** Refuses one access token until its end, `endsAt`. Nothing happens when the client is gone: so are its tokens. */
-  revokeToken(id: string, jti: string, endsAt: number): Promise<void>;
+  /** At the client's own wish, from `ip`: refuses one access token until its end, `endsAt`. Nothing happens when the client is gone: so are its tokens. */
+  revokeToken(id: string, jti: string, endsAt: number, ip: string): Promise<void>;
   addKeys(id: string, keys: readonly ClientKey[]): Promise<void>;
   removeKey(id: string, kid: string): Promise<void>;
   addScrapeToken(token: ScrapeToken): Promise<void>;
@@ -107,13 +107,20 @@ export interface StoredKey {
   readonly endsAt: number | null;
 }
 
+/** What becomes of the keys, and what the audit log says of it: `key.<action>` of `kid`. */
+export interface KeyChange {
+  readonly action: string;
+  readonly kid: string;
+  readonly keys: readonly StoredKey[];
+}
+
 export interface KeyStore {
   list(): Promise<StoredKey[]>;
   /**
    * Replaces what is there by what `change` makes of it, in one transaction; gives the result. Nothing is written when
-   * `change` gives its argument back.
+   * `change` gives nothing.
    */
-  update(action: string, change: (keys: readonly StoredKey[]) => readonly StoredKey[]): Promise<StoredKey[]>;
+  update(change: (keys: readonly StoredKey[]) => KeyChange | undefined): Promise<StoredKey[]>;
 }
 
 export interface IssuerStore {

@@ -155,14 +155,12 @@ describe('a label name', () => {
   it('is refused the second time among thousands', () => {
     const names = Array.from({ length: 5000 }, (_, n) => `l${n}=""`);
     const limits = { ...defaultLimits, labels_per_series: 0 };
-    const read = (pairs: readonly string[]) =>
-      parseExposition(Buffer.from(`a{${pairs.join(',')}} 1\n`), {
-        syntax: 'text',
-        labels: [],
-        limits,
-        reservedPrefix: '~',
-      });
+    const readBody = (body: string) =>
+      parseExposition(Buffer.from(body), { syntax: 'text', labels: [], limits, reservedPrefix: '~' });
+    const read = (pairs: readonly string[]) => readBody(`a{${pairs.join(',')}} 1\n`);
     expect(seriesCount(read(names))).toBe(1);
+    const two = ['1', '2'].map((n) => `a{${names.join(',')},n="${n}"} 1\n`).join('');
+    expect(seriesCount(readBody(two))).toBe(2);
     for (const at of [0, 1, 63, 64, 65, 4999])
       expect(() => read([...names, names[at]!])).toThrow(`"l${at}" appears twice`);
   });

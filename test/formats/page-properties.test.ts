@@ -30,7 +30,7 @@ const type = fc.constantFrom(
   'stateset',
   'gaugehistogram',
 );
-const metric = fc.constantFrom('', 'x="1"', 'x="2"', 'x=""', 'le="1"', 'quantile="0.5"');
+const metric = fc.constantFrom('', 'x="1"', 'x="2"', 'x=""', 'le="1"', 'le="-1"', 'quantile="0.5"');
 const value = fc.oneof(
   { weight: 6, arbitrary: fc.constantFrom('0', '1', '1', '2') },
   { weight: 1, arbitrary: fc.constantFrom('-1', 'NaN', '+Inf', '-Inf', '2.5', '-0', `-0.${'0'.repeat(50)}1`) },
@@ -67,8 +67,9 @@ const block = fc
       : samples.map(([, pairs, value]) => `${base}{${pairs}} ${value}`);
     // The rest of what makes a histogram legal.
     if (whole && declared && type.endsWith('histogram')) {
+      const first = samples[0]![1] === 'le="-1"' ? '-1' : '1';
       const [sum, count] = type === 'histogram' ? ['_sum', '_count'] : ['_gsum', '_gcount'];
-      lines.splice(0, 9, `${base}_bucket{le="1"} 1`, `${base}_bucket{le="+Inf"} 2`);
+      lines.splice(0, 9, `${base}_bucket{le="${first}"} 1`, `${base}_bucket{le="+Inf"} 2`);
       lines.push(`${base}${sum} ${samples[0]![2]}`, `${base}${count} 2`);
       if (type === 'histogram' && syntax === 'openmetrics' && samples.length > 2) lines.push(`${base}_created 5`);
     }

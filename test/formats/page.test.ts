@@ -140,6 +140,11 @@ describe('in OpenMetrics', () => {
       '# TYPE h histogram\nh_bucket{le="1"} 1\nh_bucket{le="+Inf"} 2\nh_sum 3\nh_count 2\n',
       ['h histogram'],
     ],
+    [
+      'a histogram with negative bounds and no sum stays',
+      '# TYPE h histogram\nh_bucket{le="-1"} 1\nh_bucket{le="+Inf"} 2\n',
+      ['h histogram'],
+    ],
     ['a histogram of buckets alone stays', '# TYPE h histogram\nh_bucket{le="+Inf"} 2\n', ['h histogram']],
     [
       'a histogram with other names around stays',
@@ -205,6 +210,11 @@ describe('in OpenMetrics', () => {
       'a stateset whose metrics stand among one another is unknown',
       '# TYPE a stateset\na{a="1",x="1"} 1\na{a="1",x="2"} 1\na{a="2",x="1"} 0\n',
       ['a unknown'],
+    ],
+    [
+      'a gauge histogram with negative bounds may have a negative sum',
+      '# TYPE h gaugehistogram\nh_bucket{le="-1"} 1\nh_bucket{le="+Inf"} 2\nh_gsum -3\nh_gcount 2\n',
+      ['h gaugehistogram'],
     ],
     [
       'a gauge histogram stays',

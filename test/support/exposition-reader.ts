@@ -154,7 +154,7 @@ function checkValue(type: string, suffix: string, { name, labels, value }: ReadS
   if (type === 'info') check(number === 1, at, 'an info that is not 1');
   if (type === 'stateset') check(number === 0 || number === 1, at, 'a state that is neither 0 nor 1');
   if (type === 'gauge' || type === 'unknown' || suffix === '_created') return;
-  if (/^_(total|sum|count|bucket|gsum|gcount)$/.test(suffix)) check(number >= 0, at, 'negative or NaN');
+  if (/^_(total|sum|count|bucket|gcount)$/.test(suffix)) check(number >= 0, at, 'negative or NaN');
   if (/^_(count|bucket|gcount)$/.test(suffix)) check(Number.isInteger(number), at, 'not whole');
   if (type === 'summary' && suffix === '') {
     const quantile = numberOf(labels.quantile!);
@@ -167,17 +167,21 @@ function checkBuckets(name: string, metric: readonly ReadSample[]): void {
   const buckets = metric.filter((sample) => sample.name === `${name}_bucket`);
   let bound = Number.NEGATIVE_INFINITY;
   let before = 0;
+  let negative = false;
   for (const { labels, value } of buckets) {
     checkCanonical(labels.le!);
     const le = numberOf(labels.le!);
     check(le > bound && numberOf(value) >= before, `${name} le=${labels.le}`, 'buckets out of order');
-    check(le >= 0 || metric.length === buckets.length, name, 'a sum beside negative bounds');
+    if (le < 0) negative = true;
     bound = le;
     before = numberOf(value);
   }
   check(bound === Number.POSITIVE_INFINITY, name, 'no +Inf bucket');
   const others = new Map(metric.map((sample) => [sample.name.slice(name.length), numberOf(sample.value)]));
   const count = others.get('_count') ?? others.get('_gcount');
+  const gaugeSum = others.get('_gsum') ?? 0;
+  check(!negative || !others.has('_sum'), name, 'a sum beside negative bounds');
+  check(negative ? !Number.isNaN(gaugeSum) : gaugeSum >= 0, name, 'a gauge sum that is NaN, or negative without cause');
   check((count === undefined) === ((others.get('_sum') ?? others.get('_gsum')) === undefined), name, 'count iff sum');
   check(count === undefined || count === before, name, 'a count that is not the +Inf bucket');
 }

@@ -19,7 +19,7 @@ import {
 import { WeirError } from '../../domain/errors.js';
 import type { ClientStore } from '../store.js';
 import type { Db } from './database.js';
-import type { Journal } from './journal.js';
+import type { Entry, Journal } from './journal.js';
 import { noSuchProject } from './projects.js';
 
 type ClientRow = typeof client.$inferSelect;
@@ -34,12 +34,18 @@ export function sqliteClients(db: Db, journal: Journal, now: () => number): Clie
   };
 
   /** One transaction on one client that is there, with its entry in the journal. */
-  const change = <T>(id: string, action: string, write: (tx: Writer, before: Client) => T): T =>
+  const change = <T>(
+    id: string,
+    action: string,
+    write: (tx: Writer, before: Client) => T,
+    more: Pick<Entry, 'object' | 'actor' | 'ip'> = {},
+  ): T =>
     db.transaction(
       (tx) => {
         const before = read(tx, id);
         const result = write(tx, before);
-        journal.record(tx, { changed: ['client', id], action: `client.${action}`, projectId: before.projectId });
+        const { projectId } = before;
+        journal.record(tx, { changed: ['client', id], action: `client.${action}`, projectId, ...more });
         return result;
       },
       { behavior: 'immediate' },
@@ -143,13 +149,13 @@ export function sqliteClients(db: Db, journal: Journal, now: () => number): Clie
       }),
     revokeTokens: async (id) =>
       change(id, 'tokens.revoke', (tx, before) => void put(tx, id, { tokenGeneration: before.tokenGeneration + 1 })),
-    revokeToken: async (id, jti, endsAt) => {
+    revokeToken: async (id, jti, endsAt, ip) => {
       if (db.select().from(client).where(eq(client.id, id)).get() === undefined) return;
       // Once is enough: a client that repeats itself does not fill the journal.
       if (db.select().from(revokedToken).where(eq(revokedToken.jti, jti)).get() !== undefined) return;
-      change(id, 'token.revoke', (tx) => {
-        tx.insert(revokedToken).values({ jti, clientId: id, endsAt }).onConflictDoNothing().run();
-      });
+      const insert = (tx: Writer) =>
+        void tx.insert(revokedToken).values({ jti, clientId: id, endsAt }).onConflictDoNothing().run();
+      change(id, 'token.revoke', insert, { actor: `client:${id}`, ip });
     },
     addKeys: async (id, keys) =>
       change(id, 'key.add', (tx) => {

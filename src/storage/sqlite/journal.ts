@@ -12,6 +12,9 @@ export interface Entry {
   /** `client:<id>`, where it is more than what has changed. */
   readonly object?: string;
   readonly projectId: string | null;
+  /** Where it is not whoever opened the store. */
+  readonly actor?: string;
+  readonly ip?: string;
 }
 
 /** Writes the change log and the audit log, in the transaction that makes the change. */
@@ -24,10 +27,17 @@ export class Journal {
     this.actor = actor;
   }
 
-  record(db: Pick<Db, 'insert'>, { changed: [noun, id], action, object, projectId }: Entry): void {
+  record(db: Pick<Db, 'insert'>, { changed: [noun, id], action, object, projectId, actor, ip }: Entry): void {
     const at = this.now();
     db.insert(change).values({ noun, id, at }).run();
-    const event = { at, actor: this.actor, action, object: object ?? `${noun}:${id}`, projectId, ip: null };
+    const event = {
+      at,
+      actor: actor ?? this.actor,
+      action,
+      object: object ?? `${noun}:${id}`,
+      projectId,
+      ip: ip ?? null,
+    };
     db.insert(auditEvent).values(event).run();
   }
 }

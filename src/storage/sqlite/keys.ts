@@ -9,16 +9,15 @@ export function sqliteKeys(db: Db, journal: Journal): KeyStore {
     reader.select().from(signingKey).orderBy(asc(signingKey.createdAt), asc(signingKey.kid)).all();
   return {
     list: async () => list(db),
-    update: async (action, change) =>
+    update: async (decide) =>
       db.transaction(
         (tx) => {
           const before = list(tx);
-          const after = change(before);
-          if (after === before) return before;
+          const change = decide(before);
+          if (change === undefined) return before;
           tx.delete(signingKey).run();
-          for (const key of after) tx.insert(signingKey).values(key).run();
-          const current = after.find(({ state }) => state === 'current');
-          journal.record(tx, { changed: ['key', current?.kid ?? ''], action: `key.${action}`, projectId: null });
+          for (const key of change.keys) tx.insert(signingKey).values(key).run();
+          journal.record(tx, { changed: ['key', change.kid], action: `key.${change.action}`, projectId: null });
           return list(tx);
         },
         { behavior: 'immediate' },

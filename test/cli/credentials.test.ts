@@ -1,0 +1,297 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import Database from 'better-sqlite3';
+import type { Command } from 'commander';
+import { decodeProtectedHeader } from 'jose';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { auditCommand } from '../../src/cli/audit.js';
+import { clientCommand } from '../../src/cli/client.js';
+import { keyCommand } from '../../src/cli/key.js';
+import { systemClock } from '../../src/domain/clock.js';
+import { basic, type Credentials, TestGateway } from '../support/gateway.js';
+
+/** The commands in this process, on the store of a gateway that runs; both by the clock of the machine. */
+const nouns: Record<string, () => Command> = { client: clientCommand, key: keyCommand, audit: auditCommand };
+
+let gateway: TestGateway;
+let client: Credentials;
+let project: string;
+let count = 0;
+
+beforeAll(async () => {
+  gateway = await TestGateway.boot({ clock: systemClock });
+});
+afterAll(() => gateway.stop());
+beforeEach(async () => {
+  project = `acme-${++count}`;
+  await gateway.project(project, 'db1');
+  client = await gateway.client(project, ['read:metrics']);
+});
+
+async function run(line: string): Promise<string> {
+  const [noun, ...args] = line.trim().split(/ +/);
+  let printed = '';
+  const write = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    printed += String(text);
+    return true;
+  });
+  try {
+    const path = gateway.config.storage.path;
+    await nouns[noun!]!().parseAsync([...args, `--storage.path=${path}`], { from: 'user' });
+  } finally {
+    write.mockRestore();
+  }
+  return printed;
+}
+
+type Row = Record<string, string | null>;
+const json = async <T = Row>(line: string): Promise<T> => JSON.parse(await run(`${line} --format=json`)) as T;
+
+const soon = { timeout: 1000, interval: 20 };
+const seconds = { timeout: 5000, interval: 100 };
+const hour = 3_600_000;
+
+const asked = async (...secrets: string[]): Promise<number[]> => {
+  const statuses = [];
+  for (const secret of secrets) {
+    const form = { grant_type: 'client_credentials' };
+    const response = await gateway.token(form, basic(client.clientId, secret));
+    await response.text();
+    statuses.push(response.status);
+  }
+  return statuses;
+};
+const scrape = async (bearer: string): Promise<number> => {
+  const response = await gateway.fetch(`/api/v1/${project}/db1/metrics`, { bearer });
+  await response.text();
+  return response.status;
+};
+
+describe('client rotate', () => {
+  it('prints exactly client_id, client_secret, previous_secret_expires_at; both secrets work, for 24 h', async () => {
+    const from = Date.now();
+    const made = await json(`client rotate ${client.clientId}`);
+    expect(Object.keys(made)).toEqual(['client_id', 'client_secret', 'previous_secret_expires_at']);
+    expect(made.client_id).toBe(client.clientId);
+    const ends = Date.parse(made.previous_secret_expires_at!);
+    expect(ends).toBeGreaterThanOrEqual(from + 24 * hour);
+    expect(ends).toBeLessThanOrEqual(Date.now() + 24 * hour);
+    expect(await asked(made.client_secret!, client.clientSecret)).toEqual([200, 200]);
+  });
+
+  it('takes an overlap, and without one ends the secret before but no token', async () => {
+    const bearer = await gateway.bearerOf(client);
+    const week = await json(`client rotate ${client.clientId} --overlap 7d`);
+    expect(Date.parse(week.previous_secret_expires_at!) - Date.now()).toBeGreaterThan(7 * 24 * hour - 60_000);
+    const none = await json(`client rotate ${client.clientId} --overlap 0`);
+    await expect.poll(() => asked(client.clientSecret, week.client_secret!), soon).toEqual([401, 401]);
+    expect([await asked(none.client_secret!), await scrape(bearer)]).toEqual([[200], 200]);
+  });
+
+  it.each([
+    ['--overlap 8d', 'The overlap must be 0 to 7d.'],
+    ['--overlap 5', '"5" is not a duration'],
+  ])('%s is refused', async (flags, sentence) => {
+    await expect(run(`client rotate ${client.clientId} ${flags}`)).rejects.toThrow(sentence);
+    expect(await json<Row[]>(`client secret list ${client.clientId}`)).toHaveLength(1);
+  });
+
+  it('of an unknown client says what to do', async () => {
+    await expect(run('client rotate weir_cid_none')).rejects.toThrow('There is no client "weir_cid_none"');
+  });
+});
+
+describe('client secret', () => {
+  it('list shows when, from where and with what each was used, and never a secret', async () => {
+    const made = await json(`client rotate ${client.clientId}`);
+    const agent = 'Prometheus/2.42.0';
+    await fetch(`${gateway.url}/oauth/token`, {
+      method: 'POST',
+      body: new URLSearchParams({ grant_type: 'client_credentials' }),
+      headers: { authorization: basic(client.clientId, client.clientSecret), 'user-agent': agent },
+    });
+    const list = (): Promise<Row[]> => json<Row[]>(`client secret list ${client.clientId}`);
+    await expect.poll(async () => (await list())[1]!.last_used_agent, seconds).toBe(agent);
+    const [newer, older] = await list();
+    expect(older).toMatchObject({
+      status: 'live',
+      last_used_ip: '127.0.0.1',
+      expires_at: made.previous_secret_expires_at,
+    });
+    expect(Date.now() - Date.parse(older!.last_used_at!)).toBeLessThan(60_000);
+    expect(newer).toMatchObject({ status: 'live', last_used_at: null, last_used_ip: null, expires_at: null });
+    for (const format of ['table', 'json']) {
+      expect(await run(`client secret list ${client.clientId} --format=${format}`)).not.toContain('weir_cs_');
+    }
+  });
+
+  it('revoke ends the secret and its tokens within a second, and not those of the other', async () => {
+    const { client_secret } = await json(`client rotate ${client.clientId}`);
+    const [dead, alive] = [
+      await gateway.bearerOf(client),
+      await gateway.bearerOf({ ...client, clientSecret: client_secret! }),
+    ];
+    expect([await scrape(dead), await scrape(alive)]).toEqual([200, 200]);
+    const [, older] = await json<Row[]>(`client secret list ${client.clientId}`);
+    await run(`client secret revoke ${client.clientId} ${older!.secret_id}`);
+    await expect.poll(() => scrape(dead), soon).toBe(401);
+    expect(await asked(client.clientSecret, client_secret!)).toEqual([401, 200]);
+    expect(await scrape(alive)).toBe(200);
+    const statuses = (await json<Row[]>(`client secret list ${client.clientId}`)).map(({ status }) => status);
+    expect(statuses).toEqual(['live', 'revoked']);
+  });
+});
+
+describe('client revoke-tokens', () => {
+  it('ends all tokens within a second, and the secret goes on', async () => {
+    const bearer = await gateway.bearerOf(client);
+    expect(await scrape(bearer)).toBe(200);
+    await run(`client revoke-tokens ${client.clientId}`);
+    await expect.poll(() => scrape(bearer), soon).toBe(401);
+    expect(await scrape(await gateway.bearerOf(client))).toBe(200);
+  });
+});
+
+describe('key', () => {
+  it('list prints exactly kid, alg, state, created_at, from the first start', async () => {
+    const keys = await json<Row[]>('key list');
+    for (const key of keys) {
+      expect(Object.keys(key)).toEqual(['kid', 'alg', 'state', 'created_at']);
+      expect(new Date(key.created_at!).toISOString()).toBe(key.created_at);
+    }
+    expect(keys.map(({ alg, state }) => `${alg} ${state}`).sort()).toEqual(['ES256 current', 'ES256 next']);
+  });
+
+  it('rotate and retire work within a second on the running gateway', async () => {
+    const signedBy = async () => decodeProtectedHeader((await gateway.bearerOf(client)).slice('Bearer '.length));
+    const { kid } = await signedBy();
+    const old = await gateway.bearerOf(client);
+    const rotated = await json<Row[]>('key rotate --alg EdDSA');
+    expect(rotated.map(({ alg, state }) => `${alg} ${state}`).sort()).toEqual([
+      'ES256 retired',
+      'EdDSA current',
+      'EdDSA next',
+    ]);
+    await expect.poll(async () => (await signedBy()).alg, soon).toBe('EdDSA');
+    expect(await scrape(old)).toBe(200);
+    const left = await json<Row[]>(`key retire ${kid}`);
+    expect(left.map(({ kid: each }) => each)).not.toContain(kid);
+    await expect.poll(() => scrape(old), soon).toBe(401);
+    expect(await json('key list')).toEqual(left);
+  });
+
+  it('of another algorithm, or one that is not there, is refused', async () => {
+    await expect(run('key retire none')).rejects.toThrow('There is no signing key "none"');
+    // Commander would end the process here.
+    const rotate = keyCommand().commands.find((each) => each.name() === 'rotate')!;
+    expect(rotate.options.find(({ long }) => long === '--alg')!.argChoices).toEqual(['ES256', 'EdDSA', 'RS256']);
+  });
+});
+
+describe('audit list', () => {
+  const cli = `cli:${userInfo().username}`;
+  const events = (flags = `--project ${project}`): Promise<Row[]> => json<Row[]>(`audit list ${flags}`);
+
+  it('has one event for each thing done to a client, with who, what, when and to which, oldest first', async () => {
+    const { client_id: id } = await json(`client create c --project=${project} --scope=read:metrics`);
+    await run(`client rotate ${id}`);
+    const [, older] = await json<Row[]>(`client secret list ${id}`);
+    await run(`client secret revoke ${id} ${older!.secret_id}`);
+    await run(`client revoke-tokens ${id}`);
+    await run(`client disable ${id}`);
+    await run(`client enable ${id}`);
+    await run(`client delete ${id}`);
+    const mine = (await events()).filter(({ object }) => object === `client:${id}`);
+    for (const event of mine) {
+      expect(Object.keys(event)).toEqual(['at', 'actor', 'action', 'object', 'ip']);
+      expect(event).toMatchObject({ actor: cli, ip: null });
+      expect(Math.abs(Date.now() - Date.parse(event.at!))).toBeLessThan(60_000);
+    }
+    expect(mine.map(({ action }) => action)).toEqual([
+      'client.create',
+      'client.rotate',
+      'client.secret.revoke',
+      'client.tokens.revoke',
+      'client.disable',
+      'client.enable',
+      'client.delete',
+    ]);
+  });
+
+  it('tells a project of its own only, and a command that failed or only looked leaves nothing', async () => {
+    const before = await events();
+    expect(before.map(({ action }) => action)).toContain('client.create');
+    await run(`client secret list ${client.clientId}`);
+    await run('key list');
+    await expect(run(`client secret revoke ${client.clientId} none`)).rejects.toThrow('has no secret');
+    await gateway.project(`${project}-rival`);
+    await gateway.client(`${project}-rival`, ['read:metrics']);
+    expect(await events()).toEqual(before);
+  });
+
+  it('has a token that its client revoked once, however often it asked, with the client and its address', async () => {
+    const token = (await gateway.bearerOf(client)).slice('Bearer '.length);
+    for (let round = 0; round < 3; round++) {
+      const response = await gateway.fetch('/oauth/revoke', {
+        method: 'POST',
+        body: new URLSearchParams({ token }),
+        bearer: basic(client.clientId, client.clientSecret),
+      });
+      expect(response.status).toBe(200);
+    }
+    const revoked = (await events()).filter(({ action }) => action === 'client.token.revoke');
+    expect(revoked).toEqual([
+      {
+        at: expect.any(String),
+        actor: `client:${client.clientId}`,
+        action: 'client.token.revoke',
+        object: `client:${client.clientId}`,
+        ip: '127.0.0.1',
+      },
+    ]);
+  });
+
+  it('has one event for each rotation and retirement of a key, and names the key', async () => {
+    const keyEvents = async (): Promise<Row[]> => (await events('')).filter(({ action }) => action!.startsWith('key.'));
+    const before = (await keyEvents()).length;
+    const current = (await json<Row[]>('key rotate')).find(({ state }) => state === 'current')!;
+    const next = (await json<Row[]>('key list')).find(({ state }) => state === 'next')!;
+    await run(`key retire ${next.kid}`);
+    await run(`key retire ${current.kid}`);
+    expect((await keyEvents()).slice(before).map(({ actor, action, object }) => [actor, action, object])).toEqual([
+      [cli, 'key.rotate', `key:${current.kid}`],
+      [cli, 'key.retire', `key:${next.kid}`],
+      [cli, 'key.retire', `key:${current.kid}`],
+    ]);
+  });
+
+  it('prints the newest so many, and a JSON object a line for export', async () => {
+    await run(`client disable ${client.clientId}`);
+    await run(`client enable ${client.clientId}`);
+    const all = await events();
+    expect(await events(`--project ${project} --limit 2`)).toEqual(all.slice(-2));
+    const lines = (await run(`audit list --project ${project} --json-lines`)).trimEnd().split('\n');
+    expect(lines.map((line) => JSON.parse(line) as Row)).toEqual(all);
+  });
+
+  it('holds no secret, nor do the database files, the log or what else is printed', async () => {
+    const made = await json(`client rotate ${client.clientId}`);
+    const bearer = await gateway.bearerOf({ ...client, clientSecret: made.client_secret! });
+    const canaries = [client.clientSecret, made.client_secret!, bearer.split('.').at(-1)!];
+    const db = new Database(gateway.config.storage.path, { readonly: true });
+    const audit = JSON.stringify(db.prepare('SELECT * FROM audit_event').all());
+    db.close();
+    const files = ['', '-wal'].map((ending) => `${gateway.config.storage.path}${ending}`).filter(existsSync);
+    const texts = [
+      audit,
+      JSON.stringify(gateway.logs),
+      await run('audit list'),
+      ...files.map((file) => readFileSync(file, 'latin1')),
+    ];
+    expect(audit).toContain(client.clientId);
+    for (const canary of canaries) {
+      const bare = canary.replace(/^weir_cs_/, '');
+      for (const text of texts) expect(text.includes(bare)).toBe(false);
+    }
+  });
+});

@@ -1,0 +1,123 @@
+import { generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto';
+import { type JWTPayload, SignJWT } from 'jose';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Credentials, samples, TestGateway } from '../support/gateway.js';
+
+const clientAssertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
+const jwtBearer = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
+
+let gateway: TestGateway;
+let client: Credentials;
+const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
+const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+
+beforeAll(async () => {
+  gateway = await TestGateway.boot();
+  await gateway.project('acme', 'db1');
+  client = await gateway.client('acme', ['read:metrics', 'write:metrics']);
+  for (const { publicKey } of [rsa, ec]) await register(client, publicKey);
+});
+afterAll(() => gateway.stop());
+
+const register = (to: Credentials, key: KeyObject) =>
+  gateway.admin.clients.addKeys(to.clientId, key.export({ type: 'spki', format: 'pem' }) as unknown as Buffer);
+
+/** What Prometheus sends: iss, sub, aud, jti, iat, exp, and the scope in the assertion. */
+function assertion(change: JWTPayload = {}, key: KeyObject = rsa.privateKey, alg = 'RS256'): Promise<string> {
+  const now = Math.floor(gateway.clock.now() / 1000);
+  const { clientId } = client;
+  const claims = {
+    iss: clientId,
+    sub: clientId,
+    aud: `${gateway.url}/oauth/token`,
+    jti: randomUUID(),
+    iat: now,
+    exp: now + 600,
+  };
+  return new SignJWT({ ...claims, ...change }).setProtectedHeader({ alg, typ: 'JWT' }).sign(key);
+}
+
+const byGrant = async (signed: string, more: Record<string, string> = {}) =>
+  gateway.token({ grant_type: jwtBearer, assertion: signed, ...more });
+const asClient = async (signed: string, more: Record<string, string> = {}) =>
+  gateway.token({
+    grant_type: 'client_credentials',
+    client_assertion_type: clientAssertionType,
+    client_assertion: signed,
+    ...more,
+  });
+
+describe.each([
+  ['the jwt-bearer grant', byGrant, 'invalid_grant'],
+  ['private_key_jwt', asClient, 'invalid_client'],
+] as const)('%s', (_, ask, refusal) => {
+  const refused = async (signed: string) => {
+    const response = await ask(signed);
+    expect(await response.json()).toMatchObject({ error: refusal });
+    expect(response.status).toBe(refusal === 'invalid_client' ? 401 : 400);
+  };
+
+  it.each([
+    ['RS256', rsa.privateKey],
+    ['RS512', rsa.privateKey],
+    ['ES256', ec.privateKey],
+  ] as const)('gives a token that works for an assertion signed with %s', async (alg, key) => {
+    const response = await ask(await assertion({}, key, alg));
+    expect(response.status).toBe(200);
+    const { access_token } = (await response.json()) as { access_token: string };
+    const bearer = `Bearer ${access_token}`;
+    await gateway.push('acme/db1/metrics', 'a 1\n', bearer);
+    expect(samples(await gateway.page('acme/metrics', bearer))).toEqual(['a{instance_id="db1"} 1']);
+  });
+
+  it('takes the issuer as audience, too', async () => {
+    expect((await ask(await assertion({ aud: gateway.url }))).status).toBe(200);
+  });
+
+  it('takes an assertion once', async () => {
+    const signed = await assertion();
+    expect((await ask(signed)).status).toBe(200);
+    await refused(signed);
+  });
+
+  it.each([
+    ['for another audience', { aud: 'https://elsewhere.example' }],
+    ['of another subject', { sub: 'weir_cid_other' }],
+    ['that has ended', { exp: 1 }],
+    ['without jti', { jti: undefined }],
+  ])('refuses an assertion %s', async (_name, change) => refused(await assertion(change as JWTPayload)));
+
+  it('refuses what somebody else signed, and a client that is unknown or disabled, alike', async () => {
+    const stranger = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    await refused(await assertion({}, stranger.privateKey));
+    await refused(await assertion({ iss: 'weir_cid_nobody', sub: 'weir_cid_nobody' }));
+    await gateway.admin.clients.disable(client.clientId);
+    await refused(await assertion());
+    await gateway.admin.clients.enable(client.clientId);
+    expect((await ask(await assertion())).status).toBe(200);
+  });
+});
+
+it('the grant takes the scope from the assertion, as Prometheus sends it, and never gives more than the client has', async () => {
+  const narrow = await byGrant(await assertion({ scope: 'read:metrics' }));
+  expect(await narrow.json()).toMatchObject({ scope: 'read:metrics', expires_in: 900 });
+  const wide = await byGrant(await assertion({ scope: 'read:metrics admin' }));
+  expect(await wide.json()).toMatchObject({ error: 'invalid_scope' });
+});
+
+it('a client assertion goes with no other proof, and only under its type', async () => {
+  const both = await asClient(await assertion(), { client_secret: client.clientSecret });
+  expect([both.status, await both.json()]).toMatchObject([400, { error: 'invalid_request' }]);
+  const untyped = await gateway.token({ grant_type: 'client_credentials', client_assertion: await assertion() });
+  expect([untyped.status, await untyped.json()]).toMatchObject([400, { error: 'invalid_request' }]);
+});
+
+it('a key that is taken away proves nothing any more', async () => {
+  const other = await gateway.client('acme', ['read:metrics']);
+  const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const [key] = await register(other, pair.publicKey);
+  const own = { iss: other.clientId, sub: other.clientId };
+  expect((await byGrant(await assertion(own, pair.privateKey, 'ES256'))).status).toBe(200);
+  await gateway.admin.clients.removeKey(other.clientId, key!.kid);
+  expect((await byGrant(await assertion(own, pair.privateKey, 'ES256'))).status).toBe(400);
+});

@@ -1,0 +1,121 @@
+import { connect, type Socket } from 'node:net';
+import { Body, mixedFamilies } from './series.js';
+
+/** One run of a closed loop: every connection asks again as soon as it was answered. */
+export interface LoadOrder {
+  /** `repeat` and `fresh` push 1,000 series: those of the push before with new values, or ones never seen. */
+  readonly kind: 'get' | 'repeat' | 'fresh';
+  /** Taken in turn by the connections. */
+  readonly urls: readonly string[];
+  readonly headers: Readonly<Record<string, string>>;
+  readonly connections: number;
+  readonly seconds: number;
+  /** Ends earlier, after this many answers. */
+  readonly requests?: number;
+}
+
+export interface LoadReport {
+  readonly requests: number;
+  /** Share of the time this process was computing. */
+  readonly busy: number;
+  readonly error?: string;
+}
+
+export const seriesPerPush = 1000;
+
+/** Counts pushes over all runs, so that no label value ever comes twice. */
+let pushes = 0;
+
+class Connection {
+  answered = 0;
+  private readonly socket: Socket;
+  private readonly head: Buffer;
+  private readonly kind: LoadOrder['kind'];
+  private readonly body: Body | undefined;
+  private received = '';
+  private finish: (error?: Error) => void = () => {};
+  private mayGoOn: () => boolean = () => false;
+
+  constructor({ kind, headers }: LoadOrder, url: URL, number: number) {
+    this.kind = kind;
+    this.body = kind === 'get' ? undefined : new Body(mixedFamilies(seriesPerPush), number);
+    const lines = [`${this.body ? 'PUT' : 'GET'} ${url.pathname} HTTP/1.1`, `Host: ${url.host}`];
+    for (const [name, value] of Object.entries(headers)) lines.push(`${name}: ${value}`);
+    if (this.body) lines.push('Content-Type: text/plain; version=0.0.4', `Content-Length: ${this.body.bytes.length}`);
+    this.head = Buffer.from(`${lines.join('\r\n')}\r\n\r\n`);
+    this.socket = connect({ host: url.hostname, port: Number(url.port), noDelay: true });
+    this.socket.setEncoding('latin1');
+    this.socket.on('data', (text: string) => this.read(text));
+    this.socket.on('error', (error) => this.finish(error));
+    this.socket.on('close', () => this.finish(new Error('the server closed the connection')));
+  }
+
+  /** Asks for as long as it may, and one answer more. */
+  run(mayGoOn: () => boolean): Promise<void> {
+    this.mayGoOn = mayGoOn;
+    return new Promise((resolve, reject) => {
+      this.finish = (error) => {
+        this.finish = () => {};
+        this.socket.destroy();
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      this.ask();
+    });
+  }
+
+  private ask(): void {
+    const { body, socket } = this;
+    pushes++;
+    if (this.kind === 'repeat') body!.move();
+    if (this.kind === 'fresh') body!.renew(pushes);
+    if (body === undefined) {
+      socket.write(this.head);
+      return;
+    }
+    // One system call; the bytes may change again once they were answered.
+    socket.cork();
+    socket.write(this.head);
+    socket.write(body.bytes);
+    socket.uncork();
+  }
+
+  private read(text: string): void {
+    this.received += text;
+    const end = this.received.indexOf('\r\n\r\n');
+    if (end < 0) return;
+    const head = this.received.slice(0, end);
+    const length = /\r\ncontent-length: (\d+)/i.exec(head)?.[1];
+    if (length === undefined || !head.startsWith('HTTP/1.1 200')) {
+      this.finish(new Error(this.received.slice(0, 500)));
+      return;
+    }
+    if (this.received.length < end + 4 + Number(length)) return;
+    this.received = '';
+    this.answered++;
+    if (this.mayGoOn()) this.ask();
+    else this.finish();
+  }
+}
+
+async function load(order: LoadOrder): Promise<LoadReport> {
+  const started = performance.now();
+  const computing = process.cpuUsage();
+  const connections = Array.from({ length: order.connections }, (_, i) => {
+    return new Connection(order, new URL(order.urls[i % order.urls.length]!), i);
+  });
+  const answered = (): number => connections.reduce((sum, connection) => sum + connection.answered, 0);
+  const most = (order.requests ?? Number.POSITIVE_INFINITY) - connections.length;
+  const mayGoOn = (): boolean => performance.now() - started < order.seconds * 1000 && answered() <= most;
+  const outcomes = await Promise.allSettled(connections.map((connection) => connection.run(mayGoOn)));
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+  const { user, system } = process.cpuUsage(computing);
+  const busy = (user + system) / 1000 / (performance.now() - started);
+  return { requests: answered(), busy, ...(failed === undefined ? {} : { error: String(failed.reason) }) };
+}
+
+process.on('message', (order: LoadOrder) => {
+  load(order).then((report) => process.send!(report));
+});
+// Without whoever gives the orders there is nothing left to do.
+process.on('disconnect', () => process.exit(0));

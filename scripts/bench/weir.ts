@@ -1,0 +1,102 @@
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { say } from './harness.js';
+import { Pinned, serverCore } from './processes.js';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const built = join(root, '.e2e', 'bench');
+
+/** The compiled file of this folder: what is measured must not run through a loader. */
+export const compiled = (name: string): string => join(built, 'scripts', 'bench', name);
+
+/** Compiles the gateway and these scripts. */
+export function build(): void {
+  say('compiling');
+  rmSync(built, { recursive: true, force: true });
+  execFileSync(join(root, 'node_modules', '.bin', 'tsc'), ['-p', 'scripts/bench/tsconfig.json'], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+  });
+  cpSync(join(root, 'db', 'migrations'), join(built, 'db', 'migrations'), { recursive: true });
+  cpSync(join(root, 'package.json'), join(built, 'package.json'));
+}
+
+let profiling = false;
+
+/** From now on each gateway leaves a CPU profile when it stops; it is slower for it. */
+export function profileGateways(): string {
+  profiling = true;
+  return join(built, 'profiles');
+}
+
+const tmpfs = 0x01021994;
+
+/** `weir serve` with its defaults on a database of its own, pinned to the servers' core. */
+export class Weir {
+  readonly process: Pinned;
+  readonly url: string;
+  private readonly folder: string;
+
+  private constructor(process: Pinned, url: string, folder: string) {
+    this.process = process;
+    this.url = url;
+    this.folder = folder;
+  }
+
+  static async start(nodeOptions: readonly string[] = []): Promise<Weir> {
+    const folder = mkdtempSync(join(built, 'data-'));
+    if (statfsSync(folder).type === tmpfs) throw new Error(`${folder} is in memory: nothing would be durable there`);
+    const profile = profiling ? ['--cpu-prof', '--cpu-prof-interval=200', `--cpu-prof-dir=${built}/profiles`] : [];
+    const server = new Pinned(serverCore, process.execPath, [
+      ...profile,
+      ...nodeOptions,
+      join(built, 'src', 'cli', 'weir.js'),
+      'serve',
+      '--web.listen-address=127.0.0.1:0',
+      '--operator.listen-address=127.0.0.1:0',
+      `--storage.path=${join(folder, 'weir.db')}`,
+      '--log.format=json',
+    ]);
+    const url = await server.wait((output) => /"listener":"public","address":"([^"]+)"/.exec(output)?.[1]);
+    return new Weir(server, url, folder);
+  }
+
+  /** A command on the same database, as an operator would type it. */
+  command(...args: string[]): Record<string, string> {
+    const all = [...args, `--storage.path=${join(this.folder, 'weir.db')}`, '--format=json'];
+    const program = join(built, 'src', 'cli', 'weir.js');
+    return JSON.parse(execFileSync(process.execPath, [program, ...all], { encoding: 'utf8' })) as Record<
+      string,
+      string
+    >;
+  }
+
+  /** A project without a limit on series, an endpoint in it, and an `Authorization` header that may read and write. */
+  async prepare(): Promise<string> {
+    this.command('project', 'create', 'Bench', '--id=bench');
+    this.command('project', 'set', 'bench', '--limit=series=0');
+    this.command('endpoint', 'create', 'One', '--project=bench', '--metrics-id=one');
+    const scopes = ['--scope=read:metrics', '--scope=write:metrics'];
+    const client = this.command('client', 'create', 'bench', '--project=bench', ...scopes);
+    const credentials = Buffer.from(`${client.client_id}:${client.client_secret}`).toString('base64');
+    const answer = await fetch(`${this.url}/oauth/token`, {
+      method: 'POST',
+      headers: { authorization: `Basic ${credentials}` },
+      body: new URLSearchParams({ grant_type: 'client_credentials' }),
+    });
+    if (answer.status !== 200) throw new Error(`no token: ${answer.status} ${await answer.text()}`);
+    return `Bearer ${((await answer.json()) as { access_token: string }).access_token}`;
+  }
+
+  /** Where the endpoint is pushed to and scraped from. */
+  get endpoint(): string {
+    return `${this.url}/api/v1/bench/one/metrics`;
+  }
+
+  async stop(): Promise<void> {
+    await this.process.stop();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}

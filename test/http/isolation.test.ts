@@ -11,29 +11,16 @@ import { type Answer, send, telling } from './wire.js';
 const routes: Record<string, { scope: Scope; of: 'endpoint' | 'project' } | 'of no project'> = {
   'GET /api/v1/:project/:metricsId/metrics': { scope: 'read:metrics', of: 'endpoint' },
   'GET /api/v1/:project/metrics': { scope: 'read:metrics', of: 'project' },
-  'PUT /api/v1/:project/:metricsId/metrics': { scope: 'write:metrics', of: 'endpoint' },
-  'POST /api/v1/:project/:metricsId/metrics': { scope: 'write:metrics', of: 'endpoint' },
-  'DELETE /api/v1/:project/:metricsId/metrics': { scope: 'write:metrics', of: 'endpoint' },
   'PUT /api/v1/:project/:metricsId/metrics/*': { scope: 'write:metrics', of: 'endpoint' },
   'POST /api/v1/:project/:metricsId/metrics/*': { scope: 'write:metrics', of: 'endpoint' },
   'DELETE /api/v1/:project/:metricsId/metrics/*': { scope: 'write:metrics', of: 'endpoint' },
   'POST /oauth/token': 'of no project',
-  // What answers 405 or that there is nothing, to everybody alike.
-  'ALL /oauth/token': 'of no project',
   // Introspection tells a client of its own project's tokens only; see test/http/surroundings.test.ts.
   'POST /oauth/introspect': 'of no project',
-  'ALL /oauth/introspect': 'of no project',
   'POST /oauth/revoke': 'of no project',
-  'ALL /oauth/revoke': 'of no project',
   'GET /.well-known/oauth-authorization-server': 'of no project',
-  'ALL /.well-known/oauth-authorization-server': 'of no project',
   'GET /.well-known/jwks.json': 'of no project',
-  'ALL /.well-known/jwks.json': 'of no project',
   'GET /.well-known/oauth-protected-resource': 'of no project',
-  'ALL /.well-known/oauth-protected-resource': 'of no project',
-  'ALL /api/v1/:project/:metricsId/metrics': 'of no project',
-  'ALL /api/v1/:project/:metricsId/metrics/*': 'of no project',
-  'ALL /api/v1/:project/metrics': 'of no project',
 };
 
 type Scope = 'read:metrics' | 'write:metrics';
@@ -49,7 +36,10 @@ const matrix: Row[] = Object.entries(routes).flatMap(([name, kind]) => {
   if (kind === 'of no project') return [];
   const [method, route] = name.split(' ') as [string, string];
   // Hono answers HEAD by the GET routes.
-  return [method, ...(method === 'GET' ? ['HEAD'] : [])].map((each) => ({ method: each, route, ...kind }));
+  const methods = [method, ...(method === 'GET' ? ['HEAD'] : [])];
+  // Hono's wildcard stands for nothing, too.
+  const paths = route.endsWith('/*') ? [route.slice(0, -2), route.replace('*', 'job/app')] : [route];
+  return methods.flatMap((each) => paths.map((path) => ({ method: each, route: path, ...kind })));
 });
 
 /** What each project keeps to itself. It stands in every name and value that the project can choose. */
@@ -95,7 +85,7 @@ afterAll(() => gateway.stop());
 const told: { asked: string; answer: string }[] = [];
 
 async function ask(row: Pick<Row, 'method' | 'route'>, caller: string, project = 'acme', metricsId = 'db1') {
-  const target = row.route.replace(':project', project).replace(':metricsId', metricsId).replace('*', 'job/app');
+  const target = row.route.replace(':project', project).replace(':metricsId', metricsId);
   return request(row.method, target, caller);
 }
 

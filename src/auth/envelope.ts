@@ -33,7 +33,8 @@ export class Envelope {
     if (sealed[0] === 1) {
       for (const key of this.keys) {
         try {
-          const cipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(1, 13)).setAAD(associated(place));
+          const nonce = sealed.subarray(1, 13);
+          const cipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: 16 }).setAAD(associated(place));
           cipher.setAuthTag(sealed.subarray(-16));
           return Buffer.concat([cipher.update(sealed.subarray(13, -16)), cipher.final()]);
         } catch {

@@ -21,4 +21,4 @@ npm_config_nodedir=$(cd "$home" && pwd)
 export PATH npm_config_nodedir
 echo "node $(node --version)"
 npm ci
-WEIR_TEST_SUMMARY="${OLDPWD}/.e2e/summary-node$major.json" npm test
+UNIT_TEST_SUMMARY="${OLDPWD}/.e2e/summary-node$major.json" npm test

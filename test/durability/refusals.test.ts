@@ -32,9 +32,11 @@ vi.mock('better-sqlite3', async (original) => {
     constructor(...args: ConstructorParameters<typeof Real>) {
       super(...args);
       driver.connections.push(this);
-    }
-    override pragma(text: string, options?: Sqlite.PragmaOptions): unknown {
-      return driver.deaf !== '' && text.startsWith(`${driver.deaf} =`) ? undefined : super.pragma(text, options);
+      // Of its own, over what the code under test does to the class.
+      this.pragma = (text: string, options?: Sqlite.PragmaOptions): unknown =>
+        driver.deaf !== '' && text.startsWith(`${driver.deaf} =`)
+          ? undefined
+          : Watched.prototype.pragma.call(this, text, options);
     }
   }
   return { default: Watched };

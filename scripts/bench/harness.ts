@@ -27,7 +27,7 @@ export interface Effort {
   readonly processes: number;
 }
 
-export const thorough: Effort = { rounds: 21, seconds: 1, warmUpSeconds: 4, processes: 3 };
+export const thorough: Effort = { rounds: 15, seconds: 1, warmUpSeconds: 3, processes: 3 };
 export const quick: Effort = { rounds: 3, seconds: 1, warmUpSeconds: 1, processes: 1 };
 
 export type Bench = (effort: Effort) => Promise<Result[]>;

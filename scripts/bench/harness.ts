@@ -25,10 +25,14 @@ export interface Effort {
   readonly warmUpSeconds: number;
   /** Fresh processes, where a process can be luckier than another: the rounds are spread over them. */
   readonly processes: number;
+  /** Groups of 1,000 series whose memory is measured. */
+  readonly groups: number;
+  /** Whether to measure what is only for information as well. */
+  readonly extras: boolean;
 }
 
-export const thorough: Effort = { rounds: 15, seconds: 1, warmUpSeconds: 3, processes: 3 };
-export const quick: Effort = { rounds: 3, seconds: 1, warmUpSeconds: 1, processes: 1 };
+export const thorough: Effort = { rounds: 15, seconds: 1, warmUpSeconds: 3, processes: 3, groups: 500, extras: true };
+export const quick: Effort = { rounds: 3, seconds: 1, warmUpSeconds: 1, processes: 1, groups: 200, extras: false };
 
 export type Bench = (effort: Effort) => Promise<Result[]>;
 

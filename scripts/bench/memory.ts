@@ -4,15 +4,13 @@ import { seriesPerPush } from './load-worker.js';
 import { residentBytes } from './processes.js';
 import { compiled, Weir } from './weir.js';
 
-const groups = 300;
-
 /** Resident memory a stored series adds to a gateway that is warm. */
-export const memoryBench: Bench = async ({ processes }) => {
+export const memoryBench: Bench = async ({ processes, groups }) => {
   say(`memory of ${groups * seriesPerPush} series in groups of ${seriesPerPush}; bytes a series`);
   const runs: number[] = [];
   let detail = '';
   for (let run = 0; run < processes; run++) {
-    const { before, after } = await measure();
+    const { before, after } = await measure(groups);
     runs.push((after - before) / (groups * seriesPerPush));
     detail = `from ${digits(before / 2 ** 20)} to ${digits(after / 2 ** 20)} MiB`;
     say(`  process ${run + 1} of ${processes}: ${digits(runs.at(-1)!)} (${detail})`);
@@ -25,7 +23,7 @@ export const memoryBench: Bench = async ({ processes }) => {
   return [result];
 };
 
-async function measure(): Promise<{ before: number; after: number }> {
+async function measure(groups: number): Promise<{ before: number; after: number }> {
   const weir = await Weir.start(['--expose-gc', '--import', compiled('collect-on-signal.js')]);
   const load = new LoadGenerator();
   try {

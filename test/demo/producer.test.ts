@@ -131,20 +131,24 @@ describe('a producer', () => {
 describe('when pushes fail, the producer', () => {
   test('says so once, with the reason, and again when they are acknowledged', async () => {
     await push().acknowledged;
-    await gateway.admin.clients.disable(client.clientId);
+    await gateway.admin.projects.setLimits('demo', { name_length_bytes: 1 });
     // The round under way may have lost its last pushes only.
-    await saying(
-      /^The push failed for name of db1, name of db2, name of db3: the token request .* 401 \(.+\)\. It is /,
-    );
+    await saying(/^The push failed for name of db1, name of db2, name of db3: the push .* 422 \(.+\)\. It is /);
     const before = said.length;
-    const refused = () => gateway.operatorValue('weir_tokens_refused_total{error="invalid_client"}');
+    const refused = () => gateway.operatorValue('weir_pushes_total{result="refused"}');
     const wanted = (await refused()) + 9;
     await eventually('several rounds to fail', async () => ((await refused()) >= wanted ? true : undefined));
     expect(said).toHaveLength(before);
-    await gateway.admin.clients.enable(client.clientId);
+    await gateway.admin.projects.setLimits('demo', { name_length_bytes: 0 });
     await saying(/^Pushes are acknowledged again\.$/);
     await rounds(1);
     expect(said.at(-1)).toBe('Pushes are acknowledged again.');
+  });
+
+  test('passes on why it gets no token', async () => {
+    await push().acknowledged;
+    await gateway.admin.clients.disable(client.clientId);
+    await saying(/^The push failed for .*name of db3: the token request .* 401 \(.+\)\. It is tried again\.$/);
   });
 
   test('goes on with the instances that can be pushed', async () => {

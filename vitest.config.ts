@@ -1,12 +1,29 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+
+const exclude = ['test/e2e/**', '**/node_modules/**'];
+/** They replace a module for everything in their process. */
+const replacingModules = ['test/durability/full-disk.test.ts', 'test/durability/refusals.test.ts'];
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    exclude: ['test/e2e/**', '**/node_modules/**'],
-    testTimeout: 20_000,
+    // Vitest leaves one core of two idle otherwise.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     // Some promises are about wall time ("within a second"), and a shared machine may stand still that long.
     ...(process.env.CI ? { reporters: ['default', 'json'], retry: 2 } : {}),
     outputFile: { json: process.env.UNIT_TEST_SUMMARY ?? '.e2e/summary-unit.json' },
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: [...exclude, ...replacingModules],
+          testTimeout: 20_000,
+          // Loading every module anew for each file takes longer than most files.
+          isolate: false,
+        },
+      },
+      { test: { name: 'replacing modules', include: replacingModules, testTimeout: 20_000 } },
+    ],
   },
 });

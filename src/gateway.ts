@@ -26,6 +26,8 @@ import { Scrape } from './http/scrape.js';
 import { Ingest } from './ingest/push.js';
 import { guardedFetch, systemLookup } from './net/egress.js';
 import { operatorApp } from './operator/app.js';
+import { ClockCheck } from './operator/clock-check.js';
+import { Reload } from './reload.js';
 import { Pages } from './scrape/pages.js';
 import { Directory } from './storage/directory.js';
 import { openSqliteStore } from './storage/sqlite/store.js';
@@ -50,6 +52,8 @@ export interface Gateway {
   readonly admin: Admin;
   /** The URL clients know the gateway by; tokens are issued under it. To be called before the first request. */
   setExternalUrl(url: string): Promise<void>;
+  /** Reads the configuration again; throws `OperatorError` with what is wrong with it, and keeps the old one. */
+  reload(): void;
   /** From now on not ready; requests are still answered. */
   drain(): void;
   /** Commits what is queued and lets go of the store. */
@@ -75,7 +79,7 @@ const tokensKeptMs = 3_600_000 + 60_000;
 const issuerKeptMs = tokensKeptMs + 2 * housekeepingEveryMs;
 
 /** The only place where parts are put together. Throws `OperatorError` with what to do when it cannot open. */
-export async function openGateway(config: Config, seams: Seams): Promise<Gateway> {
+export async function openGateway(config: Config, seams: Seams, reread = () => config): Promise<Gateway> {
   const { clock, log, random } = seams;
   const metrics = new OperatorMetrics(seams.build);
   const { store, hasher, keys, admin } = await openStore(config, seams, {
@@ -171,6 +175,18 @@ export async function openGateway(config: Config, seams: Seams): Promise<Gateway
       log,
     });
 
+    const onOutcome = (successful: boolean): void => metrics.configReloaded(successful, clock.now());
+    onOutcome(true);
+    const apply = (next: Config): void => {
+      log.level = next.log.level;
+      tokens.setLifetime(next.tokens.lifetimeSeconds);
+      directory.setBaseLimits(next.limits);
+    };
+    const reloading = new Reload({ config, reread, apply, log, onOutcome });
+    const reload = (): void => reloading.run();
+
+    const clockCheck = new ClockCheck(store.facts, clock);
+    await clockCheck.load();
     let formerIssuers: readonly string[] = [];
     const useIssuer = async (): Promise<void> => {
       try {
@@ -185,6 +201,7 @@ export async function openGateway(config: Config, seams: Seams): Promise<Gateway
       [syncEveryMs, () => directory.sync()],
       [sweepEveryMs, async () => metrics.groupsExpired(await store.groups.removeExpired())],
       [housekeepingEveryMs, useIssuer],
+      [housekeepingEveryMs, () => clockCheck.remember()],
       [housekeepingEveryMs, () => store.changes.prune(clock.now() - changeLogKeptMs)],
       [housekeepingEveryMs, () => store.clients.prune(clock.now() - tokensKeptMs)],
       [writeUsesEveryMs, () => uses.write(store.clients)],
@@ -201,18 +218,23 @@ export async function openGateway(config: Config, seams: Seams): Promise<Gateway
         readyChecks: [
           {
             name: 'running',
-            check: async () => {
+            check: () => {
               if (draining) throw new Error('the gateway is stopping');
               if (issuer === '') throw new Error('the gateway is starting');
             },
           },
           { name: 'storage', check: () => store.checkWritable() },
+          { name: 'queue', check: () => store.checkQueue() },
+          { name: 'keys', check: () => keys.load() },
+          { name: 'clock', check: () => clockCheck.check() },
         ],
+        reload,
       }),
       setExternalUrl: async (url) => {
         issuer = url;
         await useIssuer();
       },
+      reload,
       drain: () => {
         draining = true;
       },
@@ -220,6 +242,7 @@ export async function openGateway(config: Config, seams: Seams): Promise<Gateway
         stopTimers();
         if (issuer !== '') await useIssuer();
         await regulation.settled();
+        await clockCheck.remember().catch((error) => log.error({ err: error }, 'the time was not written'));
         await uses.write(store.clients).catch((error) => log.error({ err: error }, 'last uses were not written'));
         await store.close();
       },

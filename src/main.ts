@@ -24,12 +24,12 @@ const keepAliveMs = 310_000;
 const drainMs = 25_000;
 const tlsCheckMs = 1_000;
 
-/** The process: opens, listens, and is ready. Throws `OperatorError` when it cannot. */
-export async function serve(config: Config, seams: Seams): Promise<RunningGateway> {
+/** The process: opens, listens, and is ready. Throws `OperatorError` when it cannot. `reread` is for reloads. */
+export async function serve(config: Config, seams: Seams, reread?: () => Config): Promise<RunningGateway> {
   const { log } = seams;
   const tls = readTls(config.web.configFile);
   if (tls !== undefined) checkCertificate(tls);
-  const gateway = await openGateway(config, seams);
+  const gateway = await openGateway(config, seams, reread);
   const operator = createServer(getRequestListener(gateway.operatorApp.fetch));
   const underWay = new Set<HttpBindings['outgoing']>();
   const answer = listener({ ...gateway, log }, underWay);

@@ -28,7 +28,8 @@ const rooms: Record<string, readonly string[]> = {
   yaml: ground,
   config: ['yaml', ...ground],
   'web-config': ['yaml', ...ground],
-  gateway: ['config', 'net', 'http', 'operator', 'admin', 'auth', 'ingest', 'scrape', ...below],
+  reload: ['config', ...below],
+  gateway: ['config', 'reload', 'net', 'http', 'operator', 'admin', 'auth', 'ingest', 'scrape', ...below],
   main: ['gateway', 'http', 'config', 'web-config', ...below],
   demo: ['config', ...ground],
   // A ban is listed under an address that only auth can write.

@@ -42,9 +42,16 @@ export class AccessTokens {
   private readonly options: AccessTokenOptions;
   private issuer = '';
   private accepted: string[] = [];
+  private lifetimeSeconds: number;
 
   constructor(options: AccessTokenOptions) {
     this.options = options;
+    this.lifetimeSeconds = options.lifetimeSeconds;
+  }
+
+  /** Of the tokens issued from now on. */
+  setLifetime(seconds: number): void {
+    this.lifetimeSeconds = seconds;
   }
 
   /** The external URL, known once the gateway listens, and those it had while tokens alive now were issued. */
@@ -55,7 +62,8 @@ export class AccessTokens {
 
   /** `secretId` is the secret the client proved itself with, if it was one. */
   issue(client: Client, scopes: readonly Scope[], secretId: string | undefined): IssuedToken {
-    const { keys, clock, random, lifetimeSeconds } = this.options;
+    const { keys, clock, random } = this.options;
+    const { lifetimeSeconds } = this;
     const iat = Math.floor(clock.now() / 1000);
     const token = keys.sign('at+jwt', {
       iss: this.issuer,

@@ -5,6 +5,7 @@ import { OperatorError, WeirError } from '../domain/errors.js';
 import { defaultLimits } from '../domain/limits.js';
 import { seriesCount } from '../formats/family.js';
 import { parseExposition, type Syntax } from '../formats/parse.js';
+import { readConfig, withSettings } from './common.js';
 
 export function checkCommand(): Command {
   const check = new Command('check').description('Look for problems before they bite. Exit code 1 when there are any.');
@@ -30,7 +31,33 @@ export function checkCommand(): Command {
       if (problems.length > 0) process.exitCode = 1;
       else process.stdout.write(`${summary}\n`);
     });
+  const ready = withSettings(check.command('ready'), ['operator.listen-address', 'config.file']);
+  ready
+    .description('Ask the gateway whether it is ready: for container health checks.')
+    .addOption(new Option('--url <url>', "The operator listener's URL, when it is not at its listen address."))
+    .action(async () => {
+      const { listenAddress } = readConfig(ready).operator;
+      const origin = (ready.getOptionValue('url') as string | undefined) ?? `http://${reachable(listenAddress)}`;
+      const { status, text } = await ask(`${origin.replace(/\/$/, '')}/-/ready`);
+      (status === 200 ? process.stdout : process.stderr).write(text);
+      if (status !== 200) process.exitCode = 1;
+    });
   return check;
+}
+
+const readyWithinMs = 5_000;
+
+/** An address that listens on every interface is reached on this machine. */
+const reachable = (address: string): string => address.replace(/^(0\.0\.0\.0|\[::\])?:/, 'localhost:');
+
+async function ask(url: string): Promise<{ status: number; text: string }> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(readyWithinMs) });
+    return { status: response.status, text: await response.text() };
+  } catch (error) {
+    const { cause, message } = error as Error & { cause?: Error };
+    throw new OperatorError(`${url} does not answer: ${cause?.message ?? message}.`);
+  }
 }
 
 const mostProblems = 20;

@@ -12,13 +12,19 @@ export function serveCommand(): Command {
   const command = new Command('serve').description('Run the gateway.');
   withSettings(command);
   return command.action(async () => {
-    const running = await start(readConfig(command));
+    const running = await start(readConfig(command), () => readConfig(command));
+    // What is wrong is in the log; the old configuration stays.
+    process.on('SIGHUP', () => {
+      try {
+        running.gateway.reload();
+      } catch {}
+    });
     await aborted(onInterruption(['SIGINT', 'SIGTERM']).signal);
     await running.stop();
   });
 }
 
-export function start(config: Config): Promise<RunningGateway> {
+export function start(config: Config, reread?: () => Config): Promise<RunningGateway> {
   const log = openLog(config.log, (line) => process.stderr.write(line));
-  return serve(config, { clock: systemClock, random: systemRandom, log, build: buildInfo() });
+  return serve(config, { clock: systemClock, random: systemRandom, log, build: buildInfo() }, reread);
 }

@@ -1,19 +1,22 @@
 import { Hono } from 'hono';
+import { OperatorError } from '../domain/errors.js';
 import type { OperatorMetrics } from '../telemetry/operator-metrics.js';
 
-/** A named condition of readiness; rejects with the reason when it does not hold. */
+/** A named condition of readiness; throws or rejects with the reason when it does not hold. */
 export interface ReadyCheck {
   readonly name: string;
-  readonly check: () => Promise<void>;
+  readonly check: () => Promise<void> | void;
 }
 
 export interface OperatorAppOptions {
   readonly metrics: OperatorMetrics;
   readonly readyChecks: readonly ReadyCheck[];
+  /** Throws `OperatorError` with what is wrong with the new configuration. */
+  readonly reload: () => void;
 }
 
 /** The operator's listener: nothing on it is reachable through the public one. */
-export function operatorApp({ metrics, readyChecks }: OperatorAppOptions): Hono {
+export function operatorApp({ metrics, readyChecks, reload }: OperatorAppOptions): Hono {
   const app = new Hono();
   app.get('/-/healthy', (c) => c.text('Weir is healthy.\n'));
   app.get('/-/ready', async (c) => {
@@ -28,10 +31,21 @@ export function operatorApp({ metrics, readyChecks }: OperatorAppOptions): Hono 
     if (failures.length > 0) return c.text(`Weir is not ready.\n${failures.join('\n')}\n`, 503);
     return c.text('Weir is ready.\n');
   });
+  // As in Prometheus, PUT is as good as POST.
+  app.on(['POST', 'PUT'], '/-/reload', (c) => {
+    try {
+      reload();
+      return c.text('The configuration was read again.\n');
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      return c.text(`The configuration cannot be read again; the old one stays.\n${error.message}\n`, 500);
+    }
+  });
+  app.get('/-/reload', (c) => c.text('Only POST and PUT reload.\n', 405, { allow: 'POST, PUT' }));
   app.get('/metrics', async (c) => {
     const page = await metrics.registry.metrics();
     return c.body(page, 200, { 'content-type': metrics.registry.contentType });
   });
-  app.notFound((c) => c.text('There is /metrics, /-/healthy and /-/ready.\n', 404));
+  app.notFound((c) => c.text('There is /metrics, /-/healthy, /-/ready and /-/reload.\n', 404));
   return app;
 }

@@ -33,7 +33,7 @@ export interface VisibleEndpoints {
  */
 export class Directory {
   private readonly store: Store;
-  private readonly baseLimits: Limits;
+  private baseLimits: Limits;
   private readonly clients = new LRUCache<string, LiveClient>({
     max: 50_000,
     // Whoever keeps a client that memory has no room for would not learn of its end.
@@ -54,6 +54,12 @@ export class Directory {
   /** Calls back with what other processes changed; `undefined` means anything may have changed. */
   onChange(listener: (changes: readonly Change[] | undefined) => void): void {
     this.listeners.push(listener);
+  }
+
+  /** The configuration's limits from now on. */
+  setBaseLimits(limits: Limits): void {
+    this.baseLimits = limits;
+    this.projects.clear();
   }
 
   /** Forgets what the change log says has changed. Calls made meanwhile share one read. */

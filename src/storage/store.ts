@@ -21,6 +21,8 @@ export interface Store {
   readonly changes: ChangeLog;
   readonly facts: FactStore;
   readonly groups: GroupStore;
+  /** Throws when so many writes are waiting that no more are taken. */
+  checkQueue(): void;
   /** Whether a write would go through now; rejects with the reason when not. */
   checkWritable(): Promise<void>;
   /** Commits what is queued, then lets go of the database. */
@@ -192,6 +194,7 @@ export interface FactStore {
   /** Sets the fact unless it is set; gives what it is then. */
   establish(key: string, value: string): Promise<string>;
   get(key: string): Promise<string | undefined>;
+  set(key: string, value: string): Promise<void>;
 }
 
 /** What names a group within its endpoint. */

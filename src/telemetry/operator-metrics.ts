@@ -64,6 +64,8 @@ export class OperatorMetrics {
   readonly renderSeconds: Histogram;
   readonly commitSeconds: Histogram;
   readonly commitWrites: (amount?: number) => void;
+  private readonly reloadSuccessful: Gauge;
+  private readonly reloadedAt: Gauge;
   private readonly requests: Tally;
   private readonly refusals: Tally;
   private readonly requestCounters = new Map<string, (amount?: number) => void>();
@@ -79,6 +81,16 @@ export class OperatorMetrics {
       labelNames: ['version', 'revision', 'nodeversion'],
       registers: [registry],
     }).set({ ...build, nodeversion: process.versions.node }, 1);
+    this.reloadSuccessful = new Gauge({
+      name: 'weir_config_last_reload_successful',
+      help: 'Whether the configuration was good when it was last read.',
+      registers: [registry],
+    });
+    this.reloadedAt = new Gauge({
+      name: 'weir_config_last_reload_success_timestamp_seconds',
+      help: 'When a good configuration was last read.',
+      registers: [registry],
+    });
     const tally = (name: string, help: string, labelNames: string[] = []) =>
       new Tally(registry, name, help, labelNames);
     this.requests = tally('weir_request_total', 'Requests on the public listener.', ['code', 'method']);
@@ -109,6 +121,12 @@ export class OperatorMetrics {
     this.commitWrites = tally('weir_storage_writes_total', 'Writes to push groups; several may share a commit.').with(
       {},
     );
+  }
+
+  /** The names are those of Prometheus and Alertmanager. */
+  configReloaded(successful: boolean, atMs: number): void {
+    this.reloadSuccessful.set(successful ? 1 : 0);
+    if (successful) this.reloadedAt.set(atMs / 1000);
   }
 
   request(code: number, method: string): void {

@@ -94,7 +94,8 @@ describe('weir serve', () => {
   };
 
   beforeAll(async () => {
-    server = programs.start(process.execPath, [weir, 'serve', `--storage.path=${storage}`, ...anywhere]);
+    const config = `--config.file=${file('weir.yml', 'log: {level: info}\n')}`;
+    server = programs.start(process.execPath, [weir, 'serve', `--storage.path=${storage}`, config, ...anywhere]);
     url = await eventually('the public listener', () => addressOf('public'), { during: server });
   });
 
@@ -148,6 +149,26 @@ describe('weir serve', () => {
     const other = `--storage.path=${join(programs.folder, 'other.db')}`;
     const said = refused(await run(['serve', taken, '--operator.listen-address=127.0.0.1:0', other]));
     expect(said).toContain(`Cannot listen on ${new URL(url).host}: another program listens there.`);
+  });
+
+  it('tells weir check ready that it is, and why it is not', async () => {
+    const at = (address: string) => run(['check', 'ready', `--operator.listen-address=${address}`]);
+    const operator = new URL(addressOf('operator')!);
+    const [ready, absent] = await Promise.all([at(operator.host), at('127.0.0.1:1')]);
+    expect(ready).toMatchObject({ status: 0, stdout: 'Weir is ready.\n', stderr: '' });
+    expect(refused(absent)).toMatch(/^weir: http:\/\/127\.0\.0\.1:1\/-\/ready does not answer: .+\.\n$/);
+  });
+
+  it('reads its configuration again on SIGHUP, and keeps the old one when it is bad', async () => {
+    const said = (text: string) =>
+      eventually(text, () => server.stderr.includes(text) || undefined, { during: server });
+    file('weir.yml', 'log: {level: debug}\n');
+    void server.signal('SIGHUP');
+    await said('the configuration was read again');
+    file('weir.yml', 'log: {level: loud}\n');
+    void server.signal('SIGHUP');
+    await said('weir.yml:1: log.level: Write one of');
+    expect((await fetch(`${addressOf('operator')}/-/ready`)).status).toBe(200);
   });
 
   /** Last: it stops the server. */

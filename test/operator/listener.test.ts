@@ -37,6 +37,34 @@ describe('health', () => {
     other.close();
     expect((await operator('/-/ready')).status).toBe(200);
   });
+
+  it('is not ready while the clock is behind what the store has seen, over a restart, too', async () => {
+    const own = await TestGateway.boot();
+    const ready = async (): Promise<string> => (await fetch(`${own.operatorUrl}/-/ready`)).text();
+    own.clock.advance(600_000);
+    expect(await ready()).toBe('Weir is ready.\n');
+    own.clock.advance(-90_000);
+    const behind = 'Weir is not ready.\nclock: the clock is 1m30s behind what this store has seen; set it right\n';
+    expect(await ready()).toBe(behind);
+    await own.restart();
+    expect(await ready()).toBe(behind);
+    own.clock.advance(60_000);
+    expect(await ready()).toBe('Weir is ready.\n');
+    await own.stop();
+  });
+
+  it('is not ready when the signing keys cannot be read, and says so', async () => {
+    const other = new Sqlite(gateway.config.storage.path);
+    other.exec('ALTER TABLE signing_key RENAME TO elsewhere');
+    const broken = await operator('/-/ready');
+    expect([broken.status, await broken.text()]).toEqual([
+      503,
+      expect.stringMatching(/^Weir is not ready\.\nkeys: .*signing_key/),
+    ]);
+    other.exec('ALTER TABLE elsewhere RENAME TO signing_key');
+    other.close();
+    expect((await operator('/-/ready')).status).toBe(200);
+  });
 });
 
 describe('the page of metrics', () => {

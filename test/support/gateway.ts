@@ -36,6 +36,8 @@ export interface GatewayOptions {
   readonly listenAddress?: string;
   readonly clock?: Clock;
   readonly seams?: Partial<Seams>;
+  /** What a reload reads, from the configuration it was booted with. */
+  readonly reread?: (config: Config) => Config;
 }
 
 /** Credentials as `weir client create` prints them. */
@@ -85,13 +87,15 @@ export class TestGateway {
   async start(): Promise<void> {
     const log = openLog(this.config.log, (line) => this.logs.push(JSON.parse(line) as Record<string, unknown>));
     const build = { version: '0.0.0-test', revision: 'test' };
-    this.running = await serve(this.config, {
+    const { reread } = this.options;
+    const seams = {
       clock: this.clock,
       random: systemRandom,
       log,
       build,
       ...this.options.seams,
-    });
+    };
+    this.running = await serve(this.config, seams, reread && (() => reread(this.config)));
   }
 
   /** Stops it and starts it again on the same database: on another port, unless one was asked for. */

@@ -10,6 +10,9 @@ export function sqliteFacts(db: Db): FactStore & { touch(): void } {
       return db.select().from(meta).where(eq(meta.key, key)).get()!.value;
     },
     get: async (key) => db.select().from(meta).where(eq(meta.key, key)).get()?.value,
+    set: async (key, value) => {
+      db.insert(meta).values({ key, value }).onConflictDoUpdate({ target: meta.key, set: { value } }).run();
+    },
     /** A write that is taken back: finds out whether the disk and the lock allow one. */
     touch: () => {
       db.$client.exec('BEGIN IMMEDIATE');

@@ -27,10 +27,17 @@ export interface GroupStoreOptions {
 }
 
 const largestBatch = 256;
+/** Writes that may wait for their commit; each holds its whole body. */
+const largestQueue = 4096;
 /** How long a push waits for another process that is writing, and how often it looks. */
 const longestWaitMs = 5_000;
 const retryMs = 10;
 const failureIsNewsMs = 10_000;
+
+const queueFull = (): WeirError =>
+  new WeirError('unavailable', `${largestQueue} pushes are waiting to be stored already. Try again.`, {
+    retryAfterSeconds: 5,
+  });
 
 const isBusy = (error: unknown): boolean => (error as { code?: string }).code?.startsWith('SQLITE_BUSY') ?? false;
 
@@ -66,6 +73,7 @@ export class SqliteGroups implements GroupStore {
   }
 
   update(at: MetricsEndpoint, key: GroupKey, decide: (view: GroupView) => GroupDecision): Promise<void> {
+    if (this.queue.length >= largestQueue) return Promise.reject(queueFull());
     return new Promise((resolve, reject) => {
       this.queue.push({ endpoint: at, key, decide, since: performance.now(), resolve, reject });
       // After the current round of I/O: what has arrived until then goes into the same commit.
@@ -74,6 +82,11 @@ export class SqliteGroups implements GroupStore {
         setImmediate(() => this.flush());
       }
     });
+  }
+
+  /** Throws when no more writes are taken. */
+  checkQueue(): void {
+    if (this.queue.length >= largestQueue) throw queueFull();
   }
 
   /** Throws why the last commit failed, for as long as that is news. */

@@ -56,6 +56,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     changes: sqliteChanges(db),
     facts,
     groups,
+    checkQueue: () => groups.checkQueue(),
     checkWritable: async () => {
       facts.touch();
       groups.checkLastCommit();

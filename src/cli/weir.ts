@@ -5,6 +5,7 @@ import { auditCommand } from './audit.js';
 import { banCommand } from './ban.js';
 import { checkCommand } from './check.js';
 import { clientCommand } from './client.js';
+import { dbCommand } from './db.js';
 import { demoCommand } from './demo.js';
 import { endpointCommand } from './endpoint.js';
 import { keyCommand } from './key.js';
@@ -29,6 +30,7 @@ for (const command of [
   auditCommand(),
   banCommand(),
   checkCommand(),
+  dbCommand(),
 ]) {
   program.addCommand(command);
 }

@@ -76,7 +76,8 @@ function knownMigrations(): number {
   return journal.entries.length;
 }
 
-function appliedMigrations(db: Db, file: string): number {
+/** Throws when the file is newer than this program. */
+export function appliedMigrations(db: Db, file: string): number {
   const table = db.$client.prepare("SELECT 1 FROM sqlite_master WHERE name = '__drizzle_migrations'").get();
   if (table === undefined) return 0;
   const { count } = db.$client.prepare('SELECT count(*) AS count FROM __drizzle_migrations').get() as { count: number };

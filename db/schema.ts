@@ -101,6 +101,7 @@ export const scrapeToken = sqliteTable(
     clientId: text('client_id')
       .notNull()
       .references(() => client.id, { onDelete: 'cascade' }),
+    name: text('name'),
     /** HMAC-SHA-256 of the token under the pepper. */
     mac: blob('mac', { mode: 'buffer' }).notNull(),
     createdAt: integer('created_at').notNull(),

@@ -6,11 +6,13 @@ import { ProjectAdmin } from './admin/projects.js';
 import { AccessTokens } from './auth/access-token.js';
 import { Assertions } from './auth/assertion.js';
 import type { PublicKey } from './auth/client-keys.js';
+import { ClientSecrets } from './auth/client-secrets.js';
 import { Envelope } from './auth/envelope.js';
 import { isExposed, readOrCreateKeys } from './auth/key-file.js';
 import { LastUses } from './auth/last-uses.js';
 import { Regulation, regulationDefaults } from './auth/regulation.js';
 import { RemoteJwks } from './auth/remote-jwks.js';
+import { ScrapeTokens } from './auth/scrape-tokens.js';
 import { pepperFact, SecretHasher } from './auth/secrets.js';
 import { SigningKeys } from './auth/signing-keys.js';
 import { TokenService } from './auth/token-service.js';
@@ -103,7 +105,20 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
     let issuer = '';
     let draining = false;
     const tokens = new AccessTokens({ keys, clock, random, lifetimeSeconds: config.tokens.lifetimeSeconds });
-    const authenticator = new Authenticator({ tokens, directory, clock });
+    const uses = new LastUses();
+    const regulation = await openRegulation(store, hasher, directory, seams);
+    const secrets = new ClientSecrets({ directory, hasher, clock, uses, regulation });
+    const scrapeTokens = new ScrapeTokens({ directory, hasher, clock });
+    const trustedProxies = new TrustedProxies(config.web.trustedProxies);
+    const authenticator = new Authenticator({
+      tokens,
+      scrapeTokens,
+      secrets,
+      uses,
+      directory,
+      clock,
+      trustedProxies,
+    });
     directory.onChange((changes) => {
       if (changes === undefined) store.groups.forget(undefined);
       for (const { noun, id } of changes ?? []) if (noun === 'project') store.groups.forget(id);
@@ -119,7 +134,6 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       memoryBytes: seams.pageMemoryBytes ?? pageMemoryBytes,
       onRender: (seconds) => metrics.renderSeconds.observe(seconds),
     });
-    const uses = new LastUses();
     const clientJwks = new RemoteJwks({
       clock,
       fetch: (url, limits) => guardedFetch(url, { method: 'GET', ...limits }, { lookup: systemLookup }),
@@ -137,37 +151,14 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       },
       takeOnce: (clientId, jti, endsAt) => store.clients.takeAssertion(clientId, jti, endsAt),
     });
-    const regulation = new Regulation({
-      ...regulationDefaults,
-      store: store.bans,
-      clock,
-      mac: (text) => hasher.mac(text),
-      report: ({ type, ban }) =>
-        log.warn({ client_id: ban.clientId, address: ban.address }, `guessing of secrets: ${type}`),
-    });
-    await regulation.reload();
-    directory.onChange((changes) => {
-      if (changes?.some(({ noun }) => noun === 'ban') ?? true) {
-        regulation.reload().catch((error) => log.error({ err: error }, 'the bans could not be read again'));
-      }
-    });
     const issuerUrl = (): string => issuer;
     const app = publicApp({
       oauth: {
-        service: new TokenService({
-          directory,
-          hasher,
-          tokens,
-          clock,
-          uses,
-          regulation,
-          assertions,
-          issuer: issuerUrl,
-        }),
-        status: new TokenStatus({ tokens, directory, store: store.clients, issuer: issuerUrl }),
+        service: new TokenService({ directory, secrets, tokens, assertions, issuer: issuerUrl }),
+        status: new TokenStatus({ tokens, scrapeTokens, directory, store: store.clients, issuer: issuerUrl }),
         keys,
         metrics,
-        trustedProxies: new TrustedProxies(config.web.trustedProxies),
+        trustedProxies,
         issuer: issuerUrl,
       },
       scrape: new Scrape({ authenticator, directory, pages, clock, metrics }),
@@ -293,6 +284,30 @@ export async function openStore(
     await store.close();
     throw error;
   }
+}
+
+/** Holds the bans of all processes on the store, and those that commands lift. */
+async function openRegulation(
+  store: Store,
+  hasher: SecretHasher,
+  directory: Directory,
+  { clock, log }: Seams,
+): Promise<Regulation> {
+  const regulation = new Regulation({
+    ...regulationDefaults,
+    store: store.bans,
+    clock,
+    mac: (text) => hasher.mac(text),
+    report: ({ type, ban }) =>
+      log.warn({ client_id: ban.clientId, address: ban.address }, `guessing of secrets: ${type}`),
+  });
+  await regulation.reload();
+  directory.onChange((changes) => {
+    if (changes?.some(({ noun }) => noun === 'ban') ?? true) {
+      regulation.reload().catch((error) => log.error({ err: error }, 'the bans could not be read again'));
+    }
+  });
+  return regulation;
 }
 
 type Job = readonly [everyMs: number, run: () => Promise<unknown>];

@@ -1,9 +1,16 @@
 import { readClientKeys } from '../auth/client-keys.js';
 import type { SecretHasher } from '../auth/secrets.js';
-import { type Client, type ClientKey, type ClientSecret, checkScopes } from '../domain/client.js';
+import { type Client, type ClientKey, type ClientSecret, checkScopes, type ScrapeToken } from '../domain/client.js';
 import type { Clock } from '../domain/clock.js';
 import { WeirError } from '../domain/errors.js';
-import { checkName, newClientId, newClientSecret, type RandomBytes } from '../domain/ids.js';
+import {
+  checkName,
+  newClientId,
+  newClientSecret,
+  newScrapeToken,
+  newScrapeTokenId,
+  type RandomBytes,
+} from '../domain/ids.js';
 import type { ClientRecord, Store } from '../storage/store.js';
 
 export interface NewClient {
@@ -12,6 +19,12 @@ export interface NewClient {
   readonly scopes: readonly string[];
   /** metricsIds it is narrowed to; none for all of the project. */
   readonly endpoints?: readonly string[] | undefined;
+  readonly allowBasic?: boolean | undefined;
+}
+
+export interface NewScrapeToken {
+  readonly lifetimeMs: number;
+  readonly name?: string | undefined;
 }
 
 /** What may be done to clients. Throws `WeirError` with a sentence for whoever asked. */
@@ -29,7 +42,8 @@ export class ClientAdmin {
   }
 
   /** The secret is in the answer and nowhere else: only its HMAC is kept. */
-  async create({ name, projectId, scopes, endpoints }: NewClient): Promise<{ client: Client; secret: string }> {
+  async create(wanted: NewClient): Promise<{ client: Client; secret: string }> {
+    const { name, projectId, scopes, endpoints, allowBasic = false } = wanted;
     const narrowed = endpoints === undefined || endpoints.length === 0 ? null : [...new Set(endpoints)];
     const there = new Set((await this.store.endpoints.list(projectId)).map(({ metricsId }) => metricsId));
     for (const metricsId of narrowed ?? []) {
@@ -46,7 +60,7 @@ export class ClientAdmin {
       endpoints: narrowed,
       createdAt: now,
       disabledAt: null,
-      allowBasic: false,
+      allowBasic,
       jwksUrl: null,
       tokenGeneration: 1,
     };
@@ -96,7 +110,7 @@ export class ClientAdmin {
     return this.store.clients.revokeSecret(id, secretId);
   }
 
-  /** Ends every token of the client, at once; its secrets go on. */
+  /** Ends every token of the client, scrape tokens included, at once; its secrets go on. */
   revokeTokens(id: string): Promise<void> {
     return this.store.clients.revokeTokens(id);
   }
@@ -125,6 +139,49 @@ export class ClientAdmin {
     return this.store.clients.set(id, { jwksUrl: url });
   }
 
+  /** Whether the metrics routes take its id and secret by HTTP Basic. */
+  setAllowBasic(id: string, allowBasic: boolean): Promise<Client> {
+    return this.store.clients.set(id, { allowBasic });
+  }
+
+  /** A long-lived opaque token with all that the client may do. It is in the answer and nowhere else. */
+  async createScrapeToken(
+    id: string,
+    { lifetimeMs, name }: NewScrapeToken,
+  ): Promise<{ token: string; scrapeToken: ScrapeToken }> {
+    if (!(lifetimeMs >= 1000 && lifetimeMs <= longestScrapeTokenMs)) {
+      throw new WeirError('invalid', 'A scrape token must live 1s to 366d.');
+    }
+    const now = this.clock.now();
+    const alive = (await this.scrapeTokens(id)).filter(({ expiresAt }) => expiresAt > now);
+    if (alive.length >= mostScrapeTokens) {
+      const sentence = `The client "${id}" has ${mostScrapeTokens} scrape tokens already; revoke one that is not used.`;
+      throw new WeirError('conflict', sentence);
+    }
+    const token = newScrapeToken(id, this.random);
+    const scrapeToken: ScrapeToken = {
+      id: newScrapeTokenId(this.random),
+      clientId: id,
+      name: name === undefined ? null : checkName('token', name),
+      mac: this.hasher.mac(token),
+      createdAt: now,
+      expiresAt: now + lifetimeMs,
+      lastUse: null,
+    };
+    await this.store.clients.addScrapeToken(scrapeToken);
+    return { token, scrapeToken };
+  }
+
+  /** Oldest first; never the tokens themselves. */
+  async scrapeTokens(id: string): Promise<readonly ScrapeToken[]> {
+    return (await this.record(id)).scrapeTokens;
+  }
+
+  /** It is refused within a second. */
+  revokeScrapeToken(id: string, tokenId: string): Promise<void> {
+    return this.store.clients.removeScrapeToken(id, tokenId);
+  }
+
   private async record(id: string): Promise<ClientRecord> {
     const record = await this.store.clients.get(id);
     if (record === undefined) throw new WeirError('not_found', `There is no client "${id}".`);
@@ -133,3 +190,5 @@ export class ClientAdmin {
 }
 
 const longestOverlapMs = 7 * 86_400_000;
+const longestScrapeTokenMs = 366 * 86_400_000;
+const mostScrapeTokens = 20;

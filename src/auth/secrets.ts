@@ -19,15 +19,20 @@ export class SecretHasher {
     return createHmac('sha256', this.pepper).update(secret).digest();
   }
 
-  /** The secret it is, of those that live at `now`; compares in constant time, and against something even of none. */
+  /** The secret it is, of those that live at `now`. */
   match(secrets: readonly ClientSecret[], presented: string, now: number): ClientSecret | undefined {
+    const found = this.find(secrets, presented);
+    return found !== undefined && isSecretAlive(found, now) ? found : undefined;
+  }
+
+  /** What was made of the text presented; compares in constant time, and against something even of none. */
+  find<T extends { readonly mac: Buffer }>(kept: readonly T[], presented: string): T | undefined {
     const mac = this.mac(presented);
-    let found: ClientSecret | undefined;
-    for (const secret of secrets) {
-      const same = timingSafeEqual(secret.mac, mac);
-      if (same && isSecretAlive(secret, now)) found = secret;
+    let found: T | undefined;
+    for (const each of kept) {
+      if (timingSafeEqual(each.mac, mac)) found = each;
     }
-    if (secrets.length === 0) timingSafeEqual(mac, noMac);
+    if (kept.length === 0) timingSafeEqual(mac, noMac);
     return found;
   }
 

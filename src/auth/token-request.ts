@@ -63,7 +63,8 @@ export function readCredentials(authorization: string | undefined, parameters: T
   return { method: 'body', candidates: [{ clientId: bodyId, secret: bodySecret }] };
 }
 
-function readBasic(authorization: string): PresentedCredentials {
+/** Throws `invalid_client` for what is not well-formed. */
+export function readBasic(authorization: string): PresentedCredentials {
   const match = /^basic +([A-Za-z0-9+/_-]+={0,2}) *$/i.exec(authorization);
   if (match === null) {
     throw new OAuthError(

@@ -1,13 +1,10 @@
-import { type Client, type ClientSecret, projectScopes, type Scope } from '../domain/client.js';
-import type { Clock } from '../domain/clock.js';
-import type { Directory, LiveClient } from '../storage/directory.js';
+import { type Client, projectScopes, type Scope } from '../domain/client.js';
+import type { Directory } from '../storage/directory.js';
 import type { AccessTokens } from './access-token.js';
 import { type Assertions, clientAssertionType, jwtBearerGrant } from './assertion.js';
-import type { LastUses } from './last-uses.js';
+import type { ClientSecrets, Origin } from './client-secrets.js';
 import { OAuthError } from './oauth-error.js';
-import type { Regulation } from './regulation.js';
-import type { SecretHasher } from './secrets.js';
-import { type PresentedCredentials, readCredentials, type TokenParameters } from './token-request.js';
+import { readCredentials, type TokenParameters } from './token-request.js';
 
 /** The successful answer of RFC 6749 §5.1; `expires_in` is an integer, which Go's client insists on. */
 export interface TokenResponse {
@@ -19,20 +16,11 @@ export interface TokenResponse {
 
 export interface TokenServiceOptions {
   readonly directory: Directory;
-  readonly hasher: SecretHasher;
+  readonly secrets: ClientSecrets;
   readonly tokens: AccessTokens;
-  readonly clock: Clock;
-  readonly uses: LastUses;
-  readonly regulation: Regulation;
   readonly assertions: Assertions;
   /** The external URL: issuer, and audience of every token. */
   readonly issuer: () => string;
-}
-
-/** Where a request comes from, for the record of last use. */
-export interface Origin {
-  readonly ip: string;
-  readonly agent: string;
 }
 
 /** Who asks, and by which secret it is known. */
@@ -77,7 +65,11 @@ export class TokenService {
   async authenticate(request: TokenRequest): Promise<Authenticated> {
     const { authorization, parameters, origin } = request;
     const assertion = parameters.get('client_assertion');
-    if (assertion === undefined) return this.bySecret(readCredentials(authorization, parameters), origin);
+    if (assertion === undefined) {
+      const credentials = readCredentials(authorization, parameters);
+      const { live, secret } = await this.options.secrets.authenticate(credentials, origin);
+      return { client: live.client, secretId: secret.id };
+    }
     if (parameters.get('client_assertion_type') !== clientAssertionType) {
       throw new OAuthError('invalid_request', `The client_assertion_type must be ${clientAssertionType}.`);
     }
@@ -95,31 +87,6 @@ export class TokenService {
       throw new OAuthError(otherwise, 'The client of the assertion is unknown or disabled.');
     }
     return { client: live.client, secretId: undefined };
-  }
-
-  /** The client behind the credentials. Unknown, wrong, ended or disabled: one answer for all. */
-  private async bySecret({ method, candidates }: PresentedCredentials, origin: Origin): Promise<Authenticated> {
-    const { directory, hasher, clock, uses, regulation } = this.options;
-    const secretOf = (live: LiveClient | undefined, secret: string): ClientSecret | undefined => {
-      const matched = hasher.match(live?.secrets ?? [], secret, clock.now());
-      return live?.client.disabledAt === null ? matched : undefined;
-    };
-    for (const { clientId, secret } of candidates) {
-      // Never from memory alone: a token issued on the eve of "revoke-tokens" would be dead, and Go scrapers would keep it.
-      const live = await directory.client(clientId);
-      const matched = secretOf(live, secret);
-      if (live === undefined || matched === undefined) continue;
-      regulation.succeeded(clientId, origin.ip);
-      uses.note(matched.id, { at: clock.now(), ...origin });
-      return { client: live.client, secretId: matched.id };
-    }
-    const [{ clientId, secret }] = candidates;
-    const verdict = regulation.failed(clientId, origin.ip, { method, secret });
-    if (verdict.banned) {
-      const sentence = 'Too many wrong secrets for this client from this address; a right one still works.';
-      throw new OAuthError('temporarily_unavailable', sentence, 429, verdict.retryAfterSeconds);
-    }
-    throw new OAuthError('invalid_client', 'Client id or secret is wrong, or the client is disabled.');
   }
 
   /** RFC 6749 §4.4. */

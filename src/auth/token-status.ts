@@ -1,6 +1,8 @@
+import { WeirError } from '../domain/errors.js';
 import type { Directory } from '../storage/directory.js';
 import type { ClientStore } from '../storage/store.js';
 import { type AccessTokens, isTokenGood, type VerifiedToken } from './access-token.js';
+import type { FoundScrapeToken, ScrapeTokens } from './scrape-tokens.js';
 
 /** RFC 7662 §2.2. Dead tokens say nothing but that they are. */
 export type Introspection =
@@ -21,12 +23,13 @@ export type Introspection =
 
 export interface TokenStatusOptions {
   readonly tokens: AccessTokens;
+  readonly scrapeTokens: ScrapeTokens;
   readonly directory: Directory;
   readonly store: ClientStore;
   readonly issuer: () => string;
 }
 
-/** Introspection and revocation of our own access tokens, for clients of the token's project. */
+/** Introspection and revocation of our own access and scrape tokens, for clients of the token's project. */
 export class TokenStatus {
   private readonly options: TokenStatusOptions;
 
@@ -36,29 +39,36 @@ export class TokenStatus {
 
   /** A token of another project looks like one that is dead: nothing is told of what is not the caller's. */
   async introspect(token: string, callerProjectId: string): Promise<Introspection> {
-    const verified = await this.alive(token);
-    if (verified === undefined || verified.projectId !== callerProjectId) return { active: false };
+    const found = await this.options.scrapeTokens.find(token);
+    const facts = found === undefined ? await this.alive(token) : factsOf(found);
+    if (facts === undefined || facts.projectId !== callerProjectId) return { active: false };
     const issuer = this.options.issuer();
     return {
       active: true,
-      scope: verified.scopes.join(' '),
-      client_id: verified.clientId,
-      sub: verified.clientId,
-      project: verified.projectId,
+      scope: facts.scopes.join(' '),
+      client_id: facts.clientId,
+      sub: facts.clientId,
+      project: facts.projectId,
       token_type: 'Bearer',
       iss: issuer,
       aud: issuer,
-      iat: verified.issuedAt,
-      exp: verified.expiresAt,
-      jti: verified.jti,
+      iat: facts.issuedAt,
+      exp: facts.expiresAt,
+      jti: facts.jti,
     };
   }
 
   /** RFC 7009 §2.1: only the client it was issued to can revoke a token; everything else is no error and no effect. */
   async revoke(token: string, callerId: string, ip: string): Promise<void> {
-    const verified = await this.options.tokens.verify(token);
-    if (verified === undefined || verified.clientId !== callerId) return;
-    await this.options.store.revokeToken(callerId, verified.jti, verified.endsAt, ip);
+    const { tokens, scrapeTokens, store } = this.options;
+    const found = await scrapeTokens.find(token);
+    if (found?.live.client.id === callerId) {
+      await store.removeScrapeToken(callerId, found.scrapeToken.id, ip).catch(unlessGone);
+    } else {
+      const verified = await tokens.verify(token);
+      if (verified === undefined || verified.clientId !== callerId) return;
+      await store.revokeToken(callerId, verified.jti, verified.endsAt, ip);
+    }
     // So that the next request is refused, not only those after the next look at the change log.
     await this.options.directory.sync();
   }
@@ -68,4 +78,20 @@ export class TokenStatus {
     const live = verified && (await this.options.directory.client(verified.clientId));
     return live !== undefined && isTokenGood(verified!, live) ? verified : undefined;
   }
+}
+
+type TokenFacts = Omit<VerifiedToken, 'endsAt' | 'generation' | 'secretId'>;
+
+const factsOf = ({ live: { client }, scrapeToken: { id, createdAt, expiresAt } }: FoundScrapeToken): TokenFacts => ({
+  clientId: client.id,
+  projectId: client.projectId,
+  scopes: client.scopes,
+  jti: id,
+  issuedAt: Math.floor(createdAt / 1000),
+  expiresAt: Math.floor(expiresAt / 1000),
+});
+
+/** Somebody else was faster. */
+function unlessGone(error: unknown): void {
+  if (!(error instanceof WeirError && error.code === 'not_found')) throw error;
 }

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { type Client, type ClientSecret, projectScopes } from '../domain/client.js';
 import { parseDuration } from '../domain/duration.js';
+import { OperatorError } from '../domain/errors.js';
+import { clientTokenCommand } from './client-token.js';
 import { collect, onStore, withStore } from './common.js';
 import { isoTime } from './output.js';
 
@@ -11,9 +13,17 @@ const brief = (client: Client) => ({
   name: client.name,
   scope: client.scopes.join(' '),
   endpoints: client.endpoints,
+  allow_basic: client.allowBasic,
   status: client.disabledAt === null ? 'enabled' : 'disabled',
   created_at: isoTime(client.createdAt),
 });
+
+interface CreateOptions {
+  readonly project: string;
+  readonly scope: string[];
+  readonly endpoint?: string[];
+  readonly allowBasic?: true;
+}
 
 export function clientCommand(): Command {
   const client = new Command('client').description('OAuth2 clients of a project: scrapers and producers.');
@@ -24,12 +34,16 @@ export function clientCommand(): Command {
   create
     .requiredOption('--project <id>', 'Its project.')
     .requiredOption('--scope <scope>', `${projectScopes.join(' or ')}. May be repeated.`, collect)
-    .option('--endpoint <metrics-id>', 'Narrow it to this endpoint. May be repeated.', collect);
-  create.action((name: string, options: { project: string; scope: string[]; endpoint?: string[] }) =>
+    .option('--endpoint <metrics-id>', 'Narrow it to this endpoint. May be repeated.', collect)
+    .option(
+      '--allow-basic',
+      'Take its id and secret by HTTP Basic on scrapes and pushes, too: for what cannot do OAuth2.',
+    );
+  create.action((name: string, options: CreateOptions) =>
     withStore(create, async ({ admin, externalUrl, one }) => {
       const scopes = options.scope.flatMap((scope) => scope.split(/[ ,]+/).filter(Boolean));
-      const { project: projectId, endpoint: endpoints } = options;
-      const { client: made, secret } = await admin.clients.create({ name, projectId, scopes, endpoints });
+      const { project: projectId, endpoint: endpoints, allowBasic } = options;
+      const { client: made, secret } = await admin.clients.create({ name, projectId, scopes, endpoints, allowBasic });
       one({
         client_id: made.id,
         client_secret: secret,
@@ -67,15 +81,22 @@ export function clientCommand(): Command {
 
   client.addCommand(secretCommand());
   client.addCommand(clientKeyCommand());
+  client.addCommand(clientTokenCommand());
 
   const set = onStore(client.command('set').argument('<client-id>')).description('Change settings of a client.');
-  set.requiredOption(
-    '--jwks-url <url>',
-    'Where it publishes its public keys (https, a public address); "none" for nowhere.',
+  set.option('--jwks-url <url>', 'Where it publishes its public keys (https, a public address); "none" for nowhere.');
+  set.addOption(
+    new Option(
+      '--allow-basic <on|off>',
+      'Whether scrapes and pushes take its id and secret by HTTP Basic, for what cannot do OAuth2. "off" bites within a second.',
+    ).choices(['on', 'off']),
   );
-  set.action((id: string, { jwksUrl }: { jwksUrl: string }) =>
+  set.action((id: string, { jwksUrl, allowBasic }: { jwksUrl?: string; allowBasic?: 'on' | 'off' }) =>
     withStore(set, async ({ admin, one }) => {
-      const changed = await admin.clients.setJwksUrl(id, jwksUrl === 'none' ? null : jwksUrl);
+      let changed: Client | undefined;
+      if (jwksUrl !== undefined) changed = await admin.clients.setJwksUrl(id, jwksUrl === 'none' ? null : jwksUrl);
+      if (allowBasic !== undefined) changed = await admin.clients.setAllowBasic(id, allowBasic === 'on');
+      if (changed === undefined) throw new OperatorError('Nothing to set; give --jwks-url or --allow-basic.');
       one({ ...brief(changed), jwks_url: changed.jwksUrl });
     }),
   );
@@ -96,8 +117,9 @@ export function clientCommand(): Command {
   );
 
   const revoke = onStore(client.command('revoke-tokens').argument('<client-id>')).description(
-    'Refuse every token the client has, within a second; its secrets go on. Scrapers written in Go keep a dead token until ' +
-      'it expires: their scrapes fail for up to 15 minutes, others ask for a new one at once.',
+    'Refuse every token the client has, within a second, those of "weir client token" included; its secrets go on. ' +
+      'Scrapers written in Go keep a dead token until it expires: their scrapes fail for up to 15 minutes, others ask for a ' +
+      'new one at once.',
   );
   revoke.action((id: string) =>
     withStore(revoke, async ({ admin, one }) => {

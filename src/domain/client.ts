@@ -22,6 +22,9 @@ export interface Client {
   readonly tokenGeneration: number;
 }
 
+/** Which endpoints of its project a caller sees. */
+export type Sight = Pick<Client, 'endpoints'>;
+
 /** When, from where and with what a credential was used last. */
 export interface LastUse {
   readonly at: number;
@@ -55,6 +58,8 @@ export interface ClientKey {
 export interface ScrapeToken {
   readonly id: string;
   readonly clientId: string;
+  /** For people: which scraper has it. */
+  readonly name: string | null;
   readonly mac: Buffer;
   readonly createdAt: number;
   readonly expiresAt: number;
@@ -71,5 +76,5 @@ export function checkScopes(scopes: readonly string[]): Scope[] {
   return projectScopes.filter((scope) => scopes.includes(scope));
 }
 
-export const maySee = (client: Client, metricsId: string): boolean =>
-  client.endpoints === null || client.endpoints.includes(metricsId);
+export const maySee = ({ endpoints }: Sight, metricsId: string): boolean =>
+  endpoints === null || endpoints.includes(metricsId);

@@ -28,5 +28,5 @@ export const reservedMetricPrefix = 'weir_';
 export const outOfReach = (): WeirError =>
   new WeirError(
     'not_found',
-    'There is no such metrics endpoint, or this token does not reach it. Check project and metricsId.',
+    'There is no such metrics endpoint, or it is out of reach for these credentials. Check project and metricsId.',
   );

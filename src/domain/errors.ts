@@ -12,6 +12,7 @@ export type ErrorCode =
   | 'rate_limited' // too much for now; retryAfterSeconds says when
   | 'unsupported_media_type'
   | 'unauthenticated' // no usable credentials
+  | 'wrong_credentials' // a client id and secret that are not, or not here, good
   | 'invalid_token' // a bearer token that is not, or no longer, good
   | 'insufficient_scope'
   | 'unavailable'; // we cannot at the moment; nothing was stored

@@ -31,6 +31,21 @@ export const newSecretId = (random: RandomBytes): string => `weir_sec_${random(9
 /** 256 bits in the URL-safe alphabet, so that raw and form-urlencoded Basic are the same text (RFC 6749 §2.3.1). */
 export const newClientSecret = (random: RandomBytes): string => `weir_cs_${random(32).toString('base64url')}`;
 
+export const newScrapeTokenId = (random: RandomBytes): string => `weir_tok_${random(9).toString('base64url')}`;
+
+/**
+ * A prefix for secret scanners, the client's id without its own, so that nobody has to search for it, and 256 bits. Only
+ * characters that a bearer token may have (RFC 6750 §2.1).
+ */
+export const newScrapeToken = (clientId: string, random: RandomBytes): string =>
+  `weir_st_${clientId.slice('weir_cid_'.length)}${random(32).toString('base64url')}`;
+
+/** The client a scrape token says it is of; `undefined` for what has not the form of one. */
+export function clientOfScrapeToken(token: string): string | undefined {
+  const [, client] = /^weir_st_([A-Za-z0-9_-]{22})[A-Za-z0-9_-]{43}$/.exec(token) ?? [];
+  return client && `weir_cid_${client}`;
+}
+
 /** Untrusted text for an error sentence: cut, and without control characters. */
 export function printable(text: string, max = 80): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is replaced here

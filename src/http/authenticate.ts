@@ -1,32 +1,54 @@
 import { LRUCache } from 'lru-cache';
-import { type AccessTokens, isTokenGood, type VerifiedToken } from '../auth/access-token.js';
-import { type Client, maySee, type Scope } from '../domain/client.js';
+import { type AccessTokens, isTokenGood } from '../auth/access-token.js';
+import type { ClientSecrets } from '../auth/client-secrets.js';
+import type { LastUses } from '../auth/last-uses.js';
+import { OAuthError } from '../auth/oauth-error.js';
+import type { ScrapeTokens } from '../auth/scrape-tokens.js';
+import { readBasic } from '../auth/token-request.js';
+import { maySee, type Scope, type Sight } from '../domain/client.js';
 import type { Clock } from '../domain/clock.js';
 import { outOfReach } from '../domain/endpoint.js';
 import { WeirError } from '../domain/errors.js';
 import type { Directory, LiveClient, LiveProject } from '../storage/directory.js';
+import type { TrustedProxies } from './client-address.js';
+import type { Ctx } from './context.js';
+import { originOf } from './oauth.js';
 
-/** Who is calling, by a token that is good now. */
+/** Who is calling and what it may do, by credentials that are good now. */
 export interface Access {
-  readonly token: VerifiedToken;
-  readonly live: LiveClient;
+  readonly clientId: string;
+  readonly projectId: string;
+  readonly scopes: readonly Scope[];
+  /** The same object for the same caller, as long as nothing about it has changed. */
+  readonly sight: Sight;
+  /** Stale when something about the caller has changed: then all of this counts no more. */
+  readonly live: Pick<LiveClient, 'stale'>;
+  /** Wall-clock milliseconds from which the credentials have to be checked anew. */
+  readonly endsAt: number;
 }
 
 export interface AuthenticatorOptions {
   readonly tokens: AccessTokens;
+  readonly scrapeTokens: ScrapeTokens;
+  readonly secrets: ClientSecrets;
+  readonly uses: LastUses;
   readonly directory: Directory;
   readonly clock: Clock;
+  readonly trustedProxies: TrustedProxies;
 }
 
+/** Lasting credentials are checked anew this often, so that their last use is known without writing at every request. */
+const rememberedMs = 60_000;
+
 /**
- * Bearer tokens to clients. A token's signature is checked once and remembered until its end; whether its client may
- * still come in is looked up on every request, in memory.
+ * The `Authorization` header of the metrics routes to who sends it. What was good is remembered until its end; whether
+ * its client may still come in is looked up on every request, in memory.
  */
 export class Authenticator {
   private readonly options: AuthenticatorOptions;
   /** By the whole `Authorization` header: what is equal to a header that was good needs no parsing. */
-  private epoch = 0;
   private readonly verified = new LRUCache<string, Access>({ max: 50_000 });
+  private epoch = 0;
 
   constructor(options: AuthenticatorOptions) {
     this.options = options;
@@ -36,29 +58,74 @@ export class Authenticator {
   peek(authorization: string | undefined): Access | undefined {
     if (authorization === undefined) return undefined;
     const access = this.verified.get(authorization);
-    if (access === undefined || access.live.stale || access.token.endsAt <= this.options.clock.now()) return undefined;
+    if (access === undefined || access.live.stale || access.endsAt <= this.options.clock.now()) return undefined;
     return access;
   }
 
-  /** Checks every token anew: a signing key may have been retired. */
+  /** Checks everything anew: a signing key may have been retired. */
   forget(): void {
     this.epoch++;
     this.verified.clear();
   }
 
-  /** The caller, or `unauthenticated`, `invalid_token`, `invalid`. */
-  async authenticate(authorization: string | undefined): Promise<Access> {
+  /** The caller, or `unauthenticated`, `invalid_token`, `invalid`, `wrong_credentials`, `rate_limited`. */
+  async authenticate(c: Ctx): Promise<Access> {
+    const { authorization } = c.env.incoming.headers;
     const known = this.peek(authorization);
     if (known !== undefined) return known;
     const { epoch } = this;
-    const token = await this.options.tokens.verify(bearerToken(authorization));
-    if (token === undefined) throw invalidToken();
-    const live = await this.options.directory.client(token.clientId);
-    if (live === undefined || !isTokenGood(token, live)) throw invalidToken();
-    const access = { token, live };
+    const access = await this.check(authorization, c);
     // What was checked while the keys changed is good for this request, and checked anew for the next.
     if (epoch === this.epoch) this.verified.set(authorization!, access);
     return access;
+  }
+
+  private async check(authorization: string | undefined, c: Ctx): Promise<Access> {
+    if (authorization !== undefined && /^basic( |$)/i.test(authorization)) return this.byBasic(authorization, c);
+    const token = bearerToken(authorization);
+    const access = (await this.byScrapeToken(token, c)) ?? (await this.byAccessToken(token));
+    if (access === undefined) throw invalidToken();
+    return access;
+  }
+
+  private async byAccessToken(token: string): Promise<Access | undefined> {
+    const { tokens, directory } = this.options;
+    const verified = await tokens.verify(token);
+    const live = verified && (await directory.client(verified.clientId));
+    if (live === undefined || !isTokenGood(verified!, live)) return undefined;
+    const { clientId, projectId, scopes, endsAt } = verified!;
+    return { clientId, projectId, scopes, sight: live.client, live, endsAt };
+  }
+
+  private async byScrapeToken(token: string, c: Ctx): Promise<Access | undefined> {
+    const { scrapeTokens, uses, clock, trustedProxies } = this.options;
+    const found = await scrapeTokens.find(token);
+    if (found === undefined) return undefined;
+    const { live, scrapeToken } = found;
+    uses.note(scrapeToken.id, { at: clock.now(), ...originOf(c, trustedProxies) });
+    return this.lasting(live, scrapeToken.expiresAt);
+  }
+
+  private async byBasic(authorization: string, c: Ctx): Promise<Access> {
+    const { secrets, trustedProxies } = this.options;
+    try {
+      const origin = originOf(c, trustedProxies);
+      const { live, secret } = await secrets.authenticate(
+        readBasic(authorization),
+        origin,
+        ({ allowBasic }) => allowBasic,
+      );
+      return this.lasting(live, secret.expiresAt);
+    } catch (error) {
+      throw error instanceof OAuthError ? refusedBasic(error) : error;
+    }
+  }
+
+  /** All that the client has, remembered for a while. */
+  private lasting(live: LiveClient, expiresAt: number | null): Access {
+    const { id: clientId, projectId, scopes } = live.client;
+    const endsAt = Math.min(expiresAt ?? Number.POSITIVE_INFINITY, this.options.clock.now() + rememberedMs);
+    return { clientId, projectId, scopes, sight: live.client, live, endsAt };
   }
 }
 
@@ -83,29 +150,35 @@ const invalidToken = (): WeirError =>
     'The token is malformed, expired or revoked, or its client is disabled; get a new one.',
   );
 
-export function requireScope({ token }: Access, scope: Scope): void {
-  if (!token.scopes.includes(scope)) {
-    throw new WeirError(
-      'insufficient_scope',
-      `The token needs the scope ${scope}; it has: ${token.scopes.join(' ')}.`,
-      {
-        scope,
-      },
-    );
+/** One sentence for all that may be wrong, so that nobody learns which clients exist or may use Basic. */
+function refusedBasic({ status, message, retryAfterSeconds }: OAuthError): WeirError {
+  if (status === 429) return new WeirError('rate_limited', message, { retryAfterSeconds: retryAfterSeconds! });
+  return new WeirError(
+    'wrong_credentials',
+    'Client id or secret is wrong, or the client is disabled or may not use HTTP Basic here; with them, get a token ' +
+      'at POST /oauth/token, or allow Basic with "weir client set ID --allow-basic on".',
+  );
+}
+
+export function requireScope({ scopes }: Access, scope: Scope): void {
+  if (!scopes.includes(scope)) {
+    throw new WeirError('insufficient_scope', `This needs the scope ${scope}; granted are: ${scopes.join(' ')}.`, {
+      scope,
+    });
   }
 }
 
-/** The project of the path, if the token is for it. */
+/** The project of the path, if the caller's. */
 export async function reachProject(access: Access, projectId: string, directory: Directory): Promise<LiveProject> {
-  if (access.token.projectId !== projectId) throw outOfReach();
+  if (access.projectId !== projectId) throw outOfReach();
   const project = directory.peekProject(projectId) ?? (await directory.project(projectId));
   if (project === undefined) throw outOfReach();
   return project;
 }
 
-/** What of the project the client sees under this metricsId: looked up again in the store before it is refused. */
+/** What of the project the caller sees under this metricsId: looked up again in the store before it is refused. */
 export async function reachEndpoint(access: Access, project: LiveProject, metricsId: string, directory: Directory) {
-  const seen = (in_: LiveProject) => visibleEndpoint(in_, access.live.client, metricsId);
+  const seen = (in_: LiveProject) => visibleEndpoint(in_, access, metricsId);
   const known = seen(project);
   if (known !== undefined) return known;
   const fresh = await directory.project(project.project.id);
@@ -114,7 +187,7 @@ export async function reachEndpoint(access: Access, project: LiveProject, metric
   return found;
 }
 
-export function visibleEndpoint(project: LiveProject, client: Client, metricsId: string) {
+export function visibleEndpoint(project: LiveProject, { sight }: Access, metricsId: string) {
   const endpoint = project.endpoints.get(metricsId);
-  return endpoint !== undefined && maySee(client, metricsId) ? endpoint : undefined;
+  return endpoint !== undefined && maySee(sight, metricsId) ? endpoint : undefined;
 }

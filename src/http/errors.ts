@@ -5,6 +5,7 @@ import type { Log } from '../telemetry/log.js';
 const answers: Record<ErrorCode, { status: number; title: string }> = {
   invalid: { status: 400, title: 'Bad Request' },
   unauthenticated: { status: 401, title: 'Unauthorized' },
+  wrong_credentials: { status: 401, title: 'Unauthorized' },
   invalid_token: { status: 401, title: 'Unauthorized' },
   insufficient_scope: { status: 403, title: 'Forbidden' },
   not_found: { status: 404, title: 'Not Found' },
@@ -70,11 +71,15 @@ function challenge(code: ErrorCode, facts: ErrorFacts, issuer: string): Record<s
     parameters.push('error="insufficient_scope"', `scope="${facts.scope ?? ''}"`);
   } else if (code === 'invalid' && (facts.field === 'Authorization' || facts.field === 'access_token')) {
     parameters.push('error="invalid_request"');
-  } else if (code !== 'unauthenticated') return {};
+  } else if (code !== 'unauthenticated' && code !== 'wrong_credentials') return {};
   // RFC 9728 §5.1: where to read who issues tokens for this.
   if (issuer !== '') parameters.push(`resource_metadata="${issuer}/.well-known/oauth-protected-resource"`);
-  return { 'www-authenticate': `Bearer ${parameters.join(', ')}` };
+  const bearer = `Bearer ${parameters.join(', ')}`;
+  // Only to who came with Basic: for nearly every client it is the wrong way, and browsers would ask for a password.
+  return { 'www-authenticate': code === 'wrong_credentials' ? `${bearer}, ${basicChallenge}` : bearer };
 }
+
+const basicChallenge = 'Basic realm="weir", charset="UTF-8"';
 
 function oauthResponse(error: OAuthError): Response {
   const headers: Record<string, string> = {
@@ -82,7 +87,7 @@ function oauthResponse(error: OAuthError): Response {
     'cache-control': 'no-store',
     pragma: 'no-cache',
   };
-  if (error.status === 401) headers['www-authenticate'] = 'Basic realm="weir", charset="UTF-8"';
+  if (error.status === 401) headers['www-authenticate'] = basicChallenge;
   if (error.retryAfterSeconds !== undefined) headers['retry-after'] = String(error.retryAfterSeconds);
   if (error.status === 405) headers.allow = 'POST';
   const body = JSON.stringify({ error: error.code, error_description: error.message });

@@ -1,9 +1,10 @@
 import { jwtBearerGrant } from '../auth/assertion.js';
 import { signatureAlgorithms } from '../auth/client-keys.js';
+import type { Origin } from '../auth/client-secrets.js';
 import { OAuthError } from '../auth/oauth-error.js';
 import type { SigningKeys } from '../auth/signing-keys.js';
 import { readParameters, type TokenParameters } from '../auth/token-request.js';
-import type { Origin, TokenRequest, TokenService } from '../auth/token-service.js';
+import type { TokenRequest, TokenService } from '../auth/token-service.js';
 import type { TokenStatus } from '../auth/token-status.js';
 import { projectScopes } from '../domain/client.js';
 import { WeirError } from '../domain/errors.js';

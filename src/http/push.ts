@@ -27,7 +27,7 @@ export async function handlePush(
   options: PushOptions,
 ): Promise<Response> {
   const { authenticator, directory, ingest, metrics } = options;
-  const access = await authenticator.authenticate(header(c, 'authorization'));
+  const access = await authenticator.authenticate(c);
   // A push waits for the disk anyway: it may as well know the newest limits and settings.
   await directory.sync();
   const project = await reachProject(access, projectId, directory);

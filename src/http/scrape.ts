@@ -49,7 +49,7 @@ export class Scrape {
     if (url!.includes('?')) refuseTokenInQuery(url!);
     const wanted = this.negotiate(headers.accept, headers['accept-encoding'] as string | undefined);
     const access = authenticator.peek(headers.authorization);
-    if (access?.token.projectId === projectId && access.token.scopes.includes('read:metrics')) {
+    if (access?.projectId === projectId && access.scopes.includes('read:metrics')) {
       const project = directory.peekProject(projectId);
       const target = project && targetOf(project, access, metricsId);
       const page = target && pages.peek(target, wanted.format);
@@ -69,7 +69,7 @@ export class Scrape {
     wanted: Wanted,
   ): Promise<Response> {
     const { authenticator, directory, pages, metrics } = this.options;
-    const access = await authenticator.authenticate(c.env.incoming.headers.authorization);
+    const access = await authenticator.authenticate(c);
     const project = await reachProject(access, projectId, directory);
     requireScope(access, 'read:metrics');
     const target =
@@ -117,13 +117,13 @@ export class Scrape {
 
 const targets = new WeakMap<object, PageTarget>();
 
-/** The page the path means, for what this client sees: kept beside the project it is of, so that no key is built twice. */
-function targetOf(project: LiveProject, { live }: Access, metricsId: string | undefined): PageTarget | undefined {
+/** The page the path means, for what this caller sees: kept beside the project it is of, so that no key is built twice. */
+function targetOf(project: LiveProject, access: Access, metricsId: string | undefined): PageTarget | undefined {
   if (metricsId === undefined) {
-    const visible = visibleTo(project, live.client);
+    const visible = visibleTo(project, access.sight);
     return kept(visible, () => ({ key: `project ${project.project.id} ${visible.key}`, endpoints: visible.endpoints }));
   }
-  const endpoint = visibleEndpoint(project, live.client, metricsId);
+  const endpoint = visibleEndpoint(project, access, metricsId);
   return endpoint && endpointTarget(endpoint);
 }
 

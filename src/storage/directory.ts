@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { Client } from '../domain/client.js';
+import { maySee, type Sight } from '../domain/client.js';
 import type { MetricsEndpoint } from '../domain/endpoint.js';
 import type { Limits } from '../domain/limits.js';
 import type { Project } from '../domain/project.js';
@@ -16,8 +16,8 @@ export interface LiveProject {
   /** The configuration's limits with the project's own over them. */
   readonly limits: Limits;
   readonly endpoints: ReadonlyMap<string, MetricsEndpoint>;
-  /** By the client's restriction, the endpoints it may see; filled by whoever asks first. */
-  readonly visible: WeakMap<Client, VisibleEndpoints>;
+  /** By who sees them, the endpoints it may see; filled by whoever asks first. */
+  readonly visible: WeakMap<Sight, VisibleEndpoints>;
 }
 
 export interface VisibleEndpoints {
@@ -133,15 +133,13 @@ export class Directory {
   }
 }
 
-/** The endpoints of the project that the client may see, in the order of their creation. */
-export function visibleTo(project: LiveProject, client: Client): VisibleEndpoints {
-  let visible = project.visible.get(client);
+/** The endpoints of the project that the caller may see, in the order of their creation. */
+export function visibleTo(project: LiveProject, sight: Sight): VisibleEndpoints {
+  let visible = project.visible.get(sight);
   if (visible === undefined) {
-    const all = [...project.endpoints.values()];
-    const endpoints =
-      client.endpoints === null ? all : all.filter(({ metricsId }) => client.endpoints!.includes(metricsId));
+    const endpoints = [...project.endpoints.values()].filter(({ metricsId }) => maySee(sight, metricsId));
     visible = { endpoints, key: endpoints.map(({ id, version }) => `${id}.${version}`).join(',') };
-    project.visible.set(client, visible);
+    project.visible.set(sight, visible);
   }
   return visible;
 }

@@ -79,19 +79,20 @@ export interface ClientStore {
   rotate(id: string, secret: ClientSecret, previousEndsAt: number): Promise<number | null>;
   /** Also throws `not_found` for an unknown secret. */
   revokeSecret(id: string, secretId: string): Promise<void>;
-  /** Ends every access token of the client. */
+  /** Ends every access token of the client, and every scrape token. */
   revokeTokens(id: string): Promise<void>;
   /** At the client's own wish, from `ip`: refuses one access token until its end, `endsAt`. Nothing happens when the client is gone: so are its tokens. */
   revokeToken(id: string, jti: string, endsAt: number, ip: string): Promise<void>;
   addKeys(id: string, keys: readonly ClientKey[]): Promise<void>;
   removeKey(id: string, kid: string): Promise<void>;
   addScrapeToken(token: ScrapeToken): Promise<void>;
-  removeScrapeToken(id: string, tokenId: string): Promise<void>;
+  /** By the operator, or from `ip` at the client's own wish. Also throws `not_found` for an unknown token. */
+  removeScrapeToken(id: string, tokenId: string, ip?: string): Promise<void>;
   /** By the id of a secret or scrape token. Not in the change log: nothing depends on it. */
   noteUses(uses: ReadonlyMap<string, LastUse>): Promise<void>;
   /** True the first time only. Kept until `endsAt`. */
   takeAssertion(clientId: string, jti: string, endsAt: number): Promise<boolean>;
-  /** Forgets what has ended before `time`: assertions, refused tokens, secrets. */
+  /** Forgets what has ended before `time`: assertions, refused tokens, secrets; scrape tokens a month later. */
   prune(time: number): Promise<void>;
 }
 

@@ -64,6 +64,12 @@ async function live(gateway: TestGateway, canaries: Canaries, fail: () => void):
   await login([], '', `?client_id=${client.clientId}&client_secret=${client.clientSecret}`);
 
   const path = '/api/v1/acme/db1/metrics';
+  const lasting = await gateway.scrapeToken(client);
+  canaries.add('the scrape token', lasting.slice('Bearer '.length));
+  await gateway.admin.clients.setAllowBasic(client.clientId, true);
+  for (const authorization of [lasting, `${lasting.slice(0, -1)}.`, right[1]!, basic(client.clientId, wrong)]) {
+    await ask(gateway.url, path, { headers: ['Authorization', authorization] });
+  }
   const token = bearer.slice('Bearer '.length);
   for (const authorization of [`Bearer ${dead}`, `Bearer ${token} x`, token, `Basic ${token}`]) {
     await ask(gateway.url, path, { headers: ['Authorization', authorization] });

@@ -142,6 +142,68 @@ describe('client secret', () => {
   });
 });
 
+describe('client token', () => {
+  it('create prints a token this once, which works at once; list shows its uses, and never a token', async () => {
+    const made = await json(`client token create ${client.clientId} --expires 30d --name grafana`);
+    expect(Object.keys(made)).toEqual(['client_id', 'token_id', 'token', 'expires_at']);
+    expect(Math.abs(Date.parse(made.expires_at!) - Date.now() - 30 * 24 * hour)).toBeLessThan(60_000);
+    expect(await scrape(`Bearer ${made.token}`)).toBe(200);
+    const list = (): Promise<Row[]> => json<Row[]>(`client token list ${client.clientId}`);
+    await expect.poll(async () => (await list())[0]!.last_used_ip, seconds).toBe('127.0.0.1');
+    const [row] = await list();
+    expect(row).toMatchObject({
+      token_id: made.token_id,
+      name: 'grafana',
+      status: 'live',
+      expires_at: made.expires_at,
+    });
+    expect(Date.now() - Date.parse(row!.last_used_at!)).toBeLessThan(60_000);
+    for (const format of ['table', 'json']) {
+      expect(await run(`client token list ${client.clientId} --format=${format}`)).not.toContain('weir_st_');
+    }
+  });
+
+  it('create gives 90 days unless told otherwise, and refuses what is no duration', async () => {
+    const made = await json(`client token create ${client.clientId}`);
+    expect(Math.abs(Date.parse(made.expires_at!) - Date.now() - 90 * 24 * hour)).toBeLessThan(60_000);
+    await expect(run(`client token create ${client.clientId} --expires soon`)).rejects.toThrow('is not a duration');
+    await expect(run(`client token create ${client.clientId} --expires 2w3y`)).rejects.toThrow('is not a duration');
+    await expect(run(`client token create ${client.clientId} --expires 0`)).rejects.toThrow('must live 1s to 366d');
+    await expect(run('client token create weir_cid_none')).rejects.toThrow('There is no client "weir_cid_none"');
+  });
+
+  it('revoke ends one within a second', async () => {
+    const [dead, alive] = [
+      await json(`client token create ${client.clientId}`),
+      await json(`client token create ${client.clientId}`),
+    ];
+    expect(await scrape(`Bearer ${dead.token}`)).toBe(200);
+    await run(`client token revoke ${client.clientId} ${dead.token_id}`);
+    await expect.poll(() => scrape(`Bearer ${dead.token}`), soon).toBe(401);
+    expect(await scrape(`Bearer ${alive.token}`)).toBe(200);
+    const again = run(`client token revoke ${client.clientId} ${dead.token_id}`);
+    await expect(again).rejects.toThrow('has no scrape token');
+  });
+});
+
+describe('client set --allow-basic', () => {
+  it('on works at once, off bites within a second', async () => {
+    const authorization = basic(client.clientId, client.clientSecret);
+    expect(await json(`client set ${client.clientId} --allow-basic on`)).toMatchObject({ allow_basic: true });
+    expect(await scrape(authorization)).toBe(200);
+    expect(await json(`client set ${client.clientId} --allow-basic off`)).toMatchObject({ allow_basic: false });
+    await expect.poll(() => scrape(authorization), soon).toBe(401);
+    await expect(run(`client set ${client.clientId}`)).rejects.toThrow('Nothing to set');
+  });
+
+  it('is there at the creation, too, and off without it', async () => {
+    const plain = await json(`client create c --project=${project} --scope=read:metrics`);
+    const made = await json(`client create c --project=${project} --scope=read:metrics --allow-basic`);
+    expect(await scrape(basic(made.client_id!, made.client_secret!))).toBe(200);
+    expect(await scrape(basic(plain.client_id!, plain.client_secret!))).toBe(401);
+  });
+});
+
 describe('client revoke-tokens', () => {
   it('ends all tokens within a second, and the secret goes on', async () => {
     const bearer = await gateway.bearerOf(client);
@@ -198,10 +260,16 @@ describe('audit list', () => {
     const [, older] = await json<Row[]>(`client secret list ${id}`);
     await run(`client secret revoke ${id} ${older!.secret_id}`);
     await run(`client revoke-tokens ${id}`);
+    const { token_id } = await json(`client token create ${id}`);
+    await run(`client token revoke ${id} ${token_id}`);
+    await run(`client set ${id} --allow-basic on`);
+    await run(`client set ${id} --allow-basic off`);
     await run(`client disable ${id}`);
     await run(`client enable ${id}`);
     await run(`client delete ${id}`);
-    const mine = (await events()).filter(({ object }) => object === `client:${id}`);
+    const mine = (await events()).filter(({ object }) => object!.startsWith(`client:${id}`));
+    const named = mine.filter(({ object }) => object === `client:${id}/${token_id}`);
+    expect(named.map(({ action }) => action)).toEqual(['client.token.create', 'client.token.revoke']);
     for (const event of mine) {
       expect(Object.keys(event)).toEqual(['at', 'actor', 'action', 'object', 'ip']);
       expect(event).toMatchObject({ actor: cli, ip: null });
@@ -212,6 +280,10 @@ describe('audit list', () => {
       'client.rotate',
       'client.secret.revoke',
       'client.tokens.revoke',
+      'client.token.create',
+      'client.token.revoke',
+      'client.basic.allow',
+      'client.basic.forbid',
       'client.disable',
       'client.enable',
       'client.delete',

@@ -49,7 +49,17 @@ describe('a protected resource', () => {
   });
 
   it.each([
-    ['HTTP Basic', basic('weir_cid_x', 'y')],
+    ['wrong credentials', basic('weir_cid_x', 'y')],
+    ['no credentials', 'Basic'],
+    ['no colon', `Basic ${Buffer.from('abc').toString('base64')}`],
+    ['no base64', 'Basic {}'],
+  ])('asks who sends HTTP Basic with %s for a token, or for right ones', async (_, authorization) => {
+    const answer = await get(authorization);
+    refused(answer, 401);
+    expect(answer.headers['www-authenticate']).toBe(`${challenge()}, Basic realm="weir", charset="UTF-8"`);
+  });
+
+  it.each([
     ['a scheme it does not know', 'Token abc'],
     ['an empty header', ''],
   ])('asks who sends %s for a token', async (_, authorization) => {

@@ -42,6 +42,11 @@ const matrix: Row[] = Object.entries(routes).flatMap(([name, kind]) => {
   return methods.flatMap((each) => paths.map((path) => ({ method: each, route: path, ...kind })));
 });
 
+const both = ['read:metrics', 'write:metrics'];
+const kinds = ['', ' by scrape token', ' by Basic'];
+const by = (names: readonly string[], of: readonly string[] = kinds): string[] =>
+  names.flatMap((name) => of.map((kind) => `${name}${kind}`));
+
 /** What each project keeps to itself. It stands in every name and value that the project can choose. */
 const secret = { acme: 'ACME-OWN', rival: 'RIVAL-OWN' };
 
@@ -73,6 +78,22 @@ beforeAll(async () => {
   callers.disabled = await gateway.bearerOf(disabled);
   const deleted = await gateway.client('acme', ['read:metrics', 'write:metrics']);
   callers.deleted = await gateway.bearerOf(deleted);
+  // The same again with what scrapers send that cannot do OAuth2: a scrape token, or id and secret by HTTP Basic.
+  for (const [name, project, scopes, endpoints] of [
+    ['rival', 'rival', both],
+    ['rivalReader', 'rival', ['read:metrics']],
+    ['rivalWriter', 'rival', ['write:metrics']],
+    ['reader', 'acme', ['read:metrics']],
+    ['writer', 'acme', ['write:metrics']],
+    ['narrowed', 'acme', both, ['db2']],
+  ] as const) {
+    const client = await gateway.client(project, [...scopes], endpoints && [...endpoints]);
+    callers[`${name} by scrape token`] = await gateway.scrapeToken(client);
+    await gateway.admin.clients.setAllowBasic(client.clientId, true);
+    callers[`${name} by Basic`] = basic(client.clientId, client.clientSecret);
+  }
+  callers['disabled by scrape token'] = await gateway.scrapeToken(disabled);
+  callers['deleted by scrape token'] = await gateway.scrapeToken(deleted);
   await gateway.admin.clients.disable(disabled.clientId);
   await gateway.admin.clients.delete(deleted.clientId);
   // The page is in the cache: whoever gets something out of it has come past the check.
@@ -117,12 +138,12 @@ describe('the matrix', () => {
 });
 
 describe.each(matrix.map((row) => ({ ...row, title: title(row) })))('$title', (row) => {
-  it.each(['nobody', 'garbage', 'disabled', 'deleted'])('is 401 to %s', async (caller) => {
+  it.each(['nobody', 'garbage', ...by(['disabled', 'deleted'], kinds.slice(0, 2))])('is 401 to %s', async (caller) => {
     expect((await ask(row, caller)).status).toBe(401);
     expect(seen(await ask(row, caller, 'nowhere'))).toEqual(seen(await ask(row, caller)));
   });
 
-  it.each(['rival', 'rivalReader', 'rivalWriter', 'rivalNarrowed'])(
+  it.each([...by(['rival', 'rivalReader', 'rivalWriter']), 'rivalNarrowed'])(
     'is 404 to %s, who cannot tell it from what does not exist',
     async (caller) => {
       const notYours = await ask(row, caller);
@@ -132,23 +153,26 @@ describe.each(matrix.map((row) => ({ ...row, title: title(row) })))('$title', (r
     },
   );
 
-  it('is 403 to its own project with another scope, whether it exists or not', async () => {
-    const caller = otherScope(row.scope);
+  it.each(kinds)('is 403 to its own project with another scope%s, whether it exists or not', async (kind) => {
+    const caller = `${otherScope(row.scope)}${kind}`;
     const forbidden = await ask(row, caller);
     expect(forbidden.status).toBe(403);
     if (row.of === 'endpoint') expect(seen(await ask(row, caller, 'acme', 'nothing'))).toEqual(seen(forbidden));
   });
 
   if (row.of === 'endpoint') {
-    it('is 404 to a client narrowed to another endpoint, who cannot tell it from what does not exist', async () => {
-      const notYours = await ask(row, 'narrowed');
-      expect(notYours.status).toBe(404);
-      expect(seen(await ask(row, 'narrowed', 'acme', 'nothing'))).toEqual(seen(notYours));
-      expect((await ask(row, 'narrowed', 'acme', 'db2')).status).toBeLessThan(300);
-    });
+    it.each(by(['narrowed']))(
+      'is 404 to a client %s to another endpoint, who cannot tell it from what does not exist',
+      async (narrowed) => {
+        const notYours = await ask(row, narrowed);
+        expect(notYours.status).toBe(404);
+        expect(seen(await ask(row, narrowed, 'acme', 'nothing'))).toEqual(seen(notYours));
+        expect((await ask(row, narrowed, 'acme', 'db2')).status).toBeLessThan(300);
+      },
+    );
   } else {
-    it('shows a client narrowed to an endpoint that one only', async () => {
-      const answer = await ask(row, 'narrowed');
+    it.each(by(['narrowed']))('shows a client %s to an endpoint that one only', async (narrowed) => {
+      const answer = await ask(row, narrowed);
       expect(answer.status).toBe(200);
       expect(answer.text).not.toContain('instance_id="db1"');
       if (row.method === 'GET') expect(answer.text).toContain('instance_id="db2"');

@@ -144,6 +144,11 @@ export class TestGateway {
     return `Bearer ${((await response.json()) as { access_token: string }).access_token}`;
   }
 
+  /** A new scrape token of the client, as an `Authorization` header. */
+  async scrapeToken({ clientId }: Pick<Credentials, 'clientId'>, lifetimeMs = 90 * 86_400_000): Promise<string> {
+    return `Bearer ${(await this.admin.clients.createScrapeToken(clientId, { lifetimeMs })).token}`;
+  }
+
   token(form: Record<string, string> | string, authorization?: string): Promise<Response> {
     return fetch(`${this.url}/oauth/token`, {
       method: 'POST',

@@ -124,7 +124,11 @@ export function sqliteClients(db: Db, journal: Journal, now: () => number): Clie
     },
     setDisabled: async (id, disabledAt) =>
       change(id, disabledAt === null ? 'enable' : 'disable', (tx) => put(tx, id, { disabledAt })),
-    set: async (id, settings) => change(id, 'set', (tx) => put(tx, id, settings)),
+    set: async (id, settings) => {
+      const { allowBasic } = settings;
+      const action = allowBasic === undefined ? 'set' : `basic.${allowBasic ? 'allow' : 'forbid'}`;
+      return change(id, action, (tx) => put(tx, id, settings));
+    },
     delete: async (id) => change(id, 'delete', (tx) => void tx.delete(client).where(eq(client.id, id)).run()),
 
     rotate: async (id, secret, previousEndsAt) =>
@@ -148,7 +152,10 @@ export function sqliteClients(db: Db, journal: Journal, now: () => number): Clie
         }
       }),
     revokeTokens: async (id) =>
-      change(id, 'tokens.revoke', (tx, before) => void put(tx, id, { tokenGeneration: before.tokenGeneration + 1 })),
+      change(id, 'tokens.revoke', (tx, before) => {
+        tx.delete(scrapeToken).where(eq(scrapeToken.clientId, id)).run();
+        put(tx, id, { tokenGeneration: before.tokenGeneration + 1 });
+      }),
     revokeToken: async (id, jti, endsAt, ip) => {
       if (db.select().from(client).where(eq(client.id, id)).get() === undefined) return;
       // Once is enough: a client that repeats itself does not fill the journal.
@@ -173,15 +180,21 @@ export function sqliteClients(db: Db, journal: Journal, now: () => number): Clie
           throw new WeirError('not_found', `The client "${id}" has no key "${kid}".`);
         }
       }),
-    addScrapeToken: async ({ lastUse: _, ...token }) =>
-      change(token.clientId, 'scrape_token.create', (tx) => void tx.insert(scrapeToken).values(token).run()),
-    removeScrapeToken: async (id, tokenId) =>
-      change(id, 'scrape_token.revoke', (tx) => {
+    addScrapeToken: async ({ lastUse: _, ...token }) => {
+      const { id, clientId } = token;
+      const insert = (tx: Writer) => void tx.insert(scrapeToken).values(token).run();
+      change(clientId, 'token.create', insert, { object: `client:${clientId}/${id}` });
+    },
+    removeScrapeToken: async (id, tokenId, ip) => {
+      const remove = (tx: Writer): void => {
         const named = and(eq(scrapeToken.clientId, id), eq(scrapeToken.id, tokenId));
         if (tx.delete(scrapeToken).where(named).run().changes === 0) {
           throw new WeirError('not_found', `The client "${id}" has no scrape token "${tokenId}".`);
         }
-      }),
+      };
+      const by = ip === undefined ? {} : { actor: `client:${id}`, ip };
+      change(id, 'token.revoke', remove, { object: `client:${id}/${tokenId}`, ...by });
+    },
 
     noteUses: async (uses) => {
       if (uses.size === 0) return;
@@ -206,9 +219,15 @@ export function sqliteClients(db: Db, journal: Journal, now: () => number): Clie
         lt(clientSecret.revokedAt, time),
       );
       db.delete(clientSecret).where(ended).run();
+      // Whoever wonders why a scraper gets 401 should still find its token in the list.
+      db.delete(scrapeToken)
+        .where(lt(scrapeToken.expiresAt, time - expiredTokensKeptMs))
+        .run();
     },
   };
 }
+
+const expiredTokensKeptMs = 30 * 86_400_000;
 
 const noSuchClient = (id: string): WeirError =>
   new WeirError('not_found', `There is no client "${id}"; "weir client list" shows those there are.`);
@@ -239,6 +258,7 @@ const fromSecret = ({ lastUse: _, ...secret }: ClientSecret) => secret;
 const toScrapeToken = (row: typeof scrapeToken.$inferSelect): ScrapeToken => ({
   id: row.id,
   clientId: row.clientId,
+  name: row.name,
   mac: row.mac,
   createdAt: row.createdAt,
   expiresAt: row.expiresAt,

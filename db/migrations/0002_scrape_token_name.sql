@@ -1,0 +1,1 @@
+ALTER TABLE `scrape_token` ADD `name` text;

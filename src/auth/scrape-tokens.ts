@@ -1,0 +1,38 @@
+import type { ScrapeToken } from '../domain/client.js';
+import type { Clock } from '../domain/clock.js';
+import { clientOfScrapeToken } from '../domain/ids.js';
+import type { Directory, LiveClient } from '../storage/directory.js';
+import type { SecretHasher } from './secrets.js';
+
+/** A scrape token that is good now, and its client. */
+export interface FoundScrapeToken {
+  readonly live: LiveClient;
+  readonly scrapeToken: ScrapeToken;
+}
+
+export interface ScrapeTokensOptions {
+  readonly directory: Directory;
+  readonly hasher: SecretHasher;
+  readonly clock: Clock;
+}
+
+/** Long-lived opaque tokens, for scrapers that cannot do OAuth2. They have no leeway: nobody fetches them anew. */
+export class ScrapeTokens {
+  private readonly options: ScrapeTokensOptions;
+
+  constructor(options: ScrapeTokensOptions) {
+    this.options = options;
+  }
+
+  /** `undefined` for what is none, unknown, ended or revoked, and for those of a disabled client. */
+  async find(token: string): Promise<FoundScrapeToken | undefined> {
+    const { directory, hasher, clock } = this.options;
+    const clientId = clientOfScrapeToken(token);
+    if (clientId === undefined) return undefined;
+    const live = await directory.client(clientId);
+    const scrapeToken = hasher.find(live?.scrapeTokens ?? [], token);
+    if (live === undefined || live.client.disabledAt !== null) return undefined;
+    if (scrapeToken === undefined || scrapeToken.expiresAt <= clock.now()) return undefined;
+    return { live, scrapeToken };
+  }
+}

@@ -15,7 +15,27 @@ export interface PresentedCredentials {
   readonly candidates: readonly [Candidate, ...Candidate[]];
 }
 
-const knownParameters = ['grant_type', 'client_id', 'client_secret', 'scope', 'audience'];
+const knownParameters = [
+  'grant_type',
+  'client_id',
+  'client_secret',
+  'client_assertion',
+  'client_assertion_type',
+  'assertion',
+  'scope',
+  'audience',
+  'resource',
+];
+
+/** Whether the token endpoint reads it; it ignores all others (RFC 6749 §3.2). */
+export const isKnownParameter = (name: string): boolean => knownParameters.includes(name);
+
+/** A name that is none of ours is not repeated: it may be a secret in the wrong place. */
+export const repeatedParameter = (name: string): OAuthError =>
+  new OAuthError(
+    'invalid_request',
+    `The ${isKnownParameter(name) ? `parameter ${name}` : 'same parameter'} appears twice.`,
+  );
 
 /** Reads a form body. Throws `invalid_request` for one that is malformed or repeats a parameter (RFC 6749 §3.2). */
 export function readParameters(body: Buffer): TokenParameters {
@@ -24,11 +44,7 @@ export function readParameters(body: Buffer): TokenParameters {
   const seen = new Set<string>();
   for (const [name, value] of new URLSearchParams(body.toString('utf8'))) {
     // RFC 8707 allows several resources.
-    if (seen.has(name) && name !== 'resource') {
-      // A name that is none of ours is not repeated: it may be a secret in the wrong place.
-      const which = knownParameters.includes(name) ? `parameter ${name}` : 'same parameter';
-      throw new OAuthError('invalid_request', `The ${which} appears twice.`);
-    }
+    if (seen.has(name) && name !== 'resource') throw repeatedParameter(name);
     seen.add(name);
     if (value === '') continue;
     const before = parameters.get(name);
@@ -55,10 +71,7 @@ export function readCredentials(authorization: string | undefined, parameters: T
     return basic;
   }
   if (bodyId === undefined || bodySecret === undefined) {
-    throw new OAuthError(
-      'invalid_client',
-      'Client id and secret are missing; send them by HTTP Basic or in the form body.',
-    );
+    throw new OAuthError('invalid_client', 'Client id and secret are missing; send them by HTTP Basic or in the body.');
   }
   return { method: 'body', candidates: [{ clientId: bodyId, secret: bodySecret }] };
 }

@@ -141,7 +141,9 @@ describe('what is no token request', () => {
   });
 
   it.each([
-    ['application/json', '415 invalid_request'],
+    ['application/json', '400 invalid_request'],
+    ['application/jsonp', '415 invalid_request'],
+    ['application/ld+json', '415 invalid_request'],
     ['text/plain', '415 invalid_request'],
     ['multipart/form-data; boundary=x', '415 invalid_request'],
     ['application/x-www-form-urlencoded-not', '415 invalid_request'],

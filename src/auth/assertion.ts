@@ -42,9 +42,9 @@ export class Assertions {
     return this.verify(assertion, clientAuthentication, clientId);
   }
 
-  /** The grant of Prometheus, Alloy and the OpenTelemetry Collector. Throws `invalid_grant`. */
-  grant(assertion: string): Promise<Assertion> {
-    return this.verify(assertion, authorizationGrant);
+  /** The grant of Prometheus, Alloy and the OpenTelemetry Collector, as above. Throws `invalid_grant`. */
+  grant(assertion: string, clientId?: string): Promise<Assertion> {
+    return this.verify(assertion, authorizationGrant, clientId);
   }
 
   private async verify(text: string, use: Use, expected?: string): Promise<Assertion> {

@@ -95,11 +95,27 @@ export class TokenService {
   }
 
   /** RFC 7523 §2.1: the assertion is grant and proof in one. Prometheus puts the scope into it. */
-  private async jwtBearer({ parameters }: TokenRequest): Promise<TokenResponse> {
+  private async jwtBearer(request: TokenRequest): Promise<TokenResponse> {
+    const { parameters } = request;
     const assertion = parameters.get('assertion');
     if (assertion === undefined) throw new OAuthError('invalid_request', 'The parameter assertion is missing.');
-    const { clientId, scope } = await this.options.assertions.grant(assertion);
+    const beside = await this.besideAssertion(request);
+    const { clientId, scope } = await this.options.assertions.grant(assertion, beside);
     return this.issue(await this.byName(clientId, 'invalid_grant'), parameters, parameters.get('scope') ?? scope);
+  }
+
+  /** Who the assertion must be of. RFC 7521 §4.1: credentials beside it are not needed, but must hold when they are there. */
+  private async besideAssertion(request: TokenRequest): Promise<string | undefined> {
+    const { authorization, parameters } = request;
+    const proves =
+      authorization !== undefined || ['client_secret', 'client_assertion'].some((one) => parameters.has(one));
+    if (!proves) return parameters.get('client_id');
+    const { client } = await this.authenticate(request);
+    const live = await this.options.directory.client(client.id);
+    if (client.jwksUrl === null && live?.keys.length === 0) {
+      throw new OAuthError('unauthorized_client', 'The client has no public key, so that it cannot sign assertions.');
+    }
+    return client.id;
   }
 
   private issue({ client, secretId }: Authenticated, parameters: TokenParameters, scope?: string): TokenResponse {

@@ -29,13 +29,25 @@ const largestBody = 16 * 1024;
 export async function postToken(c: Ctx, { service, metrics, trustedProxies }: OAuthOptions): Promise<Response> {
   try {
     const parameters = await readFormOrJson(c);
-    const response = await service.token(requestOf(c, parameters, trustedProxies));
+    const response = await inTime(service.token(requestOf(c, parameters, trustedProxies)));
     metrics.tokenIssued();
     return json(response);
   } catch (error) {
     if (error instanceof OAuthError) metrics.tokenRefused(error.code);
     throw error;
   }
+}
+
+/** Go's clients have no time limit for the token endpoint, and all targets of a job wait with them. */
+const longestMs = 4_500;
+
+async function inTime<T>(work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const sentence = 'The gateway could not answer in time; try again.';
+    timer = setTimeout(() => reject(new OAuthError('temporarily_unavailable', sentence)), longestMs);
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
 
 /** `POST /oauth/introspect` (RFC 7662), for clients that authenticate as at the token endpoint. */

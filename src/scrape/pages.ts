@@ -3,6 +3,7 @@ import { gzip } from 'node:zlib';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../domain/clock.js';
 import type { MetricsEndpoint } from '../domain/endpoint.js';
+import { WeirError } from '../domain/errors.js';
 import type { PageFormat } from '../formats/negotiate.js';
 import { type PagePart, renderPage } from '../formats/page.js';
 import type { Group, GroupStore } from '../storage/store.js';
@@ -91,7 +92,10 @@ export class Pages {
 
   private async render(target: PageTarget, format: PageFormat): Promise<{ page: Page; ttlMs: number }> {
     const { clock, groups, onRender } = this.options;
-    const snapshot = await groups.snapshot(target.endpoints);
+    const snapshot = await groups.snapshot(target.endpoints).catch((error: unknown) => {
+      const sentence = 'The page cannot be read at the moment; the next scrape may succeed.';
+      throw new WeirError('unavailable', sentence, { retryAfterSeconds: 5 }, error);
+    });
     const now = clock.now();
     const madeAt = clock.monotonic();
     const started = performance.now();

@@ -121,3 +121,36 @@ it('a key that is taken away proves nothing any more', async () => {
   await gateway.admin.clients.removeKey(other.clientId, key!.kid);
   expect((await byGrant(await assertion(own, pair.privateKey, 'ES256'))).status).toBe(400);
 });
+
+describe('what stands beside an assertion', () => {
+  const error = async (response: Response) => [response.status, ((await response.json()) as { error: string }).error];
+  const asOther = async (signed: string, clientSecret: string, clientId = client.clientId) =>
+    gateway.token({ grant_type: jwtBearer, assertion: signed, client_id: clientId, client_secret: clientSecret });
+
+  it('may be the right secret of the same client, or its id', async () => {
+    expect((await asOther(await assertion(), client.clientSecret)).status).toBe(200);
+    expect((await byGrant(await assertion(), { client_id: client.clientId })).status).toBe(200);
+  });
+
+  it('is refused, and uses nothing up, when it is a wrong secret', async () => {
+    const signed = await assertion();
+    expect(await error(await asOther(signed, 'wrong'))).toEqual([401, 'invalid_client']);
+    expect((await byGrant(signed)).status).toBe(200);
+  });
+
+  it('is refused when it is of another client', async () => {
+    const other = await gateway.client('acme', ['read:metrics']);
+    await register(other, generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey);
+    const signed = await assertion();
+    const refused = [400, 'invalid_grant'];
+    expect(await error(await asOther(signed, other.clientSecret, other.clientId))).toEqual(refused);
+    expect(await error(await byGrant(signed, { client_id: other.clientId }))).toEqual(refused);
+    expect((await byGrant(signed)).status).toBe(200);
+  });
+
+  it('tells a client without a key, by its secret, that the grant is not for it', async () => {
+    const keyless = await gateway.client('acme', ['read:metrics']);
+    const asked = await asOther(await assertion(), keyless.clientSecret, keyless.clientId);
+    expect(await error(asked)).toEqual([400, 'unauthorized_client']);
+  });
+});

@@ -85,7 +85,9 @@ describe('a protected resource', () => {
     ['characters no token has', 'Bearer a,b'],
     ['quotes', 'Bearer "abc"'],
   ])('calls a header with %s malformed', async (_, authorization) => {
-    expect(refused(await get(authorization), 400).field).toBe('Authorization');
+    const answer = await get(authorization);
+    expect(refused(answer, 400).field).toBe('Authorization');
+    expect(answer.headers['www-authenticate']).toBe(challenge('error="invalid_request"'));
   });
 
   it('calls two Authorization lines malformed, even when both are good', async () => {
@@ -152,6 +154,27 @@ describe('a protected resource', () => {
   });
 });
 
+describe('a challenge', () => {
+  it('is well-formed whatever was sent, with each parameter once, and repeats nothing of it', async () => {
+    const evil = 'x", error="no_error", y="\\';
+    const asked = [undefined, 'Bearer', `Bearer ${evil}`, `Basic ${evil}`, `Bearer ${'z'.repeat(5000)}`, evil, writer];
+    for (const authorization of asked) {
+      for (const target of [page, `${page}?access_token=${encodeURIComponent(evil)}`]) {
+        const answer = await get(authorization, target);
+        const [, parameters] = /^Bearer (.*)$/.exec(answer.headers['www-authenticate']!)!;
+        // RFC 9110 §11.2 and §5.6.4: names and quoted strings, in which nothing is left to escape here.
+        expect(parameters).toMatch(
+          /^[a-z_]+="[\x20\x21\x23-\x5b\x5d-\x7e]*"(, [a-z_]+="[\x20\x21\x23-\x5b\x5d-\x7e]*")*$/,
+        );
+        const names = [...parameters!.matchAll(/([a-z_]+)="/g)].map(([, name]) => name);
+        expect(names).toEqual([...new Set(names)]);
+        expect(answer.text + parameters).not.toMatch(/no_error|zzz/);
+        expect(headerBytes(answer)).toBeLessThan(4096);
+      }
+    }
+  });
+});
+
 describe('the life of a token', () => {
   it('ends 60 s after its exp, whether its signature was checked before or not', async () => {
     const held = await TestGateway.boot();
@@ -172,6 +195,8 @@ describe('the life of a token', () => {
     expect([await status(spellings[0]!), await status(spellings[3]!)]).toEqual([401, 401]);
     held.clock.advance(86_400_000);
     expect([await status(spellings[0]!), await status(spellings[4]!)]).toEqual([401, 401]);
+    const { headers } = await send(held.url, page, { headers: ['Authorization', token] });
+    expect(headers['www-authenticate']).toContain('error="invalid_token", error_description="');
     await held.stop();
   });
 

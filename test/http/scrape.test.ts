@@ -1,5 +1,6 @@
 import { gunzipSync } from 'node:zlib';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { SqliteGroups } from '../../src/storage/sqlite/groups.js';
 import { samples, TestGateway } from '../support/gateway.js';
 import { type Answer, headerBytes, send } from './wire.js';
 
@@ -268,6 +269,27 @@ describe('the answer', () => {
 });
 
 const withoutDate = ({ headers }: Answer) => ({ ...headers, date: undefined });
+
+describe('while the store cannot be read', () => {
+  it('the page is served from the cache, then 503 with the time to wait, and again once it can', async () => {
+    await push('db1/metrics', 'a 1\n');
+    await page();
+    const snapshot = vi.spyOn(SqliteGroups.prototype, 'snapshot').mockRejectedValue(new Error('disk trouble'));
+    try {
+      gateway.clock.advance(29_000);
+      expect(samples(await page())).toEqual(['a{instance_id="db1"} 1']);
+      gateway.clock.advance(2_000);
+      const answer = await scrape();
+      expect([answer.status, answer.headers['retry-after']]).toEqual([503, '5']);
+      expect(answer.headers['content-type']).toBe('application/problem+json');
+      expect(answer.text).not.toContain('disk trouble');
+      expect(JSON.stringify(gateway.logs)).toContain('disk trouble');
+    } finally {
+      snapshot.mockRestore();
+    }
+    expect(samples(await page())).toEqual(['a{instance_id="db1"} 1']);
+  });
+});
 
 describe('timestamps', () => {
   it('are off, and on within a second when the endpoint asks for them; our own series never carry one', async () => {

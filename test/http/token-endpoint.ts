@@ -33,8 +33,10 @@ export function granted(answer: Answer): { access_token: string; scope: string }
   return JSON.parse(answer.text) as { access_token: string; scope: string };
 }
 
-/** Error codes of RFC 6749 §5.2 and RFC 8707 §2. */
+/** Error codes of RFC 6749 §5.2 and RFC 8707 §2, and those for what is not the client's fault. */
 const codes = [
+  'server_error',
+  'temporarily_unavailable',
   'invalid_request',
   'invalid_client',
   'invalid_grant',

@@ -111,7 +111,7 @@ it('a thousand scrapes that come while storage has not answered wait for one sna
 
 it('a scrape that fails does not fail those after it', async () => {
   const snapshot = vi.spyOn(SqliteGroups.prototype, 'snapshot').mockRejectedValueOnce(new Error('disk trouble'));
-  expect((await scrape('acme/db1/metrics', 'gzip')).status).toBe(500);
+  expect((await scrape('acme/db1/metrics', 'gzip')).status).toBe(503);
   expect((await scrape('acme/db1/metrics', 'gzip')).status).toBe(200);
   expect(snapshot).toHaveBeenCalledTimes(2);
 });

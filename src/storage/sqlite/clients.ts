@@ -21,6 +21,7 @@ import type { ClientStore } from '../store.js';
 import type { Db } from './database.js';
 import type { Entry, Journal } from './journal.js';
 import { noSuchProject } from './projects.js';
+import { orUnavailable } from './unavailable.js';
 
 type ClientRow = typeof client.$inferSelect;
 type SecretRow = typeof clientSecret.$inferSelect;
@@ -162,7 +163,7 @@ export function sqliteClients(db: Db, journal: Journal, now: () => number): Clie
       if (db.select().from(revokedToken).where(eq(revokedToken.jti, jti)).get() !== undefined) return;
       const insert = (tx: Writer) =>
         void tx.insert(revokedToken).values({ jti, clientId: id, endsAt }).onConflictDoNothing().run();
-      change(id, 'token.revoke', insert, { actor: `client:${id}`, ip });
+      orUnavailable(() => change(id, 'token.revoke', insert, { actor: `client:${id}`, ip }));
     },
     addKeys: async (id, keys) =>
       change(id, 'key.add', (tx) => {
@@ -210,7 +211,9 @@ export function sqliteClients(db: Db, journal: Journal, now: () => number): Clie
       );
     },
     takeAssertion: async (clientId, jti, endsAt) =>
-      db.insert(usedAssertion).values({ clientId, jti, endsAt }).onConflictDoNothing().run().changes === 1,
+      orUnavailable(
+        () => db.insert(usedAssertion).values({ clientId, jti, endsAt }).onConflictDoNothing().run().changes === 1,
+      ),
     prune: async (time) => {
       db.delete(usedAssertion).where(lt(usedAssertion.endsAt, time)).run();
       db.delete(revokedToken).where(lt(revokedToken.endsAt, time)).run();

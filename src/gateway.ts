@@ -24,6 +24,7 @@ import { publicApp } from './http/app.js';
 import { Authenticator } from './http/authenticate.js';
 import { TrustedProxies } from './http/client-address.js';
 import type { Env } from './http/context.js';
+import { RequestLog } from './http/request-log.js';
 import { Scrape } from './http/scrape.js';
 import { Ingest } from './ingest/push.js';
 import { guardedFetch, systemLookup } from './net/egress.js';
@@ -51,6 +52,7 @@ export interface Gateway {
   readonly app: Hono<Env>;
   readonly operatorApp: Hono;
   readonly metrics: OperatorMetrics;
+  readonly requests: RequestLog;
   readonly admin: Admin;
   /** The URL clients know the gateway by; tokens are issued under it. To be called before the first request. */
   setExternalUrl(url: string): Promise<void>;
@@ -110,6 +112,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
     const secrets = new ClientSecrets({ directory, hasher, clock, uses, regulation });
     const scrapeTokens = new ScrapeTokens({ directory, hasher, clock });
     const trustedProxies = new TrustedProxies(config.web.trustedProxies);
+    const requests = new RequestLog({ log, random, trustedProxies });
     const authenticator = new Authenticator({
       tokens,
       scrapeTokens,
@@ -164,6 +167,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       scrape: new Scrape({ authenticator, directory, pages, clock, metrics }),
       push: { authenticator, directory, ingest: new Ingest(store.groups, clock), metrics },
       log,
+      requests,
     });
 
     const onOutcome = (successful: boolean): void => metrics.configReloaded(successful, clock.now());
@@ -203,6 +207,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
     return {
       app,
       metrics,
+      requests,
       admin,
       operatorApp: operatorApp({
         metrics,

@@ -5,9 +5,9 @@ import type { AddressInfo, Socket } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import { getRequestListener, type HttpBindings } from '@hono/node-server';
 import { type Config, parseListenAddress } from './config.js';
-import { OperatorError, WeirError } from './domain/errors.js';
+import { OperatorError } from './domain/errors.js';
 import { type Gateway, openGateway, type Seams } from './gateway.js';
-import { errorResponse } from './http/errors.js';
+import { problem } from './http/errors.js';
 import { parseWebConfig, type WebTls } from './web-config.js';
 
 export interface RunningGateway {
@@ -32,7 +32,7 @@ export async function serve(config: Config, seams: Seams, reread?: () => Config)
   const gateway = await openGateway(config, seams, reread);
   const operator = createServer(getRequestListener(gateway.operatorApp.fetch));
   const underWay = new Set<HttpBindings['outgoing']>();
-  const answer = listener({ ...gateway, log }, underWay);
+  const answer = listener(gateway, underWay);
   const publicServer =
     tls === undefined
       ? createServer(serverOptions, answer)
@@ -82,23 +82,28 @@ const serverOptions = {
  * Hands requests to the app. Every answer is counted once; a scrape that was written straight to the socket has counted
  * itself. Answers that took more than one turn are known in `underWay`, for a stop that comes meanwhile.
  */
-function listener({ app, metrics, log }: Gateway & Pick<Seams, 'log'>, underWay: Set<HttpBindings['outgoing']>) {
-  const count = (response: Response, { incoming, outgoing }: HttpBindings): Response => {
-    if (!outgoing.headersSent) metrics.request(response.status, incoming.method!);
+function listener({ app, metrics, requests }: Gateway, underWay: Set<HttpBindings['outgoing']>) {
+  const settle = (response: Response, bindings: HttpBindings, begun: number | undefined): Response => {
+    const { incoming, outgoing } = bindings;
+    const status = outgoing.headersSent ? outgoing.statusCode : response.status;
+    if (!outgoing.headersSent) metrics.request(status, incoming.method!);
+    if (begun !== undefined) requests.answered(bindings, status, performance.now() - begun);
     return response;
   };
   return getRequestListener(
     (request, env) => {
       const bindings = env as HttpBindings;
+      const begun = requests.isDetailed ? performance.now() : undefined;
       const response = app.fetch(request, bindings);
-      if (!(response instanceof Promise)) return count(response, bindings);
+      if (!(response instanceof Promise)) return settle(response, bindings, begun);
       underWay.add(bindings.outgoing);
-      return response.then((settled) => count(settled, bindings)).finally(() => underWay.delete(bindings.outgoing));
+      return response
+        .then((settled) => settle(settled, bindings, begun))
+        .finally(() => underWay.delete(bindings.outgoing));
     },
     // What is no proper request at all, such as one with a malformed Host.
     {
-      errorHandler: () =>
-        errorResponse(new WeirError('invalid', 'The request is malformed.'), { isOAuth: false, log, issuer: '' }),
+      errorHandler: () => problem(400, 'Bad Request', 'The request is malformed.'),
     },
   );
 }

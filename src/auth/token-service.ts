@@ -34,6 +34,8 @@ export interface TokenRequest {
   readonly authorization: string | undefined;
   readonly parameters: TokenParameters;
   readonly origin: Origin;
+  /** Told who asks as soon as that is proved, whatever becomes of the request. */
+  readonly onClient: (client: Client) => void;
 }
 
 type Grant = (request: TokenRequest) => Promise<TokenResponse>;
@@ -63,6 +65,12 @@ export class TokenService {
 
   /** The client, by its secret or by an assertion it signed, whichever was sent. */
   async authenticate(request: TokenRequest): Promise<Authenticated> {
+    const authenticated = await this.authenticated(request);
+    request.onClient(authenticated.client);
+    return authenticated;
+  }
+
+  private async authenticated(request: TokenRequest): Promise<Authenticated> {
     const { authorization, parameters, origin } = request;
     const assertion = parameters.get('client_assertion');
     if (assertion === undefined) {
@@ -101,7 +109,9 @@ export class TokenService {
     if (assertion === undefined) throw new OAuthError('invalid_request', 'The parameter assertion is missing.');
     const beside = await this.besideAssertion(request);
     const { clientId, scope } = await this.options.assertions.grant(assertion, beside);
-    return this.issue(await this.byName(clientId, 'invalid_grant'), parameters, parameters.get('scope') ?? scope);
+    const authenticated = await this.byName(clientId, 'invalid_grant');
+    request.onClient(authenticated.client);
+    return this.issue(authenticated, parameters, parameters.get('scope') ?? scope);
   }
 
   /** Who the assertion must be of. RFC 7521 §4.1: credentials beside it are not needed, but must hold when they are there. */

@@ -13,6 +13,7 @@ import {
   postToken,
 } from './oauth.js';
 import { handlePush, type PushOptions } from './push.js';
+import type { RequestLog } from './request-log.js';
 import type { Scrape } from './scrape.js';
 
 export interface PublicAppOptions {
@@ -20,10 +21,11 @@ export interface PublicAppOptions {
   readonly scrape: Scrape;
   readonly push: PushOptions;
   readonly log: Log;
+  readonly requests: RequestLog;
 }
 
 /** The public listener's table of contents. */
-export function publicApp({ oauth, scrape, push, log }: PublicAppOptions): Hono<Env> {
+export function publicApp({ oauth, scrape, push, log, requests }: PublicAppOptions): Hono<Env> {
   const app = new Hono<Env>();
 
   // First, and without middleware: the one path that must cost next to nothing. Hono answers HEAD by the GET routes.
@@ -51,7 +53,12 @@ export function publicApp({ oauth, scrape, push, log }: PublicAppOptions): Hono<
     return problem(405, 'Method Not Allowed', `This path takes ${allow}.`, {}, { allow });
   });
   app.onError((error, c) =>
-    errorResponse(error, { isOAuth: c.req.path.startsWith('/oauth/'), log, issuer: oauth.issuer() }),
+    errorResponse(error, {
+      isOAuth: c.req.path.startsWith('/oauth/'),
+      log,
+      line: () => requests.line(c.env),
+      issuer: oauth.issuer(),
+    }),
   );
   return app;
 }

@@ -72,9 +72,13 @@ export class Authenticator {
   async authenticate(c: Ctx): Promise<Access> {
     const { authorization } = c.env.incoming.headers;
     const known = this.peek(authorization);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      c.env.caller = known;
+      return known;
+    }
     const { epoch } = this;
     const access = await this.check(authorization, c);
+    c.env.caller = access;
     // What was checked while the keys changed is good for this request, and checked anew for the next.
     if (epoch === this.epoch) this.verified.set(authorization!, access);
     return access;

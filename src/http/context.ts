@@ -3,8 +3,16 @@ import type { Context } from 'hono';
 import { WeirError } from '../domain/errors.js';
 
 /** Every request comes through @hono/node-server; the hot paths read and write Node's own objects. */
-export type Env = { Bindings: HttpBindings };
+export type Env = { Bindings: HttpBindings & RequestFacts };
 export type Ctx = Context<Env>;
+
+/** What is found out about a request on its way, for the log. */
+export interface RequestFacts {
+  /** Whose credentials it carries, once they have proved good. */
+  caller?: { readonly clientId: string; readonly projectId: string };
+  /** There once something was logged about it. */
+  requestId?: string;
+}
 
 /** A header as Node read it; several lines of one name are joined by commas. */
 export function header(c: Ctx, name: string): string | undefined {

@@ -1,6 +1,7 @@
 import { OAuthError } from '../auth/oauth-error.js';
 import { type ErrorCode, type ErrorFacts, WeirError } from '../domain/errors.js';
 import type { Log } from '../telemetry/log.js';
+import type { RequestLine } from './request-log.js';
 
 const answers: Record<ErrorCode, { status: number; title: string }> = {
   invalid: { status: 400, title: 'Bad Request' },
@@ -21,16 +22,17 @@ const answers: Record<ErrorCode, { status: number; title: string }> = {
  * The one door errors leave through. A `WeirError` becomes a problem document (RFC 9457) with its facts as members, an
  * `OAuthError` the JSON of RFC 6749 §5.2; anything else is ours: logged with its cause, answered with a fixed sentence.
  */
-export function errorResponse(error: unknown, { isOAuth, log, issuer }: ErrorContext): Response {
+export function errorResponse(error: unknown, { isOAuth, log, line, issuer }: ErrorContext): Response {
   if (error instanceof OAuthError) return oauthResponse(error);
   if (error instanceof WeirError) {
-    if (error.cause !== undefined) log.error({ err: error.cause, code: error.code }, error.message);
+    if (error.cause !== undefined) log.error({ ...line(), err: error.cause, code: error.code }, error.message);
     if (isOAuth) return oauthResponse(oauthFrom(error));
     const { status, title } = answers[error.code];
     return problem(status, title, error.message, error.facts, challenge(error.code, error.facts, issuer));
   }
-  log.error({ err: error }, 'a request failed in an unexpected way');
-  const sentence = 'The gateway failed; its log says why.';
+  const { request_id, ...about } = line();
+  log.error({ request_id, ...about, err: error }, 'a request failed in an unexpected way');
+  const sentence = `The gateway failed; its log says why, under the request id ${request_id}.`;
   if (isOAuth) return oauthResponse(new OAuthError('server_error', sentence));
   return problem(500, 'Internal Server Error', sentence);
 }
@@ -39,6 +41,8 @@ export interface ErrorContext {
   /** Whether the path is one of OAuth's own, with errors in OAuth's own form. */
   readonly isOAuth: boolean;
   readonly log: Log;
+  /** What a log line says of the request. */
+  readonly line: () => RequestLine;
   readonly issuer: string;
 }
 

@@ -110,6 +110,9 @@ const requestOf = (c: Ctx, parameters: TokenParameters, trustedProxies: TrustedP
   authorization: header(c, 'authorization'),
   parameters,
   origin: originOf(c, trustedProxies),
+  onClient: ({ id: clientId, projectId }) => {
+    c.env.caller = { clientId, projectId };
+  },
 });
 
 function requiredToken(parameters: TokenParameters): string {

@@ -56,6 +56,7 @@ export class Scrape {
       const body = wanted.gzip ? page?.gzipped : page?.identity;
       if (body !== undefined) {
         metrics.cacheHit();
+        c.env.caller = access;
         return this.send(c, page!, body, wanted.gzip);
       }
     }

@@ -34,6 +34,7 @@ export interface GatewayOptions {
   readonly externalUrl?: string;
   readonly webConfigFile?: string;
   readonly listenAddress?: string;
+  readonly trustedProxies?: readonly string[];
   readonly clock?: Clock;
   readonly seams?: Partial<Seams>;
   /** What a reload reads, from the configuration it was booted with. */
@@ -73,7 +74,7 @@ export class TestGateway {
         listenAddress: this.options.listenAddress ?? '127.0.0.1:0',
         externalUrl: this.options.externalUrl,
         configFile: this.options.webConfigFile,
-        trustedProxies: [],
+        trustedProxies: this.options.trustedProxies ?? [],
       },
       operator: { listenAddress: '127.0.0.1:0' },
       storage: { path },

@@ -26,7 +26,10 @@ describe("Python prometheus_client's push_to_gateway, pushadd_to_gateway and del
   it('work unchanged, with a handler that adds the bearer header', async () => {
     const script = fileURLToPath(new URL('push_client.py', import.meta.url));
     const args = [script, gatewayUrls.get('python')!, bearer];
-    expect(await programs.run(pythonProgram(), args)).toMatchObject({ status: 0, stderr: '' });
+    expect(await programs.run(pythonProgram('prometheus_client.openmetrics.parser'), args)).toMatchObject({
+      status: 0,
+      stderr: '',
+    });
     const page = await weir.page('acme/python/metrics', bearer);
     const ours = 'instance_id="python",job="replaced"';
     const added = 'instance_id="python",instance="host:9100/a b",job="added"';

@@ -9,15 +9,21 @@ import { delimiter, join } from 'node:path';
 export const prometheusProgram = (): string => installed('prometheus', 'prometheus');
 export const promtoolProgram = (): string => installed('promtool', 'prometheus');
 
-/** The first python3 that has the module: a version manager's python3 may come first on the path, without it. */
-export function pythonProgram(): string {
+/** Modules of the suites' scripts, and the Debian packages they come in. */
+const pythonPackages = {
+  'prometheus_client.openmetrics.parser': 'python3-prometheus-client',
+  requests_oauthlib: 'python3-requests-oauthlib',
+  authlib: 'python3-authlib',
+} as const;
+
+/** The first python3 that has the modules: a version manager's python3 may come first on the path, without them. */
+export function pythonProgram(...modules: readonly (keyof typeof pythonPackages)[]): string {
   const candidates = ['/usr/bin/python3', ...onPath('python3')];
-  const imports = 'import prometheus_client.openmetrics.parser';
+  const imports = `import ${modules.join(', ')}`;
   const found = candidates.find((python) => spawnSync(python, ['-c', imports]).status === 0);
   if (found === undefined) {
-    throw new Error(
-      'No python3 here can import prometheus_client; install the Debian package python3-prometheus-client.',
-    );
+    const packages = modules.map((module) => pythonPackages[module]).join(' ');
+    throw new Error(`No python3 here can import ${modules.join(' and ')}; install the Debian packages ${packages}.`);
   }
   return found;
 }

@@ -18,7 +18,11 @@ export async function readWithPython(
   format: 'text' | 'openmetrics',
   page: string,
 ): Promise<ExpectedSample[]> {
-  const { status, stdout, stderr } = await programs.run(pythonProgram(), [script, format], { input: page });
+  const { status, stdout, stderr } = await programs.run(
+    pythonProgram('prometheus_client.openmetrics.parser'),
+    [script, format],
+    { input: page },
+  );
   if (status !== 0) throw new Error(`Python's ${format} parser refused the page: ${stderr}`);
   return (JSON.parse(stdout) as PythonFamily[])
     .filter(({ name }) => !name.startsWith('weir_'))

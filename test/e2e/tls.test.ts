@@ -1,11 +1,11 @@
 import { copyFileSync, readFileSync } from 'node:fs';
-import { request } from 'node:https';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type DemoCertificate, writeDemoCertificate } from '../../src/demo/certificate.js';
 import { eventually, Programs } from '../support/programs.js';
 import { PrometheusProcess, scrapeConfig } from '../support/prometheus-process.js';
+import { securely } from '../support/securely.js';
 import { WeirProcess } from '../support/weir-process.js';
 
 const programs = new Programs();
@@ -25,7 +25,8 @@ beforeAll(async () => {
   await weir.createProject('acme', 'db1');
   const client = await weir.createClient('acme', 'read:metrics', 'write:metrics');
   const bearer = await weir.bearer(client, '--ca-file', caFile);
-  expect(await put(`${weir.url}/api/v1/acme/db1/metrics/job/app`, 'secured 1\n', bearer)).toBe(200);
+  const url = `${weir.url}/api/v1/acme/db1/metrics/job/app`;
+  expect(await securely({ method: 'PUT', url, body: 'secured 1\n', authorization: bearer, caFile })).toBe(200);
   const jobs = [{ name: 'weir', path: 'acme/db1/metrics', interval: '1s' }];
   prometheus = await PrometheusProcess.start(programs, scrapeConfig({ weir, client, jobs, caFile }));
 });
@@ -64,18 +65,5 @@ function served(ca: string): Promise<string> {
       socket.destroy();
     });
     socket.once('error', (error) => resolve(error.message));
-  });
-}
-
-/** Gives the status. */
-function put(url: string, body: string, authorization: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const ca = readFileSync(caFile);
-    const sent = request(url, { method: 'PUT', ca, headers: { authorization } }, (response) => {
-      response.resume();
-      resolve(response.statusCode!);
-    });
-    sent.once('error', reject);
-    sent.end(body);
   });
 }

@@ -3,7 +3,8 @@ import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 /** The real programs of the end-to-end suites. A missing one fails the suite: what was not run was not shown. */
 export const prometheusProgram = (): string => installed('prometheus', 'prometheus');
@@ -26,6 +27,19 @@ export function pythonProgram(...modules: readonly (keyof typeof pythonPackages)
     throw new Error(`No python3 here can import ${modules.join(' and ')}; install the Debian packages ${packages}.`);
   }
   return found;
+}
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
+
+/** The Python of the environment with Datadog's check. */
+export function datadogPython(): string {
+  const python = join(root, '.e2e/datadog-venv/bin/python');
+  if (!isExecutable(python)) {
+    throw new Error(
+      "Datadog's check is not installed; run: bash scripts/datadog-venv.sh (Debian package: python3-venv).",
+    );
+  }
+  return python;
 }
 
 function installed(name: string, debianPackage: string): string {
@@ -104,6 +118,11 @@ export class RunningProgram {
   mustRun(): void {
     if (this.isRunning) return;
     throw new Error(`${this.name} ended with status ${this.finished!.status}:\n${this.stderr.slice(-2000)}`);
+  }
+
+  /** Writes a line to its standard input. */
+  send(line: string): void {
+    this.child.stdin!.write(`${line}\n`);
   }
 
   /** Resolves when the program is gone and all it wrote is read. */

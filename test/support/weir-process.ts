@@ -42,21 +42,33 @@ export class WeirProcess {
   private readonly programs: Programs;
   private readonly weir: string;
   private readonly flags: readonly string[];
+  private readonly env: Readonly<Record<string, string>>;
   private readonly storagePath: string;
   private running: RunningProgram | undefined;
   /** Where it listens: chosen by the system at the first start, kept from then on. */
   url = '';
   operatorUrl = '';
 
-  private constructor(programs: Programs, weir: string, flags: readonly string[]) {
+  private constructor(
+    programs: Programs,
+    weir: string,
+    flags: readonly string[],
+    env: Readonly<Record<string, string>>,
+  ) {
     this.programs = programs;
     this.weir = weir;
     this.flags = flags;
+    this.env = env;
     this.storagePath = join(programs.folder, 'weir.db');
   }
 
-  static async start(programs: Programs, flags: readonly string[] = []): Promise<WeirProcess> {
-    const weir = new WeirProcess(programs, await compileWeir(programs), flags);
+  /** `env` is for the server alone. */
+  static async start(
+    programs: Programs,
+    flags: readonly string[] = [],
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<WeirProcess> {
+    const weir = new WeirProcess(programs, await compileWeir(programs), flags, env);
     await weir.start();
     return weir;
   }
@@ -64,14 +76,15 @@ export class WeirProcess {
   /** Resolves when it is ready. */
   async start(): Promise<void> {
     const address = (url: string): string => (url === '' ? '127.0.0.1:0' : new URL(url).host);
-    const running = this.programs.start(process.execPath, [
+    const args = [
       this.weir,
       'serve',
       `--web.listen-address=${address(this.url)}`,
       `--operator.listen-address=${address(this.operatorUrl)}`,
       `--storage.path=${this.storagePath}`,
       ...this.flags,
-    ]);
+    ];
+    const running = this.programs.start(process.execPath, args, { env: this.env });
     this.running = running;
     const listening = (listener: string) =>
       this.logs.find((line) => line.msg === 'listening' && line.listener === listener)?.address as string | undefined;

@@ -1,5 +1,6 @@
 import type { Hono } from 'hono';
 import { ClientAdmin } from './admin/clients.js';
+import { EncryptionAdmin } from './admin/encryption.js';
 import { EndpointAdmin } from './admin/endpoints.js';
 import { KeyAdmin } from './admin/keys.js';
 import { ProjectAdmin } from './admin/projects.js';
@@ -8,7 +9,7 @@ import { Assertions } from './auth/assertion.js';
 import type { PublicKey } from './auth/client-keys.js';
 import { ClientSecrets } from './auth/client-secrets.js';
 import { Envelope } from './auth/envelope.js';
-import { isExposed, readOrCreateKeys } from './auth/key-file.js';
+import { isExposed, readKeys, readOrCreateKeys } from './auth/key-file.js';
 import { LastUses } from './auth/last-uses.js';
 import { Regulation, regulationDefaults } from './auth/regulation.js';
 import { RemoteJwks } from './auth/remote-jwks.js';
@@ -69,6 +70,7 @@ export interface Admin {
   readonly endpoints: EndpointAdmin;
   readonly clients: ClientAdmin;
   readonly keys: KeyAdmin;
+  readonly encryption: EncryptionAdmin;
 }
 
 const pageMemoryBytes = 256 * 1024 * 1024;
@@ -276,13 +278,18 @@ export async function openStore(
     const hasher = new SecretHasher(readOrCreateKeys(pepperFile, 'pepper', random, isNew)[0]!);
     await hasher.confirm(store.facts, pepperFile);
     const hasNoKeys = (await store.keys.list()).length === 0;
-    const envelope = new Envelope(readOrCreateKeys(encryptionKeysFile, 'encryption keys', random, hasNoKeys), random);
+    const envelope = new Envelope(
+      readOrCreateKeys(encryptionKeysFile, 'encryption keys', random, hasNoKeys),
+      random,
+      () => readKeys(encryptionKeysFile, 'encryption keys'),
+    );
     const keys = new SigningKeys({ store: store.keys, envelope, now: () => clock.now(), keptMs: tokensKeptMs });
     const admin = {
       projects: new ProjectAdmin(store, clock),
       endpoints: new EndpointAdmin(store, clock, random),
       clients: new ClientAdmin(store, clock, random, hasher),
       keys: new KeyAdmin(keys),
+      encryption: new EncryptionAdmin(store, envelope, random, encryptionKeysFile),
     };
     return { store, hasher, keys, admin };
   } catch (error) {

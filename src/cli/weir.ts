@@ -7,6 +7,7 @@ import { checkCommand } from './check.js';
 import { clientCommand } from './client.js';
 import { dbCommand } from './db.js';
 import { demoCommand } from './demo.js';
+import { encryptionCommand } from './encryption.js';
 import { endpointCommand } from './endpoint.js';
 import { keyCommand } from './key.js';
 import { projectCommand } from './project.js';
@@ -27,6 +28,7 @@ for (const command of [
   clientCommand(),
   tokenCommand(),
   keyCommand(),
+  encryptionCommand(),
   auditCommand(),
   banCommand(),
   checkCommand(),

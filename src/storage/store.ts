@@ -124,6 +124,17 @@ export interface KeyStore {
    * `change` gives nothing.
    */
   update(change: (keys: readonly StoredKey[]) => KeyChange | undefined): Promise<StoredKey[]>;
+  /**
+   * Replaces every private key by what `reseal` makes of it, in one transaction; others that do so wait. The audit log says
+   * `encryption.rotate` of the encryption key that `reseal` names. What it throws changes nothing.
+   */
+  reseal(reseal: (keys: readonly StoredKey[]) => Resealed): Promise<void>;
+}
+
+export interface Resealed {
+  /** Of the encryption key. */
+  readonly name: string;
+  readonly keys: readonly StoredKey[];
 }
 
 export interface IssuerStore {

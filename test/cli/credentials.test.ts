@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import Database from 'better-sqlite3';
 import type { Command } from 'commander';
@@ -6,12 +6,18 @@ import { decodeProtectedHeader } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { auditCommand } from '../../src/cli/audit.js';
 import { clientCommand } from '../../src/cli/client.js';
+import { encryptionCommand } from '../../src/cli/encryption.js';
 import { keyCommand } from '../../src/cli/key.js';
 import { systemClock } from '../../src/domain/clock.js';
 import { basic, type Credentials, TestGateway } from '../support/gateway.js';
 
 /** The commands in this process, on the store of a gateway that runs; both by the clock of the machine. */
-const nouns: Record<string, () => Command> = { client: clientCommand, key: keyCommand, audit: auditCommand };
+const nouns: Record<string, () => Command> = {
+  client: clientCommand,
+  key: keyCommand,
+  encryption: encryptionCommand,
+  audit: auditCommand,
+};
 
 let gateway: TestGateway;
 let client: Credentials;
@@ -247,6 +253,71 @@ describe('key', () => {
     // Commander would end the process here.
     const rotate = keyCommand().commands.find((each) => each.name() === 'rotate')!;
     expect(rotate.options.find(({ long }) => long === '--alg')!.argChoices).toEqual(['ES256', 'EdDSA', 'RS256']);
+  });
+});
+
+describe('encryption', () => {
+  type Value = { value: string; row: string; key: string; line: number };
+
+  it('check prints exactly value, row, key, line of every encrypted value', async () => {
+    const values = await json<Value[]>('encryption check');
+    expect(values.length).toBeGreaterThan(1);
+    for (const each of values) {
+      expect(Object.keys(each)).toEqual(['value', 'row', 'key', 'line']);
+      expect(each).toMatchObject({ value: 'signing_key.private_jwk', line: 1, key: values[0]!.key });
+    }
+    expect(values[0]!.key).toMatch(/^[0-9a-f]{8}$/);
+    const rows = (await json<{ kid: string }[]>('key list')).map(({ kid }) => kid);
+    // Those that have ended are kept until the next rotation, and not listed.
+    expect(values.map(({ row }) => row)).toEqual(expect.arrayContaining(rows));
+  });
+
+  it('rotate puts a new key first and encrypts everything with it, which the audit log names', async () => {
+    const [before] = await json<Value[]>('encryption check');
+    const rotated = await json<Record<string, unknown>>('encryption rotate');
+    expect(Object.keys(rotated)).toEqual(['key', 'new_key', 'values', 'unused_keys']);
+    const after = await json<Value[]>('encryption check');
+    expect(rotated).toMatchObject({ new_key: true, values: after.length });
+    expect(rotated.key).not.toBe(before!.key);
+    for (const { key, line } of after) expect([key, line]).toEqual([rotated.key, 1]);
+    const events = await json('audit list --limit 5');
+    expect((events as unknown as Row[]).at(-1)).toMatchObject({
+      actor: `cli:${userInfo().username}`,
+      action: 'encryption.rotate',
+      object: `encryption_key:${rotated.key}`,
+    });
+  });
+
+  it('rotate leaves a file of the operator alone: it says what to write, and then takes that up', async () => {
+    const file = gateway.config.secrets.encryptionKeysFile;
+    const text = readFileSync(file, 'utf8');
+    vi.stubEnv('WEIR_ENCRYPTION_KEYS_FILE', file);
+    try {
+      await expect(run('encryption rotate')).rejects.toThrow('Write a new key above the others');
+      expect(readFileSync(file, 'utf8')).toBe(text);
+      writeFileSync(file, `${Buffer.alloc(32, 5).toString('base64url')}\n${text}`);
+      expect((await json<Value[]>('encryption check')).map(({ line }) => line)).not.toContain(1);
+      expect(await json('encryption rotate')).toMatchObject({ new_key: false });
+      expect(new Set((await json<Value[]>('encryption check')).map(({ line }) => line))).toEqual(new Set([1]));
+    } finally {
+      vi.unstubAllEnvs();
+    }
+  });
+
+  it('check fails when a key is missing, names what cannot be read, and says what to do', async () => {
+    const file = gateway.config.secrets.encryptionKeysFile;
+    const text = readFileSync(file, 'utf8');
+    const [value] = await json<Value[]>('encryption check');
+    writeFileSync(file, `${Buffer.alloc(32, 6).toString('base64url')}\n`);
+    try {
+      await expect(run('encryption check')).rejects.toThrow(`signing_key.private_jwk of ${value!.row}`);
+      await expect(run('encryption check')).rejects.toThrow('Put back the key it was encrypted with');
+      await expect(run('encryption rotate')).rejects.toThrow('cannot be decrypted');
+      expect(readFileSync(file, 'utf8').trimEnd().split('\n')).toHaveLength(1);
+    } finally {
+      writeFileSync(file, text);
+    }
+    await json('encryption check');
   });
 });
 

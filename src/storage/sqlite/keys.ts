@@ -1,4 +1,4 @@
-import { asc, desc, gte, sql } from 'drizzle-orm';
+import { asc, desc, eq, gte, sql } from 'drizzle-orm';
 import { issuer, signingKey } from '../../../db/schema.js';
 import type { IssuerStore, KeyStore } from '../store.js';
 import type { Db } from './database.js';
@@ -19,6 +19,18 @@ export function sqliteKeys(db: Db, journal: Journal): KeyStore {
           for (const key of change.keys) tx.insert(signingKey).values(key).run();
           journal.record(tx, { changed: ['key', change.kid], action: `key.${change.action}`, projectId: null });
           return list(tx);
+        },
+        { behavior: 'immediate' },
+      ),
+    reseal: async (reseal) =>
+      db.transaction(
+        (tx) => {
+          const { name, keys } = reseal(list(tx));
+          for (const { kid, privateJwk } of keys) {
+            tx.update(signingKey).set({ privateJwk }).where(eq(signingKey.kid, kid)).run();
+          }
+          const object = `encryption_key:${name}`;
+          journal.record(tx, { changed: ['key', name], action: 'encryption.rotate', object, projectId: null });
         },
         { behavior: 'immediate' },
       ),

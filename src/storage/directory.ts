@@ -88,6 +88,11 @@ export class Directory {
     return live;
   }
 
+  /** Takes as long as looking for a client that is not there, for who must not be able to tell by the time. */
+  async missClient(): Promise<void> {
+    await this.store.clients.get(nobody);
+  }
+
   peekProject(id: string): LiveProject | undefined {
     return this.projects.get(id);
   }
@@ -132,6 +137,9 @@ export class Directory {
     this.projects.clear();
   }
 }
+
+/** In the form of a client id, so that looking for it takes as long. */
+const nobody = `weir_cid_${'-'.repeat(22)}`;
 
 /** The endpoints of the project that the caller may see, in the order of their creation. */
 export function visibleTo(project: LiveProject, sight: Sight): VisibleEndpoints {

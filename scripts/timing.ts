@@ -1,0 +1,203 @@
+// Whether the time of a refusal tells anything: an unknown client, a wrong secret of a known one, and one that begins like
+// the right one are asked for in random order over one connection. Welch's t of each pair must stay below 4.5, the limit of
+// dudect and of ISO 17825.
+//
+//   npx tsx scripts/timing.ts [--tries 20000] [--crop 10] [--weir dist/src/cli/weir.js]
+//
+// As in dudect, the slowest tries of all kinds together are left out (--crop, in percent): they are the machine's doing.
+// Each try comes from another address, so that all are answered 401 and none is throttled.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes, randomInt } from 'node:crypto';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+
+const { values: options } = parseArgs({
+  options: {
+    tries: { type: 'string', default: '20000' },
+    crop: { type: 'string', default: '10' },
+    weir: { type: 'string', default: 'dist/src/cli/weir.js' },
+  },
+});
+const tries = wholeNumber('tries', options.tries, 100);
+const cropPercent = wholeNumber('crop', options.crop, 0);
+const program = resolve(options.weir);
+const limit = 4.5;
+const kinds = ['unknown client', 'wrong secret', 'right prefix'] as const;
+type Kind = (typeof kinds)[number];
+
+if (!existsSync(program)) fail(`${program} is not there; run "npm run build" first, or name another with --weir.`);
+const folder = mkdtempSync(join(tmpdir(), 'weir-timing-'));
+let server: ChildProcess | undefined;
+process.on('exit', () => {
+  server?.kill('SIGKILL');
+  rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+});
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(130));
+setTimeout(() => fail('this took more than 9 minutes: the machine is too busy'), 9 * 60_000).unref();
+
+const url = await start();
+await weir('project', 'create', 'Timing', '--id=timing');
+const client = await weir('client', 'create', 'timing', '--project=timing', '--scope=read:metrics');
+const right = { id: client.client_id!, secret: client.client_secret! };
+
+const ask = await asker(url);
+if ((await ask(right.id, right.secret)).status !== 200) fail('the right secret is refused');
+// Code gets compiled, caches get filled.
+for (let i = 0; i < Math.min(2000, tries); i++) await attempt(kinds[i % kinds.length]!);
+const times = new Map<Kind, number[]>(kinds.map((kind) => [kind, []]));
+for (const kind of shuffled(kinds.flatMap((each) => new Array<Kind>(tries).fill(each)))) {
+  times.get(kind)!.push(await attempt(kind));
+}
+process.exit(report() ? 0 : 1);
+
+/** Microseconds until a guess of this kind was refused. */
+async function attempt(kind: Kind): Promise<number> {
+  const random = randomBytes(32).toString('base64url');
+  const half = Math.floor(right.secret.length / 2);
+  const secret = kind === 'right prefix' ? right.secret.slice(0, half) + random : `weir_cs_${random}`;
+  const id = kind === 'unknown client' ? `weir_cid_${randomBytes(16).toString('base64url')}` : right.id;
+  const { status, microseconds } = await ask(id, secret.slice(0, right.secret.length));
+  if (status !== 401) fail(`${kind} was answered ${status}`);
+  return microseconds;
+}
+
+function report(): boolean {
+  const sorted = [...times.values()].flat().sort((a, b) => a - b);
+  const longest = sorted[Math.ceil(sorted.length * (1 - cropPercent / 100)) - 1]!;
+  const kept = kinds.map((kind) => ({ kind, moments: momentsOf(times.get(kind)!.filter((each) => each <= longest)) }));
+  for (const { kind, moments } of kept) {
+    const { mean, variance, count } = moments;
+    console.log(
+      `${kind}: ${mean.toFixed(2)} µs, deviation ${Math.sqrt(variance).toFixed(2)}, ${count} of ${tries} kept`,
+    );
+  }
+  let holds = true;
+  for (const [i, a] of kept.entries()) {
+    for (const b of kept.slice(i + 1)) {
+      const t = Math.abs(welch(a.moments, b.moments));
+      if (!(t < limit)) holds = false;
+      console.log(`t = ${t.toFixed(2)} between ${a.kind} and ${b.kind}${t < limit ? '' : `: MORE THAN ${limit}`}`);
+    }
+  }
+  return holds;
+}
+
+interface Moments {
+  readonly mean: number;
+  readonly variance: number;
+  readonly count: number;
+}
+
+function momentsOf(values: readonly number[]): Moments {
+  const count = values.length;
+  const mean = values.reduce((sum, value) => sum + value, 0) / count;
+  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (count - 1);
+  return { mean, variance, count };
+}
+
+function welch(a: Moments, b: Moments): number {
+  return (a.mean - b.mean) / Math.sqrt(a.variance / a.count + b.variance / b.count);
+}
+
+/** Asks for tokens over one connection; the time is from the writing of the request to the first byte of the answer. */
+async function asker(origin: string) {
+  const { hostname, port } = new URL(origin);
+  const socket = connect({ host: hostname, port: Number(port), noDelay: true });
+  socket.setEncoding('latin1');
+  let received = '';
+  let answered: (result: { status: number; microseconds: number }) => void;
+  let asked = 0n;
+  let first = 0n;
+  socket.on('data', (text: string) => {
+    if (received === '') first = process.hrtime.bigint();
+    received += text;
+    const end = received.indexOf('\r\n\r\n');
+    // The body may come by itself, and its end without a length.
+    const length = /\r\ncontent-length: (\d+)/i.exec(received)?.[1];
+    const whole =
+      length === undefined
+        ? received.endsWith('\r\n0\r\n\r\n')
+        : end >= 0 && received.length >= end + 4 + Number(length);
+    if (end < 0 || !whole) return;
+    const status = Number(received.slice(9, 12));
+    received = '';
+    answered({ status, microseconds: Number(first - asked) / 1000 });
+  });
+  socket.on('error', (error) => fail(error.message));
+  const body = 'grant_type=client_credentials';
+  return (id: string, secret: string): Promise<{ status: number; microseconds: number }> => {
+    const lines = [
+      'POST /oauth/token HTTP/1.1',
+      'Host: timing',
+      `Authorization: Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`,
+      'Content-Type: application/x-www-form-urlencoded',
+      `Content-Length: ${body.length}`,
+      // Always as long, and an IPv6 /64 of its own.
+      `X-Forwarded-For: 2001:db8:${randomInt(4096, 65536).toString(16)}:${randomInt(4096, 65536).toString(16)}::1`,
+    ];
+    const request = `${lines.join('\r\n')}\r\n\r\n${body}`;
+    return new Promise((resolve) => {
+      answered = resolve;
+      asked = process.hrtime.bigint();
+      socket.write(request);
+    });
+  };
+}
+
+async function start(): Promise<string> {
+  const database = `--storage.path=${join(folder, 'weir.db')}`;
+  const listeners = ['--web.listen-address=127.0.0.1:0', '--operator.listen-address=127.0.0.1:0'];
+  const rest = ['--web.trusted-proxies=127.0.0.1', '--log.level=info', '--log.format=json'];
+  const child = spawn(process.execPath, [program, 'serve', database, ...listeners, ...rest]);
+  server = child;
+  let output = '';
+  return new Promise((resolve) => {
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        output = (output + text).slice(-10_000);
+        const found = /"listener":"public","address":"([^"]+)"/.exec(output)?.[1];
+        if (found !== undefined) resolve(found);
+      });
+    }
+    child.on('exit', () => fail(`the gateway ended: ${output}`));
+  });
+}
+
+/** A command on the gateway's database. */
+async function weir(...args: string[]): Promise<Record<string, string>> {
+  const child = spawn(process.execPath, [
+    program,
+    ...args,
+    `--storage.path=${join(folder, 'weir.db')}`,
+    '--format=json',
+  ]);
+  let printed = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    printed += text;
+  });
+  const code = await new Promise((resolve) => child.on('close', resolve));
+  if (code !== 0) fail(`weir ${args.join(' ')} ended with ${code}`);
+  return JSON.parse(printed) as Record<string, string>;
+}
+
+function shuffled<T>(values: T[]): T[] {
+  for (let i = values.length - 1; i > 0; i--) {
+    const j = randomInt(i + 1);
+    [values[i], values[j]] = [values[j]!, values[i]!];
+  }
+  return values;
+}
+
+function wholeNumber(name: string, text: string, least: number): number {
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < least) fail(`--${name} must be a whole number from ${least}`);
+  return number;
+}
+
+function fail(message: string): never {
+  console.error(`timing: ${message}`);
+  process.exit(1);
+}

@@ -1,5 +1,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { z } from 'zod';
+import type { ExternalIssuer } from './auth/external-issuers.js';
+import { externalIssuersSchema } from './auth/external-issuers-schema.js';
 import { parseDuration } from './domain/duration.js';
 import { OperatorError, WeirError } from './domain/errors.js';
 import { defaultLimits, type LimitName, type Limits, limitNames } from './domain/limits.js';
@@ -23,6 +25,8 @@ export interface Config {
   readonly log: { readonly level: (typeof logLevels)[number]; readonly format: (typeof logFormats)[number] };
   readonly tokens: { readonly lifetimeSeconds: number };
   readonly limits: Limits;
+  /** Whose tokens are taken beside our own. */
+  readonly externalIssuers: readonly ExternalIssuer[];
 }
 
 /** Flag values as commander gives them, keyed by the flag name without dashes, e.g. 'web.listen-address'. */
@@ -73,6 +77,7 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
     log: { level: pick(table.logLevel, file.log?.level), format: pick(table.logFormat, file.log?.format) },
     tokens: { lifetimeSeconds: pick(table.tokenLifetime, file.tokens?.lifetime) },
     limits: overlay(file.limits ?? {}),
+    externalIssuers: file.external_issuers ?? [],
   };
   if (problems.length > 0) throw new OperatorError(problems.join('\n'));
   return { config: deepFreeze(config), warnings: unknownVariables(sources.env) };
@@ -164,6 +169,7 @@ const configFile = yamlMap({
   log: yamlMap({ level: oneOf(logLevels).nullish(), format: oneOf(logFormats).nullish() }).nullish(),
   tokens: yamlMap({ lifetime: tokenLifetime.nullish() }).nullish(),
   limits: yamlMap(byLimit(() => limit.nullish())).nullish(),
+  external_issuers: externalIssuersSchema.nullish(),
 });
 
 type ConfigFile = z.output<typeof configFile>;
@@ -267,7 +273,7 @@ const table = {
   },
 } as const satisfies Record<string, Setting>;
 
-/** The one table of settings. Beside it the file has `limits`, a number for each name in `limitNames`. */
+/** The one table of settings. Beside it the file has `limits`, a number for each name in `limitNames`, and `external_issuers`. */
 export const settings: readonly Setting[] = Object.values(table);
 
 /** WEIR_* variables that other commands read, so that sharing an environment with them causes no warning. */

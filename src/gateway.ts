@@ -9,6 +9,7 @@ import { Assertions } from './auth/assertion.js';
 import type { PublicKey } from './auth/client-keys.js';
 import { ClientSecrets } from './auth/client-secrets.js';
 import { Envelope } from './auth/envelope.js';
+import { type ExternalIssuer, ExternalIssuers } from './auth/external-issuers.js';
 import { isExposed, readKeys, readOrCreateKeys } from './auth/key-file.js';
 import { LastUses } from './auth/last-uses.js';
 import { Regulation, regulationDefaults } from './auth/regulation.js';
@@ -28,6 +29,7 @@ import type { Env } from './http/context.js';
 import { RequestLog } from './http/request-log.js';
 import { Scrape } from './http/scrape.js';
 import { Ingest } from './ingest/push.js';
+import { parseNetworks } from './net/addresses.js';
 import { guardedFetch, systemLookup } from './net/egress.js';
 import { operatorApp } from './operator/app.js';
 import { ClockCheck } from './operator/clock-check.js';
@@ -115,10 +117,12 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
     const scrapeTokens = new ScrapeTokens({ directory, hasher, clock });
     const trustedProxies = new TrustedProxies(config.web.trustedProxies);
     const requests = new RequestLog({ log, random, trustedProxies });
+    const externalIssuers = openExternalIssuers(config.externalIssuers, seams);
     const authenticator = new Authenticator({
       tokens,
       scrapeTokens,
       secrets,
+      externalIssuers,
       uses,
       directory,
       clock,
@@ -178,6 +182,8 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       log.level = next.log.level;
       tokens.setLifetime(next.tokens.lifetimeSeconds);
       directory.setBaseLimits(next.limits);
+      externalIssuers.replace(next.externalIssuers);
+      authenticator.forget();
     };
     const reloading = new Reload({ config, reread, apply, log, onOutcome });
     const reload = (): void => reloading.run();
@@ -320,6 +326,26 @@ async function openRegulation(
     }
   });
   return regulation;
+}
+
+/** Their key sets have a place of their own, so that the JWKS URLs of clients cannot push them out. */
+function openExternalIssuers(issuers: readonly ExternalIssuer[], { clock, log }: Seams): ExternalIssuers {
+  const jwks = new RemoteJwks({
+    clock,
+    fetch: (url, limits) => {
+      const allowedNetworks = parseNetworks(external.networksOf(url));
+      // The configuration takes plain http for this machine only.
+      return guardedFetch(
+        url,
+        { method: 'GET', allowHttp: true, allowedNetworks, ...limits },
+        { lookup: systemLookup },
+      );
+    },
+    onFailure: (url, error) =>
+      log.warn({ err: error, url }, "an external issuer's keys cannot be fetched; the last ones serve for a day"),
+  });
+  const external = new ExternalIssuers({ issuers, jwks, clock });
+  return external;
 }
 
 type Job = readonly [everyMs: number, run: () => Promise<unknown>];

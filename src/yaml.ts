@@ -1,6 +1,7 @@
 import {
   isMap,
   isScalar,
+  isSeq,
   LineCounter,
   type ParsedNode,
   parseDocument,
@@ -105,34 +106,52 @@ function explain(issue: Issue, schema: z.ZodType): { path: PropertyKey[]; senten
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => {
       const path = [...issue.path, key];
-      return { path, sentence: `${path.join('.')} is not a setting; ${hint(path, keyPaths(schema))}` };
+      return { path, sentence: `${nameOf(path)} is not a setting; ${hint(path, keyPaths(schema))}` };
     });
   }
-  const name = issue.path.length === 0 ? '' : `${issue.path.join('.')}: `;
+  const name = issue.path.length === 0 ? '' : `${nameOf(issue.path)}: `;
   return [{ path: issue.path, sentence: `${name}${issue.message}` }];
 }
 
+/** `issuers[0].claims`; with `index` for each place in a list, as `keyPaths` writes it. */
+function nameOf(path: PropertyKey[], index = (place: number) => `[${place}]`): string {
+  return path.reduce<string>((name, key) => {
+    if (typeof key === 'number') return name + index(key);
+    return name === '' ? String(key) : `${name}.${String(key)}`;
+  }, '');
+}
+
+const anyIndex = (): string => '[]';
+
 /** Compares whole paths, so that a right key in the wrong place (`listen_address`, `log_level`) is recognised too. */
 function hint(path: PropertyKey[], known: string[]): string {
-  const unknown = path.join('.');
+  const unknown = nameOf(path, anyIndex);
   const tolerance = Math.min(2, String(path.at(-1)).length / 3);
   const [nearest] = known
     .map((key) => ({ key, distance: key.endsWith(`.${unknown}`) ? 0 : editDistance(unknown, key) }))
     .filter(({ distance }) => distance <= tolerance)
     .sort((a, b) => a.distance - b.distance);
-  if (nearest !== undefined) return `did you mean ${nearest.key}?`;
-  const parent = path.slice(0, -1).join('.');
+  const places = path.filter((key) => typeof key === 'number');
+  const placed = (key: string): string => {
+    let list = 0;
+    return key.replaceAll('[]', (any) => (list < places.length ? `[${places[list++]}]` : any));
+  };
+  if (nearest !== undefined) return `did you mean ${placed(nearest.key)}?`;
+  const parent = nameOf(path.slice(0, -1), anyIndex);
   const siblings = known.filter((key) => key.slice(0, Math.max(0, key.lastIndexOf('.'))) === parent);
-  return `known here: ${siblings.join(', ')}.`;
+  return `known here: ${siblings.map(placed).join(', ')}.`;
 }
 
-function keyPaths(schema: z.core.$ZodType, prefix = ''): string[] {
-  if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable) return keyPaths(schema.unwrap(), prefix);
+/** Every key there may be, below `parent`; `issuers[].claims` for one in a list. */
+function keyPaths(schema: z.core.$ZodType, parent = ''): string[] {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable) return keyPaths(schema.unwrap(), parent);
+  if (schema instanceof z.ZodPipe) return keyPaths(schema.in, parent);
+  if (schema instanceof z.ZodArray) return keyPaths(schema.element, `${parent}[]`);
   if (!(schema instanceof z.ZodObject)) return [];
-  return Object.entries<z.core.$ZodType>(schema.shape).flatMap(([key, inner]) => [
-    `${prefix}${key}`,
-    ...keyPaths(inner, `${prefix}${key}.`),
-  ]);
+  return Object.entries<z.core.$ZodType>(schema.shape).flatMap(([key, inner]) => {
+    const path = parent === '' ? key : `${parent}.${key}`;
+    return [path, ...keyPaths(inner, path)];
+  });
 }
 
 /** Levenshtein: how many letters to add, drop or replace. */
@@ -148,11 +167,16 @@ function editDistance(from: string, to: string): number {
   return row[to.length]!;
 }
 
-/** Where the key at this path stands; for a key that is missing, where the map stands that lacks it. */
+/** Where the key or item at this path stands; for a key that is missing, where the map stands that lacks it. */
 function offsetOf(path: PropertyKey[], root: ParsedNode | null): number {
   let offset = root?.range[0] ?? 0;
   let node = root;
   for (const name of path) {
+    if (isSeq(node) && typeof name === 'number') {
+      node = node.items[name] ?? null;
+      offset = node?.range[0] ?? offset;
+      continue;
+    }
     if (!isMap(node)) break;
     // The last one, because that is the one whose value counts when a key is written twice.
     const pair = node.items.findLast(({ key }) => isScalar(key) && key.value === name);

@@ -26,7 +26,8 @@ const rooms: Record<string, readonly string[]> = {
   operator: ['admin', ...below],
 
   yaml: ground,
-  config: ['yaml', ...ground],
+  // The shape of `external_issuers` belongs to those who use it.
+  config: ['yaml', 'auth', ...ground],
   'web-config': ['yaml', ...ground],
   reload: ['config', ...below],
   gateway: ['config', 'reload', 'net', 'http', 'operator', 'admin', 'auth', 'ingest', 'scrape', ...below],

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import {
   type ConfigSources,
@@ -46,6 +47,7 @@ test('without any setting there are only defaults', () => {
       log: { level: 'info', format: 'json' },
       tokens: { lifetimeSeconds: 900 },
       limits: defaultLimits,
+      externalIssuers: [],
     },
     warnings: [],
   });
@@ -65,6 +67,11 @@ tokens: {lifetime: 1h}
 limits:
   series: 100
   samples_per_second: 5
+external_issuers:
+  - issuer: https://acme.okta.com/oauth2/default
+    jwks_url: https://acme.okta.com/oauth2/default/v1/keys
+    audience: weir
+    claims: {project: project, scope: scp}
 `;
   expect(load({ yaml }).config).toEqual({
     web: {
@@ -79,6 +86,7 @@ limits:
     log: { level: 'debug', format: 'pretty' },
     tokens: { lifetimeSeconds: 3600 },
     limits: { ...defaultLimits, series: 100, samples_per_second: 5 },
+    externalIssuers: [expect.objectContaining({ issuer: 'https://acme.okta.com/oauth2/default', audiences: ['weir'] })],
   });
   expect(checkConfigFile('weir.yml', yaml)).toEqual([]);
 });
@@ -163,9 +171,53 @@ test.each([
   ['\nexternal_url: http://a', 2, 'external_url is not a setting; did you mean web.external_url?'],
   ['log_level: info', 1, 'log_level is not a setting; did you mean log.level?'],
   ['log:\n  colour: red', 2, 'log.colour is not a setting; known here: log.level, log.format.'],
-  ['__proto__: {}', 1, '__proto__ is not a setting; known here: web, operator, storage, log, tokens, limits.'],
+  [
+    '__proto__: {}',
+    1,
+    '__proto__ is not a setting; known here: web, operator, storage, log, tokens, limits, external_issuers.',
+  ],
 ])('an unknown key is an error with its line and the nearest known key: %j', (yaml, line, sentence) => {
   expect(checkConfigFile('weir.yml', yaml)).toEqual([`weir.yml:${line}: ${sentence}`]);
+});
+
+const issuer = (...lines: string[]): string =>
+  [
+    'external_issuers:',
+    '  - issuer: https://a.example',
+    '    jwks_url: https://a.example/keys',
+    '    audience: weir',
+    '    claims: {project: p, scope: s}',
+    '  - issuer: https://b.example',
+    ...lines,
+  ].join('\n');
+const rest = ['    jwks_url: https://b.example/keys', '    audience: weir'];
+
+test.each([
+  [issuer(...rest, '    claims:', '      project: p'), 9, 'external_issuers[1].claims.scope: Write the name'],
+  [issuer(...rest), 6, 'external_issuers[1].claims: This must be a map'],
+  [issuer(...rest, '    algorithms: [RS256, HS256]'), 9, 'external_issuers[1].algorithms: Write algorithms out of'],
+  [
+    issuer(...rest, '    jwks_networks: [10.0.0.0/8, 10.0.0.0/33]'),
+    9,
+    'external_issuers[1].jwks_networks[1]: This is not a network',
+  ],
+  [
+    issuer(...rest, '    claims: {project: p, scope: s}', '    audiance: x'),
+    10,
+    'external_issuers[1].audiance is not a setting; did you mean external_issuers[1].audience?',
+  ],
+  [
+    issuer(...rest, '    claims:', '      project: p', '      scope: s', '      colour: s'),
+    12,
+    'external_issuers[1].claims.colour is not a setting; known here: external_issuers[1].claims.project, external_issuers[1].claims.endpoints, ',
+  ],
+  ['external_issuers: [x]', 1, 'external_issuers[0]: This must be a map'],
+  ['external_issuers:\n  a: b', 1, 'external_issuers: This must be a list'],
+])('a problem in a list has its line and its place: %j', (yaml, line, sentence) => {
+  const problems = checkConfigFile('weir.yml', yaml);
+  expect(problems.join('\n')).toContain(`weir.yml:${line}: `);
+  expect(problems.join('\n')).toContain(sentence);
+  expect(problemsOf(() => load({ yaml }))).toEqual(problems);
 });
 
 test.each([
@@ -274,6 +326,12 @@ test('a limit is a whole number, and 0 switches it off', () => {
       expect.stringMatching(/^weir\.yml:2: limits\.series: /),
     ]);
   }
+});
+
+test('the example in docs/security.md is right', () => {
+  const [, yaml] = /```yaml\n(external_issuers:[^`]*)```/.exec(readFileSync('docs/security.md', 'utf8'))!;
+  expect(checkConfigFile('weir.yml', yaml!)).toEqual([]);
+  expect(checkConfigFile('weir.yml', yaml!.replace('# project_map', 'project_map'))).toEqual([]);
 });
 
 test('nobody can change the config', () => {

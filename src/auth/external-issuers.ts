@@ -1,9 +1,8 @@
 import { decodeJwt, decodeProtectedHeader, errors, type JWTPayload } from 'jose';
-import { z } from 'zod';
 import { projectScopes, type Scope } from '../domain/client.js';
 import type { Clock } from '../domain/clock.js';
 import { leewaySeconds } from './access-token.js';
-import { type SignatureAlgorithm, signatureAlgorithms, verifiedClaims } from './client-keys.js';
+import { type SignatureAlgorithm, verifiedClaims } from './client-keys.js';
 import type { RemoteJwks } from './remote-jwks.js';
 
 /** An issuer of tokens that the vendor has anyway, and how its claims read here. */
@@ -11,6 +10,8 @@ export interface ExternalIssuer {
   /** Exactly as it stands in `iss`. */
   readonly issuer: string;
   readonly jwksUrl: string;
+  /** Networks its keys may be fetched from although they are not public. */
+  readonly jwksNetworks: readonly string[];
   readonly audiences: readonly string[];
   /** In lower case, without `application/`. */
   readonly types: readonly string[];
@@ -47,14 +48,24 @@ export interface ExternalIssuersOptions {
 
 /** Takes the tokens of configured issuers as bearer tokens. For any other issuer nothing is fetched, ever. */
 export class ExternalIssuers {
-  private readonly byIssuer: ReadonlyMap<string, ExternalIssuer>;
+  private byIssuer: ReadonlyMap<string, ExternalIssuer> = new Map();
   private readonly jwks: Pick<RemoteJwks, 'keys'>;
   private readonly clock: Clock;
 
   constructor({ issuers, jwks, clock }: ExternalIssuersOptions) {
-    this.byIssuer = new Map(issuers.map((issuer) => [issuer.issuer, issuer]));
     this.jwks = jwks;
     this.clock = clock;
+    this.replace(issuers);
+  }
+
+  /** From now on these and no others; keys that were fetched before are kept. */
+  replace(issuers: readonly ExternalIssuer[]): void {
+    this.byIssuer = new Map(issuers.map((issuer) => [issuer.issuer, issuer]));
+  }
+
+  /** Where the keys under this URL may be fetched from although it is not public. */
+  networksOf(jwksUrl: string): string[] {
+    return [...this.byIssuer.values()].flatMap((issuer) => (issuer.jwksUrl === jwksUrl ? issuer.jwksNetworks : []));
   }
 
   /**
@@ -100,7 +111,7 @@ export class ExternalIssuers {
 
 const maxLength = 8192;
 
-const bareType = (typ: string): string => typ.toLowerCase().replace(/^application\//, '');
+export const bareType = (typ: string): string => typ.toLowerCase().replace(/^application\//, '');
 
 const isFromFuture = ({ iat }: JWTPayload, clock: Clock): boolean =>
   iat !== undefined && iat * 1000 > clock.now() + leewaySeconds * 1000;
@@ -137,20 +148,21 @@ function clientOf(claims: JWTPayload): string | undefined {
   return undefined;
 }
 
-const id = /^[A-Za-z0-9_-]{1,64}$/;
+/** A project or endpoint of ours. */
+export const ourId = /^[A-Za-z0-9_-]{1,64}$/;
 
 function projectOf(claims: JWTPayload, { project, projectMap }: ClaimMapping): string | undefined {
   const theirs = claimAt(claims, project);
   if (typeof theirs !== 'string') return undefined;
   const ours = projectMap === undefined ? theirs : projectMap.get(theirs);
-  return ours !== undefined && id.test(ours) ? ours : undefined;
+  return ours !== undefined && ourId.test(ours) ? ours : undefined;
 }
 
 /** A claim that should narrow and is not there, or is not understood, must not widen: `undefined`. */
 function endpointsOf(claims: JWTPayload, { endpoints }: ClaimMapping): readonly string[] | null | undefined {
   if (endpoints === undefined) return null;
   const listed = words(claimAt(claims, endpoints));
-  return listed?.every((metricsId) => id.test(metricsId)) ? [...new Set(listed)] : undefined;
+  return listed?.every((metricsId) => ourId.test(metricsId)) ? [...new Set(listed)] : undefined;
 }
 
 /** In our order; scopes that mean nothing here (`openid`, `profile`) are passed over. */
@@ -180,81 +192,3 @@ export function claimAt(claims: unknown, name: string): unknown {
   }
   return undefined;
 }
-
-// The configuration file's `external_issuers`: sentences are for the operator, values are never quoted.
-
-const strictMap = <Shape extends z.ZodRawShape>(shape: Shape) =>
-  z.strictObject(shape, { error: 'This must be a map of "key: value" lines.' });
-
-const text = (what: string) =>
-  z
-    .string({ error: `Write ${what} here, as text.` })
-    .min(1, { error: `Write ${what} here.` })
-    .max(500, { error: 'This is longer than 500 characters.' });
-
-const oneOrMore = <T>(item: z.ZodType<T>, what: string) => {
-  const error = `Write ${what} here, one or a list.`;
-  return z.union([z.array(item).min(1, { error }), item.transform((single): T[] => [single])], { error });
-};
-
-const isLoopback = (host: string): boolean => /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(host);
-
-const jwksUrl = text('the URL of its public keys').refine(
-  (url) => {
-    const { protocol, hostname, username, password } = URL.canParse(url) ? new URL(url) : ({} as Partial<URL>);
-    if (username !== '' || password !== '') return false;
-    return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname!));
-  },
-  {
-    error:
-      'Write the https URL of its public keys (the "jwks_uri" of its /.well-known/openid-configuration); ' +
-      'http is for loopback addresses only.',
-  },
-);
-
-const issuerName = text('the issuer').refine((name) => /^https?:\/\/[^\s?#]+$/.test(name) && URL.canParse(name), {
-  error: 'Write the issuer exactly as it stands in the "iss" of its tokens: a URL, with its final slash if it has one.',
-});
-
-const ourScope = z.enum(projectScopes, { error: `Write ${projectScopes.join(' or ')} here.` });
-const ourProject = text('a project id').regex(id, { error: 'Write the id of a project of ours here.' });
-
-const externalIssuer = strictMap({
-  issuer: issuerName,
-  jwks_url: jwksUrl,
-  audience: oneOrMore(text('an audience'), 'the audience its tokens for us have'),
-  typ: oneOrMore(z.enum(['at+jwt', 'JWT']), 'at+jwt or JWT').nullish(),
-  algorithms: oneOrMore(z.enum(signatureAlgorithms), `algorithms out of ${signatureAlgorithms.join(', ')}`).nullish(),
-  claims: strictMap({
-    project: text('the name of the claim with the project'),
-    endpoints: text('the name of the claim with the endpoints').nullish(),
-    scope: text('the name of the claim with the scopes'),
-    scope_map: z.record(text('a scope of theirs'), oneOrMore(ourScope, projectScopes.join(' or '))).nullish(),
-    project_map: z.record(text('a project of theirs'), ourProject).nullish(),
-  }),
-}).transform(
-  ({ issuer, jwks_url, audience, typ, algorithms, claims }): ExternalIssuer => ({
-    issuer,
-    jwksUrl: jwks_url,
-    audiences: audience,
-    types: (typ ?? ['at+jwt']).map(bareType),
-    algorithms: algorithms ?? ['RS256'],
-    claims: {
-      project: claims.project,
-      endpoints: claims.endpoints ?? undefined,
-      scope: claims.scope,
-      projectMap: asMap(claims.project_map),
-      scopeMap: asMap(claims.scope_map),
-    },
-  }),
-);
-
-const asMap = <T>(record: Record<string, T> | null | undefined): ReadonlyMap<string, T> | undefined =>
-  record ? new Map(Object.entries(record)) : undefined;
-
-/** The value of the configuration key `external_issuers`. */
-export const externalIssuersSchema = z
-  .array(externalIssuer, { error: 'This must be a list of issuers.' })
-  .refine((issuers) => new Set(issuers.map(({ issuer }) => issuer)).size === issuers.length, {
-    error: 'An issuer is listed twice.',
-  });

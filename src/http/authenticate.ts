@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { type AccessTokens, isTokenGood } from '../auth/access-token.js';
 import type { ClientSecrets } from '../auth/client-secrets.js';
+import type { ExternalIssuers } from '../auth/external-issuers.js';
 import type { LastUses } from '../auth/last-uses.js';
 import { OAuthError } from '../auth/oauth-error.js';
 import type { ScrapeTokens } from '../auth/scrape-tokens.js';
@@ -16,13 +17,14 @@ import { originOf } from './oauth.js';
 
 /** Who is calling and what it may do, by credentials that are good now. */
 export interface Access {
+  /** Of ours, or `<issuer>#<client>` of somebody else's. */
   readonly clientId: string;
   readonly projectId: string;
   readonly scopes: readonly Scope[];
   /** The same object for the same caller, as long as nothing about it has changed. */
   readonly sight: Sight;
   /** Stale when something about the caller has changed: then all of this counts no more. */
-  readonly live: Pick<LiveClient, 'stale'>;
+  readonly live: Readonly<Pick<LiveClient, 'stale'>>;
   /** Wall-clock milliseconds from which the credentials have to be checked anew. */
   readonly endsAt: number;
 }
@@ -31,13 +33,17 @@ export interface AuthenticatorOptions {
   readonly tokens: AccessTokens;
   readonly scrapeTokens: ScrapeTokens;
   readonly secrets: ClientSecrets;
+  readonly externalIssuers: ExternalIssuers;
   readonly uses: LastUses;
   readonly directory: Directory;
   readonly clock: Clock;
   readonly trustedProxies: TrustedProxies;
 }
 
-/** Lasting credentials are checked anew this often, so that their last use is known without writing at every request. */
+/**
+ * What is not a token of ours is checked anew this often: lasting credentials, so that their last use is known without
+ * writing at every request, and tokens of others, so that it is seen when they withdraw a key.
+ */
 const rememberedMs = 60_000;
 
 /**
@@ -87,7 +93,8 @@ export class Authenticator {
   private async check(authorization: string | undefined, c: Ctx): Promise<Access> {
     if (authorization !== undefined && /^basic( |$)/i.test(authorization)) return this.byBasic(authorization, c);
     const token = bearerToken(authorization);
-    const access = (await this.byScrapeToken(token, c)) ?? (await this.byAccessToken(token));
+    const access =
+      (await this.byScrapeToken(token, c)) ?? (await this.byAccessToken(token)) ?? (await this.byExternalToken(token));
     if (access === undefined) throw invalidToken();
     return access;
   }
@@ -99,6 +106,14 @@ export class Authenticator {
     if (live === undefined || !isTokenGood(verified!, live)) return undefined;
     const { clientId, projectId, scopes, endsAt } = verified!;
     return { clientId, projectId, scopes, sight: live.client, live, endsAt };
+  }
+
+  /** Nobody here stands behind it: project and endpoints are looked up in every request, as for all. */
+  private async byExternalToken(token: string): Promise<Access | undefined> {
+    const external = await this.options.externalIssuers.verify(token);
+    if (external === undefined) return undefined;
+    const { clientId, projectId, scopes, endpoints, endsAt } = external;
+    return { clientId, projectId, scopes, sight: { endpoints }, live: neverStale, endsAt: this.recheckAt(endsAt) };
   }
 
   private async byScrapeToken(token: string, c: Ctx): Promise<Access | undefined> {
@@ -128,10 +143,15 @@ export class Authenticator {
   /** All that the client has, remembered for a while. */
   private lasting(live: LiveClient, expiresAt: number | null): Access {
     const { id: clientId, projectId, scopes } = live.client;
-    const endsAt = Math.min(expiresAt ?? Number.POSITIVE_INFINITY, this.options.clock.now() + rememberedMs);
-    return { clientId, projectId, scopes, sight: live.client, live, endsAt };
+    return { clientId, projectId, scopes, sight: live.client, live, endsAt: this.recheckAt(expiresAt) };
+  }
+
+  private recheckAt(expiresAt: number | null): number {
+    return Math.min(expiresAt ?? Number.POSITIVE_INFINITY, this.options.clock.now() + rememberedMs);
   }
 }
+
+const neverStale = { stale: false } as const;
 
 /** RFC 6750 §2.1. The scheme's case does not matter, the token's form does. */
 function bearerToken(authorization: string | undefined): string {

@@ -4,7 +4,8 @@ import type { AddressInfo } from 'node:net';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { claimAt, ExternalIssuers, externalIssuersSchema } from '../../src/auth/external-issuers.js';
+import { claimAt, ExternalIssuers } from '../../src/auth/external-issuers.js';
+import { externalIssuersSchema } from '../../src/auth/external-issuers-schema.js';
 import { RemoteJwks } from '../../src/auth/remote-jwks.js';
 import { parseNetworks } from '../../src/net/addresses.js';
 import { guardedFetch, systemLookup } from '../../src/net/egress.js';
@@ -480,6 +481,7 @@ describe('the configuration', () => {
           {
             issuer: okta,
             jwksUrl: `${okta}/v1/keys`,
+            jwksNetworks: [],
             audiences: ['weir'],
             types: ['at+jwt'],
             algorithms: ['RS256'],
@@ -504,6 +506,7 @@ describe('the configuration', () => {
     );
     expect(problems).toEqual([]);
     expect(value!.external_issuers![0]).toMatchObject({
+      jwksNetworks: ['127.0.0.0/8', '::1'],
       audiences: ['a', 'b'],
       types: ['jwt', 'at+jwt'],
       algorithms: ['EdDSA'],

@@ -10,4 +10,5 @@ export const configFor = (path: string): Config => ({
   log: { level: 'error', format: 'json' },
   tokens: { lifetimeSeconds: 900 },
   limits: defaultLimits,
+  externalIssuers: [],
 });

@@ -35,6 +35,7 @@ export interface GatewayOptions {
   readonly webConfigFile?: string;
   readonly listenAddress?: string;
   readonly trustedProxies?: readonly string[];
+  readonly externalIssuers?: Config['externalIssuers'];
   readonly clock?: Clock;
   readonly seams?: Partial<Seams>;
   /** What a reload reads, from the configuration it was booted with. */
@@ -82,6 +83,7 @@ export class TestGateway {
       log: { level: 'debug', format: 'json' },
       tokens: { lifetimeSeconds: this.options.tokenLifetimeSeconds ?? 900 },
       limits: { ...defaultLimits, ...this.options.limits },
+      externalIssuers: this.options.externalIssuers ?? [],
     };
   }
 

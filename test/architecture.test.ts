@@ -10,7 +10,8 @@ const ground = ['domain'];
 const below = ['formats', 'storage', ...ground, 'telemetry'];
 const rooms: Record<string, readonly string[]> = {
   domain: [],
-  telemetry: ground,
+  // What is sent to other systems is encoded there.
+  telemetry: ['formats', ...ground],
   formats: ground,
   // A group is stored as the text that is served.
   storage: ['formats', ...ground, 'db'],

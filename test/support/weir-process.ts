@@ -119,6 +119,16 @@ export class WeirProcess {
     return JSON.parse(stdout) as T;
   }
 
+  /** Runs lines as one pastes them into bash: `npx weir` there is this one, on its store, and the default URL is its own. */
+  async paste(lines: string, env: Readonly<Record<string, string>> = {}): Promise<Finished> {
+    const npx = `npx() { shift; "$NODE" "$WEIR" "$@"; }`;
+    const given = { NODE: process.execPath, WEIR: this.weir, WEIR_STORAGE_PATH: this.storagePath, ...env };
+    const script = `${npx}\n${lines.replaceAll('http://127.0.0.1:8460', this.url)}`;
+    const finished = await this.programs.run('bash', ['-c', script], { env: given });
+    if (finished.status === 127) throw new Error(`${finished.stderr} Install the Debian packages bash, curl and sed.`);
+    return finished;
+  }
+
   /** A project of this id with endpoints of these metricsIds. */
   async createProject(id: string, ...metricsIds: string[]): Promise<void> {
     await this.command('project', 'create', id, '--id', id);

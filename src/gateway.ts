@@ -20,12 +20,14 @@ import { SigningKeys } from './auth/signing-keys.js';
 import { TokenService } from './auth/token-service.js';
 import { TokenStatus } from './auth/token-status.js';
 import type { Config } from './config.js';
+import type { Client } from './domain/client.js';
 import type { Clock } from './domain/clock.js';
 import type { RandomBytes } from './domain/ids.js';
 import { publicApp } from './http/app.js';
 import { Authenticator } from './http/authenticate.js';
 import { TrustedProxies } from './http/client-address.js';
 import type { Env } from './http/context.js';
+import { RateLimit } from './http/rate-limit.js';
 import { RequestLog } from './http/request-log.js';
 import { Scrape } from './http/scrape.js';
 import { Ingest } from './ingest/push.js';
@@ -161,16 +163,22 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       takeOnce: (clientId, jti, endsAt) => store.clients.takeAssertion(clientId, jti, endsAt),
     });
     const issuerUrl = (): string => issuer;
+    const tokenRequests = new RateLimit('token_requests_per_minute', clock);
+    const admit = async ({ id, projectId }: Client): Promise<void> => {
+      const project = directory.peekProject(projectId) ?? (await directory.project(projectId));
+      if (project !== undefined) tokenRequests.check(id, project.limits);
+    };
+    const scrapes = new RateLimit('scrapes_per_minute', clock);
     const app = publicApp({
       oauth: {
-        service: new TokenService({ directory, secrets, tokens, assertions, issuer: issuerUrl }),
+        service: new TokenService({ directory, secrets, tokens, assertions, admit, issuer: issuerUrl }),
         status: new TokenStatus({ tokens, scrapeTokens, directory, store: store.clients, issuer: issuerUrl }),
         keys,
         metrics,
         trustedProxies,
         issuer: issuerUrl,
       },
-      scrape: new Scrape({ authenticator, directory, pages, clock, metrics }),
+      scrape: new Scrape({ authenticator, directory, pages, clock, metrics, rateLimit: scrapes }),
       push: { authenticator, directory, ingest: new Ingest(store.groups, clock), metrics },
       log,
       requests,

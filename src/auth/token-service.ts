@@ -19,6 +19,8 @@ export interface TokenServiceOptions {
   readonly secrets: ClientSecrets;
   readonly tokens: AccessTokens;
   readonly assertions: Assertions;
+  /** Whether the client, which has proved itself, may have another token now; throws `rate_limited`. */
+  readonly admit: (client: Client) => Promise<void>;
   /** The external URL: issuer, and audience of every token. */
   readonly issuer: () => string;
 }
@@ -128,7 +130,12 @@ export class TokenService {
     return client.id;
   }
 
-  private issue({ client, secretId }: Authenticated, parameters: TokenParameters, scope?: string): TokenResponse {
+  private async issue(
+    { client, secretId }: Authenticated,
+    parameters: TokenParameters,
+    scope?: string,
+  ): Promise<TokenResponse> {
+    await this.options.admit(client);
     this.checkAudience(parameters);
     const scopes = grantedScopes(client, scope);
     const { token, expiresIn } = this.options.tokens.issue(client, scopes, secretId);

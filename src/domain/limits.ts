@@ -14,6 +14,10 @@ export interface Limits {
   /** Live series of the whole project. */
   readonly series: number;
   readonly samples_per_second: number;
+  /** Of each client, at the token endpoint, counted once it has proved itself. */
+  readonly token_requests_per_minute: number;
+  /** Of each client. */
+  readonly scrapes_per_minute: number;
 }
 
 export type LimitName = keyof Limits;
@@ -26,6 +30,8 @@ export const defaultLimits: Limits = {
   value_length_bytes: 2048,
   series: 50_000,
   samples_per_second: 0,
+  token_requests_per_minute: 0,
+  scrapes_per_minute: 0,
 };
 
 export const limitNames = Object.keys(defaultLimits) as LimitName[];
@@ -61,4 +67,6 @@ const sentence: Record<LimitName, string> = {
   value_length_bytes: 'A label value is too long',
   series: 'The project would hold too many series',
   samples_per_second: 'Too many samples per second',
+  token_requests_per_minute: 'The client asks for too many tokens',
+  scrapes_per_minute: 'The client scrapes too often',
 };

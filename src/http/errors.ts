@@ -1,6 +1,7 @@
 import { OAuthError } from '../auth/oauth-error.js';
 import { type ErrorCode, type ErrorFacts, WeirError } from '../domain/errors.js';
 import type { Log } from '../telemetry/log.js';
+import { rateLimitHeaders } from './rate-limit.js';
 import type { RequestLine } from './request-log.js';
 
 const answers: Record<ErrorCode, { status: number; title: string }> = {
@@ -26,9 +27,10 @@ export function errorResponse(error: unknown, { isOAuth, log, line, issuer }: Er
   if (error instanceof OAuthError) return oauthResponse(error);
   if (error instanceof WeirError) {
     if (error.cause !== undefined) log.error({ ...line(), err: error.cause, code: error.code }, error.message);
-    if (isOAuth) return oauthResponse(oauthFrom(error));
+    if (isOAuth) return oauthResponse(oauthFrom(error), rateLimitHeaders(error.facts));
     const { status, title } = answers[error.code];
-    return problem(status, title, error.message, error.facts, challenge(error.code, error.facts, issuer));
+    const headers = { ...challenge(error.code, error.facts, issuer), ...rateLimitHeaders(error.facts) };
+    return problem(status, title, error.message, error.facts, headers);
   }
   const { request_id, ...about } = line();
   log.error({ request_id, ...about, err: error }, 'a request failed in an unexpected way');
@@ -85,11 +87,12 @@ function challenge(code: ErrorCode, facts: ErrorFacts, issuer: string): Record<s
 
 const basicChallenge = 'Basic realm="weir", charset="UTF-8"';
 
-function oauthResponse(error: OAuthError): Response {
+function oauthResponse(error: OAuthError, more: Record<string, string> = {}): Response {
   const headers: Record<string, string> = {
     'content-type': 'application/json;charset=UTF-8',
     'cache-control': 'no-store',
     pragma: 'no-cache',
+    ...more,
   };
   if (error.status === 401) headers['www-authenticate'] = basicChallenge;
   if (error.retryAfterSeconds !== undefined) headers['retry-after'] = String(error.retryAfterSeconds);
@@ -98,8 +101,11 @@ function oauthResponse(error: OAuthError): Response {
   return new Response(`${body}\n`, { status: error.status, headers });
 }
 
-function oauthFrom({ code, message }: WeirError): OAuthError {
+function oauthFrom({ code, message, facts }: WeirError): OAuthError {
   if (code === 'too_large') return new OAuthError('invalid_request', message, 413);
+  if (code === 'rate_limited') {
+    return new OAuthError('temporarily_unavailable', message, 429, facts.retryAfterSeconds);
+  }
   if (code === 'unavailable') return new OAuthError('temporarily_unavailable', message);
   return new OAuthError('invalid_request', message);
 }

@@ -34,6 +34,8 @@ export async function postToken(c: Ctx, { service, metrics, trustedProxies }: OA
     return json(response);
   } catch (error) {
     if (error instanceof OAuthError) metrics.tokenRefused(error.code);
+    else if (error instanceof WeirError && error.code === 'rate_limited')
+      metrics.tokenRefused('temporarily_unavailable');
     throw error;
   }
 }

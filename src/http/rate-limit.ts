@@ -1,11 +1,10 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../domain/clock.js';
+import { type ErrorFacts, WeirError } from '../domain/errors.js';
+import type { Limits } from '../domain/limits.js';
 
-/** The answer's part of a 429. */
-export interface RateLimited {
-  readonly retryAfterSeconds: number;
-  readonly headers: Readonly<Record<string, string>>;
-}
+/** Limits that are counted for each client. */
+export type RateLimitName = 'token_requests_per_minute' | 'scrapes_per_minute';
 
 /** What may still be taken at a moment; it fills up again at the limit's rate, to one minute's worth at most. */
 interface Bucket {
@@ -19,20 +18,28 @@ interface Bucket {
  * Refused requests cost nothing.
  */
 export class RateLimit {
-  private readonly name: string;
+  private readonly limit: RateLimitName;
   private readonly clock: Clock;
   /** Whoever is pushed out starts with a full bucket, which is what a client has that was idle for a minute. */
   private readonly buckets: LRUCache<string, Bucket>;
 
-  /** The name is what the answer calls the policy: lower-case letters and hyphens. */
-  constructor(name: 'token-requests' | 'scrapes', clock: Clock, maxClients = 100_000) {
-    this.name = name;
+  constructor(limit: RateLimitName, clock: Clock, maxClients = 100_000) {
+    this.limit = limit;
     this.clock = clock;
     this.buckets = new LRUCache({ max: maxClients });
   }
 
-  /** Counts a request; `undefined` when it may pass. A limit of 0 is off. */
-  take(clientId: string, perMinute: number): RateLimited | undefined {
+  /** Counts a request; throws `rate_limited` when it may not pass. */
+  check(clientId: string, limits: Limits): void {
+    const max = limits[this.limit];
+    const retryAfterSeconds = this.take(clientId, max);
+    if (retryAfterSeconds === undefined) return;
+    const sentence = `${sentences[this.limit]}: ${this.limit} = ${max}. Try again in ${retryAfterSeconds} s.`;
+    throw new WeirError('rate_limited', sentence, { limit: this.limit, max, retryAfterSeconds });
+  }
+
+  /** Counts a request; gives the seconds to wait when it may not pass. A limit of 0 is off. */
+  take(clientId: string, perMinute: number): number | undefined {
     if (perMinute === 0) return undefined;
     const now = this.clock.monotonic();
     let bucket = this.buckets.get(clientId);
@@ -43,31 +50,32 @@ export class RateLimit {
     bucket.left = Math.min(perMinute, bucket.left + ((now - bucket.at) * perMinute) / 60_000);
     bucket.at = now;
     // Whoever waits as long as told is not refused for a rounding error.
-    if (bucket.left < 1 - 1e-6) return this.refusal(perMinute, bucket.left);
+    if (bucket.left < 1 - 1e-6) return Math.max(1, Math.ceil(((1 - bucket.left) * 60) / perMinute));
     bucket.left -= 1;
     return undefined;
   }
+}
 
-  /**
-   * `Retry-After` is what clients obey (RFC 9110 §10.2.3). `RateLimit-Limit`, `-Remaining` and `-Reset` (seconds, not a
-   * time of day) are the fields that programs read today; they are from draft-ietf-httpapi-ratelimit-headers up to -06.
-   * `RateLimit-Policy` and `RateLimit` are what it has become: structured fields, here as in -08 to -10. Their
-   * parameters still change from draft to draft, so they are sent beside the old ones, not instead; the names do not
-   * collide. All tell the same moment, as the draft wants it.
-   */
-  private refusal(perMinute: number, left: number): RateLimited {
-    const retryAfterSeconds = Math.max(1, Math.ceil(((1 - left) * 60) / perMinute));
-    const seconds = String(retryAfterSeconds);
-    return {
-      retryAfterSeconds,
-      headers: {
-        'retry-after': seconds,
-        'ratelimit-policy': `"${this.name}";q=${perMinute};w=60`,
-        ratelimit: `"${this.name}";r=0;t=${seconds}`,
-        'ratelimit-limit': String(perMinute),
-        'ratelimit-remaining': '0',
-        'ratelimit-reset': seconds,
-      },
-    };
-  }
+const sentences: Record<RateLimitName, string> = {
+  token_requests_per_minute: 'The client asks for too many tokens; one serves until it expires',
+  scrapes_per_minute: 'The client scrapes too often',
+};
+
+/**
+ * What a refusal by one of these limits says beside `Retry-After`, which is what clients obey. `RateLimit-Limit`,
+ * `-Remaining` and `-Reset` (seconds, not a time of day) are the fields that programs read today; they are from
+ * draft-ietf-httpapi-ratelimit-headers up to -06. `RateLimit-Policy` and `RateLimit` are what it has become: structured
+ * fields, here as in -08 to -10. Their parameters still change from draft to draft, so they are sent beside the old
+ * ones, not instead; the names do not collide. All tell the same moment, as the draft wants it.
+ */
+export function rateLimitHeaders({ limit, max, retryAfterSeconds }: ErrorFacts): Record<string, string> {
+  if (limit === undefined || !Object.hasOwn(sentences, limit)) return {};
+  const policy = limit.replace(/_per_minute$/, '').replaceAll('_', '-');
+  return {
+    'ratelimit-policy': `"${policy}";q=${max};w=60`,
+    ratelimit: `"${policy}";r=0;t=${retryAfterSeconds}`,
+    'ratelimit-limit': String(max),
+    'ratelimit-remaining': '0',
+    'ratelimit-reset': String(retryAfterSeconds),
+  };
 }

@@ -15,6 +15,7 @@ import {
   visibleEndpoint,
 } from './authenticate.js';
 import type { Ctx } from './context.js';
+import type { RateLimit } from './rate-limit.js';
 
 export interface ScrapeOptions {
   readonly authenticator: Authenticator;
@@ -22,6 +23,7 @@ export interface ScrapeOptions {
   readonly pages: Pages;
   readonly clock: Clock;
   readonly metrics: OperatorMetrics;
+  readonly rateLimit: RateLimit;
 }
 
 interface Wanted {
@@ -44,7 +46,7 @@ export class Scrape {
   }
 
   handle(c: Ctx, projectId: string, metricsId: string | undefined): Response | Promise<Response> {
-    const { authenticator, directory, pages, metrics } = this.options;
+    const { authenticator, directory, pages, metrics, rateLimit } = this.options;
     const { headers, url } = c.env.incoming;
     if (url!.includes('?')) refuseTokenInQuery(url!);
     const wanted = this.negotiate(headers.accept, headers['accept-encoding'] as string | undefined);
@@ -55,6 +57,7 @@ export class Scrape {
       const page = target && pages.peek(target, wanted.format);
       const body = wanted.gzip ? page?.gzipped : page?.identity;
       if (body !== undefined) {
+        rateLimit.check(access.clientId, project!.limits);
         metrics.cacheHit();
         c.env.caller = access;
         return this.send(c, page!, body, wanted.gzip);
@@ -69,7 +72,7 @@ export class Scrape {
     metricsId: string | undefined,
     wanted: Wanted,
   ): Promise<Response> {
-    const { authenticator, directory, pages, metrics } = this.options;
+    const { authenticator, directory, pages, metrics, rateLimit } = this.options;
     const access = await authenticator.authenticate(c);
     const project = await reachProject(access, projectId, directory);
     requireScope(access, 'read:metrics');
@@ -77,6 +80,7 @@ export class Scrape {
       metricsId === undefined
         ? targetOf(project, access, undefined)!
         : endpointTarget(await reachEndpoint(access, project, metricsId, directory));
+    rateLimit.check(access.clientId, project.limits);
     const cached = pages.peek(target, wanted.format);
     if (cached === undefined) metrics.cacheMiss();
     else metrics.cacheHit();

@@ -108,8 +108,13 @@ describe('what scripts rely on', () => {
     expect(await json('endpoint get e1 --project=acme')).toMatchObject({ lifetime: '1h30m', timestamps: 'on' });
     const set = await json('endpoint set e1 --project=acme --lifetime=0 --timestamps=off --name=renamed');
     expect(set).toMatchObject({ name: 'renamed', lifetime: '0', timestamps: 'off' });
-    const limits = await json('project set acme --limit series=7 --limit samples_per_second=0');
-    expect(limits).toMatchObject({ id: 'acme', limits: { series: 7, samples_per_second: 0 } });
+    const limits = await json(
+      'project set acme --limit series=7 --limit samples_per_second=0 --limit scrapes_per_minute=60 --limit token_requests_per_minute=6',
+    );
+    expect(limits).toMatchObject({
+      id: 'acme',
+      limits: { series: 7, samples_per_second: 0, scrapes_per_minute: 60, token_requests_per_minute: 6 },
+    });
     expect(await json('project get acme')).toEqual(limits);
   });
 });

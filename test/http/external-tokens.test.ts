@@ -254,6 +254,19 @@ describe('a token of an external issuer', () => {
     expect(await status(token)).toBe(401);
   });
 
+  it('counts against the scrape limit with others of the same client of the same issuer', async () => {
+    await gateway.project('limited', 'db1');
+    await gateway.admin.projects.setLimits('limited', { scrapes_per_minute: 1 });
+    const token = (cid: string) => tokens.okta({ project: 'limited', cid, iat: now() - ++drawn });
+    let drawn = 0;
+    const asked = [
+      await status(token('a'), 'limited'),
+      await status(token('a'), 'limited'),
+      await status(token('b'), 'limited'),
+    ];
+    expect(asked).toEqual([200, 429, 200]);
+  });
+
   it('opens neither introspection nor revocation, nor the token endpoint, and introspection calls it dead', async () => {
     const token = tokens.okta();
     const ask = (path: string, authorization: string) =>

@@ -5,6 +5,9 @@ const exclude = ['test/e2e/**', '**/node_modules/**'];
 /** They replace a module for everything in their process. */
 const replacingModules = ['test/durability/full-disk.test.ts', 'test/durability/refusals.test.ts'];
 
+/** Both are for tests that hang, not for slow machines. */
+const patience = { testTimeout: 60_000, hookTimeout: 60_000 };
+
 export default defineConfig({
   test: {
     // Vitest leaves one core of two idle otherwise.
@@ -18,12 +21,12 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: [...exclude, ...replacingModules],
-          testTimeout: 20_000,
+          ...patience,
           // Loading every module anew for each file takes longer than most files.
           isolate: false,
         },
       },
-      { test: { name: 'replacing modules', include: replacingModules, testTimeout: 20_000 } },
+      { test: { name: 'replacing modules', include: replacingModules, ...patience } },
     ],
   },
 });

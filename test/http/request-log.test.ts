@@ -93,9 +93,10 @@ it('at the level info no request has a line', async () => {
 
 describe('a request that fails for our own reasons', () => {
   it('is found in the log by what its answer says', async () => {
+    const bearer = await gateway.bearer('acme');
+    // Also makes it read the project again.
     await setLevel('info');
     const other = new Sqlite(gateway.config.storage.path);
-    const bearer = await gateway.bearer('acme');
     other.exec('ALTER TABLE project RENAME TO elsewhere');
     const lines: Record<string, unknown>[] = [];
     let answer: [number, string] | undefined;

@@ -34,12 +34,15 @@ describe('limits', () => {
       value_length_bytes: 2048,
       series: 50_000,
       samples_per_second: 0,
+      token_requests_per_minute: 0,
+      scrapes_per_minute: 0,
     });
   });
 
   it.each([
     ['series=100', ['series', 100]],
     ['samples_per_second=0', ['samples_per_second', 0]],
+    ['scrapes_per_minute=60', ['scrapes_per_minute', 60]],
   ])('%s is read', (text, limit) => {
     expect(parseLimit(text)).toEqual(limit);
   });

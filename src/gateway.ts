@@ -32,7 +32,7 @@ import { RequestLog } from './http/request-log.js';
 import { Scrape } from './http/scrape.js';
 import { Ingest } from './ingest/push.js';
 import { parseNetworks } from './net/addresses.js';
-import { guardedFetch, systemLookup } from './net/egress.js';
+import { EgressError, guardedFetch, systemLookup } from './net/egress.js';
 import { operatorApp } from './operator/app.js';
 import { ClockCheck } from './operator/clock-check.js';
 import { Reload } from './reload.js';
@@ -349,8 +349,11 @@ function openExternalIssuers(issuers: readonly ExternalIssuer[], { clock, log }:
         { lookup: systemLookup },
       );
     },
-    onFailure: (url, error) =>
-      log.warn({ err: error, url }, "an external issuer's keys cannot be fetched; the last ones serve for a day"),
+    onFailure: (url, error) => {
+      const sentence = "an external issuer's keys cannot be fetched; the last ones serve for a day";
+      const isOutOfBounds = error instanceof EgressError && error.fault === 'destination';
+      log.warn({ err: error, url }, isOutOfBounds ? `${sentence}. Is it not public? See jwks_networks` : sentence);
+    },
   });
   const external = new ExternalIssuers({ issuers, jwks, clock });
   return external;

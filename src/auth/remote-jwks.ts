@@ -65,7 +65,10 @@ class KeySet {
   async keys(kid: string | undefined): Promise<readonly PublicKey[]> {
     if (this.wants(kid)) await this.refresh();
     if (this.good === undefined || this.age(this.good.at) >= keptMs) {
-      throw new WeirError('unavailable', 'The public keys for this token cannot be fetched at the moment.');
+      const retryAfterSeconds = restMs / 1000;
+      throw new WeirError('unavailable', 'The public keys for this token cannot be fetched at the moment.', {
+        retryAfterSeconds,
+      });
     }
     return this.good.keys;
   }

@@ -388,6 +388,7 @@ describe('the keys of an external issuer', () => {
     const from = gateway.logs.length;
     const answer = await scrape(tokens.okta({ iss }));
     expect([answer.status, answer.headers['content-type']]).toEqual([503, 'application/problem+json']);
+    expect(answer.headers['retry-after']).toBe('30');
     const said = gateway.logs.slice(from).filter(({ msg }) => String(msg).includes('keys cannot be fetched'));
     expect(said).toEqual([
       expect.objectContaining({ err: expect.objectContaining({ message: expect.stringContaining(reason) }) }),

@@ -7,6 +7,7 @@ import { summarizeProfiles } from './profile.js';
 import { pushBench } from './push.js';
 import { renderBench } from './render.js';
 import { scrapeBench } from './scrape.js';
+import { tokensBench } from './tokens.js';
 import { build, profileGateways } from './weir.js';
 
 const benches: Readonly<Record<string, Bench>> = {
@@ -14,6 +15,7 @@ const benches: Readonly<Record<string, Bench>> = {
   render: renderBench,
   push: pushBench,
   memory: memoryBench,
+  tokens: tokensBench,
 };
 
 const usage = `npm run bench -- [--quick] [--only ${Object.keys(benches).join('|')}]… [--profile]

@@ -3,8 +3,12 @@ import { Body, mixedFamilies } from './series.js';
 
 /** One run of a closed loop: every connection asks again as soon as it was answered. */
 export interface LoadOrder {
-  /** `repeat` and `fresh` push 1,000 series: those of the push before with new values, or ones never seen. */
-  readonly kind: 'get' | 'repeat' | 'fresh';
+  /**
+   * `repeat` and `fresh` push 1,000 series: those of the push before with new values, or ones never seen. `post` sends
+   * `body` as it is.
+   */
+  readonly kind: 'get' | 'post' | 'repeat' | 'fresh';
+  readonly body?: string;
   /** Taken in turn by the connections. */
   readonly urls: readonly string[];
   readonly headers: Readonly<Record<string, string>>;
@@ -36,13 +40,15 @@ class Connection {
   private finish: (error?: Error) => void = () => {};
   private mayGoOn: () => boolean = () => false;
 
-  constructor({ kind, headers }: LoadOrder, url: URL, number: number) {
+  constructor({ kind, headers, body = '' }: LoadOrder, url: URL, number: number) {
     this.kind = kind;
-    this.body = kind === 'get' ? undefined : new Body(mixedFamilies(seriesPerPush), number);
-    const lines = [`${this.body ? 'PUT' : 'GET'} ${url.pathname} HTTP/1.1`, `Host: ${url.host}`];
+    this.body = kind === 'repeat' || kind === 'fresh' ? new Body(mixedFamilies(seriesPerPush), number) : undefined;
+    const method = this.body ? 'PUT' : kind.toUpperCase();
+    const lines = [`${method} ${url.pathname} HTTP/1.1`, `Host: ${url.host}`];
     for (const [name, value] of Object.entries(headers)) lines.push(`${name}: ${value}`);
     if (this.body) lines.push('Content-Type: text/plain; version=0.0.4', `Content-Length: ${this.body.bytes.length}`);
-    this.head = Buffer.from(`${lines.join('\r\n')}\r\n\r\n`);
+    if (kind === 'post') lines.push(`Content-Length: ${body.length}`);
+    this.head = Buffer.from(`${lines.join('\r\n')}\r\n\r\n${body}`);
     this.socket = connect({ host: url.hostname, port: Number(url.port), noDelay: true });
     this.socket.setEncoding('latin1');
     this.socket.on('data', (text: string) => this.read(text));

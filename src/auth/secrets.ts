@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
 import { type ClientSecret, isSecretAlive } from '../domain/client.js';
 import { OperatorError } from '../domain/errors.js';
 import { newSecretId, type RandomBytes } from '../domain/ids.js';
@@ -9,10 +9,10 @@ import type { FactStore } from '../storage/store.js';
  * outside the database.
  */
 export class SecretHasher {
-  private readonly pepper: Buffer;
+  private readonly pepper: KeyObject;
 
   constructor(pepper: Buffer) {
-    this.pepper = pepper;
+    this.pepper = createSecretKey(pepper);
   }
 
   mac(secret: string): Buffer {

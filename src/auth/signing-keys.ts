@@ -30,7 +30,7 @@ export interface SigningKeysOptions {
 export class SigningKeys {
   private readonly options: SigningKeysOptions;
   private byKid = new Map<string, VerificationKey>();
-  private current: { kid: string; alg: SigningAlgorithm; key: KeyObject } | undefined;
+  private current: { kid: string; alg: SigningAlgorithm; key: KeyObject; header: string } | undefined;
 
   constructor(options: SigningKeysOptions) {
     this.options = options;
@@ -56,7 +56,9 @@ export class SigningKeys {
     if (this.current?.kid !== signing.kid) {
       const opened = envelope.open(signing.privateJwk, placeOf(signing.kid));
       const key = createPrivateKey({ key: JSON.parse(opened.toString('utf8')), format: 'jwk' });
-      this.current = { kid: signing.kid, alg: signing.alg as SigningAlgorithm, key };
+      const { kid } = signing;
+      const alg = signing.alg as SigningAlgorithm;
+      this.current = { kid, alg, key, header: base64url({ alg, typ: 'at+jwt', kid }) };
     }
     this.byKid = byKid;
   }
@@ -123,12 +125,12 @@ export class SigningKeys {
   }
 
   /**
-   * A JWS in compact form (RFC 7515 §3.1), signed with `node:crypto`: jose's signing goes through WebCrypto's thread
+   * An access token of these claims: a JWS in compact form (RFC 7515 §3.1), signed with `node:crypto`: jose's signing goes through WebCrypto's thread
    * pool and costs three to four times as much. Checking stays with jose.
    */
-  sign(type: string, claims: Record<string, unknown>): string {
-    const { kid, key, alg } = this.current!;
-    const input = `${base64url({ alg, typ: type, kid })}.${base64url(claims)}`;
+  sign(claims: Record<string, unknown>): string {
+    const { key, alg, header } = this.current!;
+    const input = `${header}.${base64url(claims)}`;
     return `${input}.${signatures[alg](Buffer.from(input), key).toString('base64url')}`;
   }
 

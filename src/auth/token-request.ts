@@ -97,6 +97,7 @@ export function readBasic(authorization: string): PresentedCredentials {
 
 /** RFC 6749 appendix B; `undefined` for a malformed escape. */
 function formDecoded(text: string): string | undefined {
+  if (!text.includes('%') && !text.includes('+')) return text;
   try {
     return decodeURIComponent(text.replaceAll('+', ' '));
   } catch {

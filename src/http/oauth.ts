@@ -1,3 +1,4 @@
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { jwtBearerGrant } from '../auth/assertion.js';
 import { signatureAlgorithms } from '../auth/client-keys.js';
 import type { Origin } from '../auth/client-secrets.js';
@@ -5,7 +6,7 @@ import { OAuthError } from '../auth/oauth-error.js';
 import type { SigningKeys } from '../auth/signing-keys.js';
 import { readJsonParameters } from '../auth/token-json.js';
 import { readParameters, type TokenParameters } from '../auth/token-request.js';
-import type { TokenRequest, TokenService } from '../auth/token-service.js';
+import type { TokenRequest, TokenResponse, TokenService } from '../auth/token-service.js';
 import type { TokenStatus } from '../auth/token-status.js';
 import { projectScopes } from '../domain/client.js';
 import { WeirError } from '../domain/errors.js';
@@ -31,7 +32,7 @@ export async function postToken(c: Ctx, { service, metrics, trustedProxies }: OA
     const parameters = await readFormOrJson(c);
     const response = await inTime(service.token(requestOf(c, parameters, trustedProxies)));
     metrics.tokenIssued();
-    return json(response);
+    return sendToken(c, response, metrics);
   } catch (error) {
     if (error instanceof OAuthError) metrics.tokenRefused(error.code);
     else if (error instanceof WeirError && error.code === 'rate_limited')
@@ -43,13 +44,22 @@ export async function postToken(c: Ctx, { service, metrics, trustedProxies }: OA
 /** Go's clients have no time limit for the token endpoint, and all targets of a job wait with them. */
 const longestMs = 4_500;
 
-async function inTime<T>(work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const sentence = 'The gateway could not answer in time; try again.';
-    timer = setTimeout(() => reject(new OAuthError('temporarily_unavailable', sentence)), longestMs);
+function inTime<T>(work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    let isDone = false;
+    let timer: NodeJS.Timeout | undefined;
+    const done = (): void => {
+      isDone = true;
+      clearTimeout(timer);
+    };
+    work.then(resolve, reject).finally(done);
+    // Nearly all are done by then, and need no timer.
+    setImmediate(() => {
+      if (isDone) return;
+      const sentence = 'The gateway could not answer in time; try again.';
+      timer = setTimeout(() => reject(new OAuthError('temporarily_unavailable', sentence)), longestMs);
+    });
   });
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
 
 /** `POST /oauth/introspect` (RFC 7662), for clients that authenticate as at the token endpoint. */
@@ -165,6 +175,19 @@ function refuseQuery(c: Ctx): void {
 }
 
 const noStore = { 'cache-control': 'no-store', pragma: 'no-cache' };
+
+/** Straight to Node's response: a `Response` object would cost a tenth of the whole request. */
+function sendToken({ env }: Ctx, response: TokenResponse, metrics: OperatorMetrics): Response {
+  const body = `${JSON.stringify(response)}\n`;
+  env.outgoing.writeHead(200, {
+    'content-type': 'application/json;charset=UTF-8',
+    ...noStore,
+    'content-length': Buffer.byteLength(body),
+  });
+  env.outgoing.end(body);
+  metrics.request(200, 'POST');
+  return RESPONSE_ALREADY_SENT;
+}
 
 const json = (value: unknown): Response =>
   new Response(`${JSON.stringify(value)}\n`, {

@@ -45,6 +45,8 @@ export class Directory {
   private readonly listeners: ((changes: readonly Change[] | undefined) => void)[] = [];
   private seen = 0;
   private syncing: Promise<void> | undefined;
+  /** The last read of the log, for as long as this turn of the event loop lasts. */
+  private synced: Promise<void> | undefined;
 
   constructor(store: Store, baseLimits: Limits) {
     this.store = store;
@@ -70,12 +72,26 @@ export class Directory {
     return this.syncing;
   }
 
+  /**
+   * At most once in a turn of the event loop: what is handled in it was sent before the turn began, so that nothing can
+   * have changed before it was sent and after the log was read.
+   */
+  private syncOnce(): Promise<void> {
+    if (this.synced === undefined) {
+      this.synced = this.sync();
+      setImmediate(() => {
+        this.synced = undefined;
+      });
+    }
+    return this.synced;
+  }
+
   peekClient(id: string): LiveClient | undefined {
     return this.clients.get(id);
   }
 
   async client(id: string): Promise<LiveClient | undefined> {
-    await this.sync();
+    await this.syncOnce();
     const known = this.clients.get(id);
     if (known !== undefined) return known;
     const { seen } = this;
@@ -98,7 +114,7 @@ export class Directory {
   }
 
   async project(id: string): Promise<LiveProject | undefined> {
-    await this.sync();
+    await this.syncOnce();
     const known = this.projects.get(id);
     if (known !== undefined) return known;
     const { seen } = this;

@@ -1,13 +1,14 @@
 import { createHmac, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import dns from 'node:dns';
 import { createServer } from 'node:http';
-import { type AddressInfo, connect, Socket } from 'node:net';
+import { type AddressInfo, Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Envelope } from '../../src/auth/envelope.js';
 import { readOrCreateKeys } from '../../src/auth/key-file.js';
 import { systemRandom } from '../../src/domain/ids.js';
 import { openSqliteStore } from '../../src/storage/sqlite/store.js';
 import { seededRandom } from '../demo/seeded-random.js';
+import { pipeline } from '../http/pipeline.js';
 import { TestGateway } from '../support/gateway.js';
 
 let gateway: TestGateway;
@@ -258,36 +259,12 @@ describe('a good token', () => {
   });
 });
 
-/** The status for each token, asked over one connection without waiting for the answers before. */
-function pipelined(tokens: readonly string[]): Promise<number[]> {
-  const { hostname, port } = new URL(gateway.url);
-  const statuses: number[] = [];
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host: hostname, port: Number(port) });
-    let rest = '';
-    let asked = 0;
-    const ask = (): void => {
-      const batch = tokens.slice(asked, asked + 100);
-      asked += batch.length;
-      const request = (token: string): string =>
-        `GET /api/v1/acme/db1/metrics HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n\r\n`;
-      socket.write(batch.map(request).join(''));
-    };
-    socket.setEncoding('latin1');
-    socket.on('data', (text: string) => {
-      rest += text;
-      for (const [, status] of rest.matchAll(/HTTP\/1\.1 (\d{3}) /g)) statuses.push(Number(status));
-      // What may be the beginning of a status line is looked at again.
-      rest = /(HTTP\/1\.1 ?\d{0,3}|HTTP\/1\.|HTTP\/1|HTTP\/|HTTP|HTT|HT|H)$/.exec(rest)?.[0] ?? '';
-      if (statuses.length < asked) return;
-      if (asked < tokens.length) ask();
-      else socket.end();
-    });
-    socket.on('error', reject);
-    socket.on('close', () => resolve(statuses));
-    ask();
-  });
-}
+/** The status for each token. */
+const pipelined = (tokens: readonly string[]): Promise<number[]> =>
+  pipeline(
+    gateway.url,
+    tokens.map((token) => `GET /api/v1/acme/db1/metrics HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n\r\n`),
+  );
 
 const base64url = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 

@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { systemRandom } from '../../src/domain/ids.js';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { SigningKeys } from '../../src/auth/signing-keys.js';
 import { basic, type Credentials, TestGateway } from '../support/gateway.js';
 import { asking, byBasic, decoded, form, grant, granted, inBody, refusal } from './token-endpoint.js';
 import { send, telling } from './wire.js';
@@ -9,14 +9,9 @@ let gateway: TestGateway;
 let both: Credentials;
 /** May only read. */
 let reader: Credentials;
-let failing = false;
 
 beforeAll(async () => {
-  const random = (size: number): Buffer => {
-    if (failing) throw new Error('the dice have rolled under the table');
-    return systemRandom(size);
-  };
-  gateway = await TestGateway.boot({ seams: { random } });
+  gateway = await TestGateway.boot();
   await gateway.project('acme', 'db1');
   both = await gateway.client('acme', ['read:metrics', 'write:metrics']);
   reader = await gateway.client('acme', ['read:metrics']);
@@ -196,10 +191,10 @@ describe('client authentication', () => {
 
 describe('a fault of ours', () => {
   it('is answered server_error in JSON, without a word about its cause', async () => {
-    failing = true;
-    const answer = await ask(grant, { authorization: byBasic(both) }).finally(() => {
-      failing = false;
+    vi.spyOn(SigningKeys.prototype, 'sign').mockImplementationOnce(() => {
+      throw new Error('the dice have rolled under the table');
     });
+    const answer = await ask(grant, { authorization: byBasic(both) });
     expect(answer.status).toBe(500);
     expect(answer.headers['content-type']).toBe('application/json;charset=UTF-8');
     expect(answer.headers['cache-control']).toBe('no-store');

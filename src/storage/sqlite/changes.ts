@@ -1,10 +1,11 @@
-import { asc, desc, gt, lt, sql } from 'drizzle-orm';
+import { asc, gt, lt, sql } from 'drizzle-orm';
 import { change } from '../../../db/schema.js';
 import type { ChangeLog } from '../store.js';
 import type { Db } from './database.js';
 
 export function sqliteChanges(db: Db): ChangeLog {
-  const newest = db.select({ seq: change.seq }).from(change).orderBy(desc(change.seq)).limit(1).prepare();
+  // Asked before every token and every refusal; the query builder would triple the time.
+  const newest = db.$client.prepare<[], number | null>('SELECT max(seq) FROM change').pluck();
   const oldest = db.select({ seq: change.seq }).from(change).orderBy(asc(change.seq)).limit(1).prepare();
   const after = db
     .select({ seq: change.seq, noun: change.noun, id: change.id })
@@ -13,7 +14,7 @@ export function sqliteChanges(db: Db): ChangeLog {
     .orderBy(asc(change.seq))
     .prepare();
   return {
-    latest: async () => newest.get()?.seq ?? 0,
+    latest: async () => newest.get() ?? 0,
     since: async (seq) => {
       const first = oldest.get()?.seq;
       // The log begins after what the caller has seen: something in between may be gone.
@@ -21,7 +22,7 @@ export function sqliteChanges(db: Db): ChangeLog {
       return after.all({ seq });
     },
     prune: async (time) => {
-      const last = newest.get()?.seq ?? 0;
+      const last = newest.get() ?? 0;
       db.delete(change)
         .where(sql`${lt(change.at, time)} AND ${lt(change.seq, last)}`)
         .run();

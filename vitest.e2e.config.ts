@@ -1,10 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
-/** Suites that start real programs (Prometheus, promtool, Python): one file at a time, they are heavy. */
+/** Suites that start real programs (Prometheus, promtool, Python), each in its own folder and on ports the system chooses. */
 export default defineConfig({
   test: {
     include: ['test/e2e/**/*.test.ts'],
-    fileParallelism: false,
+    globalSetup: 'test/e2e/setup.ts',
+    maxWorkers: 2,
     testTimeout: 180_000,
     hookTimeout: 120_000,
     // Some promises are about wall time ("within a second"), and a shared machine may stand still that long.

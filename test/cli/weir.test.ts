@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { compileWeir } from '../support/compile-weir.js';
 import { eventually, type Finished, Programs, type RunningProgram } from '../support/programs.js';
-import { compileWeir } from '../support/weir-process.js';
 
 /** The program as users run it: a process with an exit status. Each run takes a third of a second, so they are few. */
 const programs = new Programs();

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { alertRules } from '../../src/demo/alert-rules.js';
 import { catalogue } from '../../src/demo/catalogue.js';
 import { demoInstances } from '../../src/demo/instances.js';
@@ -16,15 +16,13 @@ import {
   promtoolProgram,
   type RunningProgram,
 } from '../support/programs.js';
-import { compileWeir } from '../support/weir-process.js';
 
 const programs = new Programs();
-let weir: string;
+const weir = inject('weir');
 
-beforeAll(async () => {
+beforeAll(() => {
   prometheusProgram();
   promtoolProgram();
-  weir = await compileWeir(programs);
 });
 afterAll(() => programs.end());
 

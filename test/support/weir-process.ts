@@ -1,10 +1,7 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { cp, mkdtemp, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { inject } from 'vitest';
 import { eventually, type Finished, type Programs, type RunningProgram } from './programs.js';
-
-const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 
 /** What `weir client create --format json` prints. */
 export interface CreatedClient {
@@ -22,20 +19,6 @@ const contentTypes = {
   text: 'text/plain; version=0.0.4',
   openmetrics: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
 };
-
-/** `weir`, compiled from the tree as it is now: what is tested is what users run, and never an old build. */
-export async function compileWeir(programs: Programs): Promise<string> {
-  mkdirSync(join(root, '.e2e'), { recursive: true });
-  const folder = await mkdtemp(join(root, '.e2e', 'run-'));
-  programs.atEnd(() => rm(folder, { recursive: true, force: true }));
-  const tsc = join(root, 'node_modules/typescript/bin/tsc');
-  const project = join(root, 'tsconfig.build.json');
-  const compiled = await programs.run(process.execPath, [tsc, '-p', project, '--outDir', folder]);
-  if (compiled.status !== 0) throw new Error(`weir does not compile:\n${compiled.stdout}`);
-  await cp(join(root, 'db/migrations'), join(folder, 'db/migrations'), { recursive: true });
-  await cp(join(root, 'package.json'), join(folder, 'package.json'));
-  return join(folder, 'src/cli/weir.js');
-}
 
 /** `weir serve` as a process of its own, in its own folder, and the `weir` commands on its store. */
 export class WeirProcess {
@@ -68,7 +51,7 @@ export class WeirProcess {
     flags: readonly string[] = [],
     env: Readonly<Record<string, string>> = {},
   ): Promise<WeirProcess> {
-    const weir = new WeirProcess(programs, await compileWeir(programs), flags, env);
+    const weir = new WeirProcess(programs, inject('weir'), flags, env);
     await weir.start();
     return weir;
   }

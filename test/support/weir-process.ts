@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inject } from 'vitest';
-import { eventually, type Finished, type Programs, type RunningProgram } from './programs.js';
+import { eventually, type Finished, freePort, type Programs, type RunningProgram } from './programs.js';
 
 /** What `weir client create --format json` prints. */
 export interface CreatedClient {
@@ -28,7 +28,7 @@ export class WeirProcess {
   private readonly env: Readonly<Record<string, string>>;
   private readonly storagePath: string;
   private running: RunningProgram | undefined;
-  /** Where it listens: chosen by the system at the first start, kept from then on. */
+  /** Where it listens: chosen at the first start, kept from then on. */
   url = '';
   operatorUrl = '';
 
@@ -58,12 +58,13 @@ export class WeirProcess {
 
   /** Resolves when it is ready. */
   async start(): Promise<void> {
-    const address = (url: string): string => (url === '' ? '127.0.0.1:0' : new URL(url).host);
+    const address = async (url: string): Promise<string> =>
+      url === '' ? `127.0.0.1:${await freePort()}` : new URL(url).host;
     const args = [
       this.weir,
       'serve',
-      `--web.listen-address=${address(this.url)}`,
-      `--operator.listen-address=${address(this.operatorUrl)}`,
+      `--web.listen-address=${await address(this.url)}`,
+      `--operator.listen-address=${await address(this.operatorUrl)}`,
       `--storage.path=${this.storagePath}`,
       ...this.flags,
     ];

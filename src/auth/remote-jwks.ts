@@ -20,8 +20,8 @@ export interface RemoteJwksOptions {
 }
 
 /**
- * The keys that others publish under a URL. A set is used for 10 minutes, then fetched again, and earlier when a token
- * names a key that is not in it: a rotation elsewhere is seen at once. Whatever happens, a URL is asked at most once in
+ * The keys that others publish under a URL. A set is used for 10 minutes, then fetched again while it goes on being used
+ * (for 10 more), and earlier when a token names a key that is not in it: a rotation elsewhere is seen at once. Whatever happens, a URL is asked at most once in
  * 30 seconds and by one request at a time, and while it fails its last good keys serve for a day.
  */
 export class RemoteJwks {
@@ -63,7 +63,10 @@ class KeySet {
   }
 
   async keys(kid: string | undefined): Promise<readonly PublicKey[]> {
-    if (this.wants(kid)) await this.refresh();
+    const need = this.need(kid);
+    if (need === 'now') await this.refresh();
+    // Nobody waits for a slow host as long as what is here will do.
+    if (need === 'soon') void this.refresh();
     if (this.good === undefined || this.age(this.good.at) >= keptMs) {
       const retryAfterSeconds = restMs / 1000;
       throw new WeirError('unavailable', 'The public keys for this token cannot be fetched at the moment.', {
@@ -73,9 +76,12 @@ class KeySet {
     return this.good.keys;
   }
 
-  private wants(kid: string | undefined): boolean {
-    if (this.good === undefined || this.age(this.good.at) >= (this.options.freshMs ?? defaultFreshMs)) return true;
-    return kid !== undefined && !this.good.keys.some((key) => key.kid === kid);
+  private need(kid: string | undefined): 'now' | 'soon' | 'nothing' {
+    if (this.good === undefined) return 'now';
+    if (kid !== undefined && !this.good.keys.some((key) => key.kid === kid)) return 'now';
+    const [age, freshMs] = [this.age(this.good.at), this.options.freshMs ?? defaultFreshMs];
+    if (age >= 2 * freshMs) return 'now';
+    return age >= freshMs ? 'soon' : 'nothing';
   }
 
   /** Waits for the fetch under way, starts one, or does nothing because the last one is too recent. */

@@ -2,6 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type FetchKeys, RemoteJwks } from '../../src/auth/remote-jwks.js';
 import { HeldClock } from '../support/gateway.js';
+import { eventually } from '../support/programs.js';
 
 const publicJwk = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' });
 const named = (...kids: string[]) => ({ keys: kids.map((kid) => ({ ...publicJwk, kid })) });
@@ -46,8 +47,23 @@ describe('a key set', () => {
     expect(asked).toEqual([url]);
     answer = () => named('b');
     clock.advance(1);
-    expect(await kids()).toEqual(['b']);
+    expect(await kids()).toEqual(['a']);
     expect(asked).toHaveLength(2);
+    await eventually('the new set', async () => ((await kids())[0] === 'b' ? true : undefined));
+    expect(asked).toHaveLength(2);
+  });
+
+  it('is waited for by nobody while it is fetched again, for ten minutes more', async () => {
+    await kids('a');
+    answer = () => new Promise(() => {});
+    clock.advance(10 * 60_000);
+    for (let count = 0; count < 100; count++) expect(await kids('a')).toEqual(['a']);
+    clock.advance(10 * 60_000 - 1);
+    expect(await kids('a')).toEqual(['a']);
+    expect(asked).toHaveLength(2);
+    clock.advance(1);
+    const late = kids('a');
+    expect(await Promise.race([late, new Promise((resolve) => setImmediate(resolve, 'waits'))])).toBe('waits');
   });
 
   it('is fetched earlier for a key that it lacks, at most once in 30 seconds', async () => {
@@ -106,7 +122,7 @@ describe('a key set', () => {
   it('that is empty takes all keys away', async () => {
     await kids('a');
     answer = () => ({ keys: [] });
-    clock.advance(10 * 60_000);
+    clock.advance(20 * 60_000);
     expect(await kids()).toEqual([]);
   });
 

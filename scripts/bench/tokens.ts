@@ -25,8 +25,8 @@ interface Variant {
 
 const variants: readonly Variant[] = [
   { name: 'tokens-es256', ours: 'ES256', theirs: 'ES256', target: 2.5 },
-  { name: 'tokens-eddsa', ours: 'EdDSA', theirs: 'ES256', target: 3 },
-  { name: 'tokens-eddsa-both', ours: 'EdDSA', theirs: 'EdDSA' },
+  { name: 'tokens-eddsa', ours: 'EdDSA', theirs: 'EdDSA', target: 3 },
+  { name: 'tokens-eddsa-es256', ours: 'EdDSA', theirs: 'ES256' },
 ];
 
 const connections = 16;

@@ -5,6 +5,7 @@ import { externalIssuersSchema } from './auth/external-issuers-schema.js';
 import { parseDuration } from './domain/duration.js';
 import { OperatorError, WeirError } from './domain/errors.js';
 import { defaultLimits, type LimitName, type Limits, limitNames } from './domain/limits.js';
+import { type BackendConfig, backendKinds } from './telemetry/metrics/backends/index.js';
 import { readYaml, yamlMap } from './yaml.js';
 
 const logLevels = ['debug', 'info', 'warn', 'error'] as const;
@@ -27,7 +28,26 @@ export interface Config {
   readonly limits: Limits;
   /** Whose tokens are taken beside our own. */
   readonly externalIssuers: readonly ExternalIssuer[];
+  readonly telemetry: { readonly metrics: MetricsConfig };
 }
+
+/** Where the gateway's own metrics go. */
+export interface MetricsConfig {
+  /** Before every name: `weir.` on StatsD, `weir_` on the page. */
+  readonly prefix: string;
+  readonly sampleRate: number;
+  /** Whether some metrics tell of each project by its id. */
+  readonly projectLabel: boolean;
+  readonly backends: readonly BackendConfig[];
+}
+
+/** The page on the operator's listener, and nothing that leaves the machine. */
+export const defaultMetrics: MetricsConfig = {
+  prefix: 'weir.',
+  sampleRate: 1,
+  projectLabel: false,
+  backends: [{ type: 'prometheus' }],
+};
 
 /** Flag values as commander gives them, keyed by the flag name without dashes, e.g. 'web.listen-address'. */
 export type Flags = Readonly<Record<string, string | undefined>>;
@@ -78,6 +98,7 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
     tokens: { lifetimeSeconds: pick(table.tokenLifetime, file.tokens?.lifetime) },
     limits: overlay(file.limits ?? {}),
     externalIssuers: file.external_issuers ?? [],
+    telemetry: { metrics: metricsOf(file.telemetry?.metrics ?? {}) },
   };
   if (problems.length > 0) throw new OperatorError(problems.join('\n'));
   return { config: deepFreeze(config), warnings: unknownVariables(sources.env) };
@@ -153,6 +174,43 @@ const limit = z
   .int({ error: 'Write a whole number here; 0 switches the limit off.' })
   .min(0, { error: 'A limit is 0 (off) or more.' });
 
+const rate = z
+  .number({ error: 'Write a rate from 0 to 1 here.' })
+  .min(0, { error: 'A rate is from 0 to 1.' })
+  .max(1, { error: 'A rate is from 0 to 1.' });
+const keyBeginning = z.string({ error: 'Write the beginning of a metric here, such as request.' });
+
+/** One entry of the list, by its type. */
+const backend = z.discriminatedUnion(
+  'type',
+  backendKinds.map(({ type, options }) =>
+    yamlMap({
+      type: z.literal(type),
+      options: z.preprocess((given) => given ?? {}, options as z.ZodType<Readonly<Record<string, unknown>>>),
+      sample_rate: rate.nullish(),
+      prefixes: z.array(keyBeginning, { error: 'Write a list of beginnings of metrics here.' }).nullish(),
+    }),
+  ) as never,
+  { error: `Write a type here, one of ${backendKinds.map(({ type }) => type).join(', ')}.` },
+) as z.ZodType<BackendInFile>;
+
+interface BackendInFile {
+  readonly type: BackendConfig['type'];
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly sample_rate?: number | null;
+  readonly prefixes?: readonly string[] | null;
+}
+
+const metrics = yamlMap({
+  prefix: z
+    .string({ error: 'Write a prefix such as "weir." here.' })
+    .regex(/^([A-Za-z][A-Za-z0-9_.]*[._])?$/, { error: 'A prefix is letters and digits and ends with a dot: "weir.".' })
+    .nullish(),
+  sample_rate: rate.nullish(),
+  project_label: z.boolean({ error: 'Write true or false here.' }).nullish(),
+  backends: z.array(backend, { error: 'Write a list of backends here.' }).nullish(),
+});
+
 /**
  * The shape of the config file. A key without a value counts as not written (`nullish`), so that a template may leave
  * a section empty.
@@ -170,6 +228,7 @@ const configFile = yamlMap({
   tokens: yamlMap({ lifetime: tokenLifetime.nullish() }).nullish(),
   limits: yamlMap(byLimit(() => limit.nullish())).nullish(),
   external_issuers: externalIssuersSchema.nullish(),
+  telemetry: yamlMap({ metrics: metrics.nullish() }).nullish(),
 });
 
 type ConfigFile = z.output<typeof configFile>;
@@ -273,7 +332,10 @@ const table = {
   },
 } as const satisfies Record<string, Setting>;
 
-/** The one table of settings. Beside it the file has `limits`, a number for each name in `limitNames`, and `external_issuers`. */
+/**
+ * The one table of settings. Beside it the file has `limits`, a number for each name in `limitNames`, `external_issuers`,
+ * and `telemetry` (docs/telemetry.md).
+ */
 export const settings: readonly Setting[] = Object.values(table);
 
 /** WEIR_* variables that other commands read, so that sharing an environment with them causes no warning. */
@@ -346,6 +408,21 @@ function byLimit<T>(make: (name: LimitName) => T): Record<LimitName, T> {
 
 function overlay(given: NonNullable<ConfigFile['limits']>): Limits {
   return byLimit((name) => given[name] ?? defaultLimits[name]);
+}
+
+function metricsOf({ prefix, sample_rate, project_label, backends }: z.output<typeof metrics>): MetricsConfig {
+  return {
+    prefix: prefix ?? defaultMetrics.prefix,
+    sampleRate: sample_rate ?? defaultMetrics.sampleRate,
+    projectLabel: project_label ?? defaultMetrics.projectLabel,
+    backends:
+      backends?.map(({ type, options, sample_rate: own, prefixes }) => ({
+        type,
+        options,
+        sampleRate: own ?? 1,
+        prefixes: prefixes ?? [],
+      })) ?? defaultMetrics.backends,
+  };
 }
 
 function unknownVariables(env: ConfigSources['env']): string[] {

@@ -12,6 +12,7 @@ import { Envelope } from './auth/envelope.js';
 import { type ExternalIssuer, ExternalIssuers } from './auth/external-issuers.js';
 import { isExposed, readKeys, readOrCreateKeys } from './auth/key-file.js';
 import { LastUses } from './auth/last-uses.js';
+import { Proofs } from './auth/proofs.js';
 import { Regulation, regulationDefaults } from './auth/regulation.js';
 import { RemoteJwks } from './auth/remote-jwks.js';
 import { ScrapeTokens } from './auth/scrape-tokens.js';
@@ -35,13 +36,17 @@ import { parseNetworks } from './net/addresses.js';
 import { EgressError, guardedFetch, systemLookup } from './net/egress.js';
 import { operatorApp } from './operator/app.js';
 import { ClockCheck } from './operator/clock-check.js';
+import { startGauges } from './operator/gauges.js';
+import { ShutdownMark } from './operator/shutdown-mark.js';
 import { Reload } from './reload.js';
 import { Pages } from './scrape/pages.js';
 import { Directory } from './storage/directory.js';
 import { openSqliteStore } from './storage/sqlite/store.js';
 import type { Store } from './storage/store.js';
+import { gatewayDefinitions } from './telemetry/gateway-definitions.js';
+import { type BuildInfo, GatewayMetrics } from './telemetry/gateway-metrics.js';
 import type { Log } from './telemetry/log.js';
-import { type BuildInfo, OperatorMetrics } from './telemetry/operator-metrics.js';
+import { openMetrics } from './telemetry/metrics/index.js';
 
 /** What tests replace: time, randomness, where the log goes, how much memory is used. */
 export interface Seams {
@@ -56,7 +61,7 @@ export interface Seams {
 export interface Gateway {
   readonly app: Hono<Env>;
   readonly operatorApp: Hono;
-  readonly metrics: OperatorMetrics;
+  readonly metrics: GatewayMetrics;
   readonly requests: RequestLog;
   readonly admin: Admin;
   /** The URL clients know the gateway by; tokens are issued under it. To be called before the first request. */
@@ -91,14 +96,18 @@ const issuerKeptMs = tokensKeptMs + 2 * housekeepingEveryMs;
 /** The only place where parts are put together. Throws `OperatorError` with what to do when it cannot open. */
 export async function openGateway(config: Config, seams: Seams, reread = () => config): Promise<Gateway> {
   const { clock, log, random } = seams;
-  const metrics = new OperatorMetrics(seams.build);
+  const facade = openMetrics({ ...config.telemetry.metrics, definitions: gatewayDefinitions, log, clock });
+  const metrics = new GatewayMetrics(facade, seams.build);
   const { store, hasher, keys, admin } = await openStore(config, seams, {
     exclusive: true,
     actor: 'system',
     onCommit: (writes, seconds) => {
       metrics.commitWrites(writes);
-      metrics.commitSeconds.observe(seconds);
+      metrics.committed(seconds * 1000);
     },
+  }).catch(async (error) => {
+    await facade.close();
+    throw error;
   });
   try {
     const { encryptionKeysFile, pepperFile } = config.secrets;
@@ -114,8 +123,9 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
     let draining = false;
     const tokens = new AccessTokens({ keys, clock, random, lifetimeSeconds: config.tokens.lifetimeSeconds });
     const uses = new LastUses();
-    const regulation = await openRegulation(store, hasher, directory, seams);
-    const secrets = new ClientSecrets({ directory, hasher, clock, uses, regulation });
+    const regulation = await openRegulation(store, hasher, directory, metrics, seams);
+    const proofs = new Proofs(clock, (outcome) => metrics.authenticated(outcome));
+    const secrets = new ClientSecrets({ directory, hasher, clock, uses, regulation, proofs });
     const scrapeTokens = new ScrapeTokens({ directory, hasher, clock });
     const trustedProxies = new TrustedProxies(config.web.trustedProxies);
     const requests = new RequestLog({ log, random, trustedProxies });
@@ -143,7 +153,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       groups: store.groups,
       clock,
       memoryBytes: seams.pageMemoryBytes ?? pageMemoryBytes,
-      onRender: (seconds) => metrics.renderSeconds.observe(seconds),
+      onRender: (seconds, bytes) => metrics.rendered(seconds * 1000, bytes),
     });
     const clientJwks = new RemoteJwks({
       clock,
@@ -171,7 +181,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
     const scrapes = new RateLimit('scrapes_per_minute', clock);
     const app = publicApp({
       oauth: {
-        service: new TokenService({ directory, secrets, tokens, assertions, admit, issuer: issuerUrl }),
+        service: new TokenService({ directory, secrets, tokens, assertions, proofs, admit, issuer: issuerUrl }),
         status: new TokenStatus({ tokens, scrapeTokens, directory, store: store.clients, issuer: issuerUrl }),
         keys,
         metrics,
@@ -186,12 +196,14 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
 
     const onOutcome = (successful: boolean): void => metrics.configReloaded(successful, clock.now());
     onOutcome(true);
+    let { limits } = config;
     const apply = (next: Config): void => {
       log.level = next.log.level;
       tokens.setLifetime(next.tokens.lifetimeSeconds);
       directory.setBaseLimits(next.limits);
       externalIssuers.replace(next.externalIssuers);
       authenticator.forget();
+      limits = next.limits;
     };
     const reloading = new Reload({ config, reread, apply, log, onOutcome });
     const reload = (): void => reloading.run();
@@ -208,6 +220,20 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       }
       tokens.setIssuer(issuer, formerIssuers);
     };
+    const mark = new ShutdownMark(store.facts);
+    if (await mark.find()) {
+      metrics.previousShutdown(true);
+      log.warn('the run before this one ended without closing the store');
+    }
+    await mark.set(true).catch((error) => log.error({ err: error }, 'the store takes no writes'));
+    const stopGauges = startGauges({
+      metrics,
+      store,
+      limits: () => limits,
+      clock,
+      signingKeySince: () => keys.currentSince(),
+      projectLabel: config.telemetry.metrics.projectLabel,
+    });
     const stopTimers = startTimers(log, [
       [syncEveryMs, () => directory.sync()],
       [sweepEveryMs, async () => metrics.groupsExpired(await store.groups.removeExpired())],
@@ -226,7 +252,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       requests,
       admin,
       operatorApp: operatorApp({
-        metrics,
+        page: facade.page,
         readyChecks: [
           {
             name: 'running',
@@ -252,14 +278,19 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       },
       close: async () => {
         stopTimers();
+        stopGauges();
         if (issuer !== '') await useIssuer();
         await regulation.settled();
         await clockCheck.remember().catch((error) => log.error({ err: error }, 'the time was not written'));
         await uses.write(store.clients).catch((error) => log.error({ err: error }, 'last uses were not written'));
+        await mark.set(false).catch((error) => log.error({ err: error }, 'the clean end was not written'));
+        // Before the store, which it asks; gauges of what happens in between are not missed.
+        await facade.close();
         await store.close();
       },
     };
   } catch (error) {
+    await facade.close();
     await store.close();
     throw error;
   }
@@ -317,6 +348,7 @@ async function openRegulation(
   store: Store,
   hasher: SecretHasher,
   directory: Directory,
+  metrics: GatewayMetrics,
   { clock, log }: Seams,
 ): Promise<Regulation> {
   const regulation = new Regulation({
@@ -324,8 +356,10 @@ async function openRegulation(
     store: store.bans,
     clock,
     mac: (text) => hasher.mac(text),
-    report: ({ type, ban }) =>
-      log.warn({ client_id: ban.clientId, address: ban.address }, `guessing of secrets: ${type}`),
+    report: ({ type, ban }) => {
+      metrics.ban(type === 'not-stored' ? 'not_stored' : type);
+      log.warn({ client_id: ban.clientId, address: ban.address }, `guessing of secrets: ${type}`);
+    },
   });
   await regulation.reload();
   directory.onChange((changes) => {

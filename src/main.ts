@@ -8,6 +8,7 @@ import { type Config, parseListenAddress } from './config.js';
 import { OperatorError } from './domain/errors.js';
 import { type Gateway, openGateway, type Seams } from './gateway.js';
 import { problem } from './http/errors.js';
+import { openidEndpoint } from './http/openid-endpoints.js';
 import { parseWebConfig, type WebTls } from './web-config.js';
 
 export interface RunningGateway {
@@ -32,7 +33,7 @@ export async function serve(config: Config, seams: Seams, reread?: () => Config)
   const gateway = await openGateway(config, seams, reread);
   const operator = createServer(getRequestListener(gateway.operatorApp.fetch));
   const underWay = new Set<HttpBindings['outgoing']>();
-  const answer = listener(gateway, underWay);
+  const answer = listener({ ...gateway, ...seams }, underWay);
   const publicServer =
     tls === undefined
       ? createServer(serverOptions, answer)
@@ -79,21 +80,24 @@ const serverOptions = {
 };
 
 /**
- * Hands requests to the app. Every answer is counted once; a scrape that was written straight to the socket has counted
- * itself. Answers that took more than one turn are known in `underWay`, for a stop that comes meanwhile.
+ * Hands requests to the app. Every answer is counted once, also a scrape that was written straight to the socket. Answers
+ * that took more than one turn are known in `underWay`, for a stop that comes meanwhile.
  */
-function listener({ app, metrics, requests }: Gateway, underWay: Set<HttpBindings['outgoing']>) {
-  const settle = (response: Response, bindings: HttpBindings, begun: number | undefined): Response => {
+function listener({ app, metrics, requests, clock }: Gateway & Seams, underWay: Set<HttpBindings['outgoing']>) {
+  const settle = (response: Response, bindings: HttpBindings, begun: number): Response => {
     const { incoming, outgoing } = bindings;
+    const took = clock.monotonic() - begun;
     const status = outgoing.headersSent ? outgoing.statusCode : response.status;
-    if (!outgoing.headersSent) metrics.request(status, incoming.method!);
-    if (begun !== undefined) requests.answered(bindings, status, performance.now() - begun);
+    metrics.request(status, incoming.method!, took);
+    const endpoint = outgoing.headersSent ? undefined : openidEndpoint(incoming.url!);
+    if (endpoint !== undefined) metrics.openid(endpoint, status, took);
+    if (requests.isDetailed) requests.answered(bindings, status, took);
     return response;
   };
   return getRequestListener(
     (request, env) => {
       const bindings = env as HttpBindings;
-      const begun = requests.isDetailed ? performance.now() : undefined;
+      const begun = clock.monotonic();
       const response = app.fetch(request, bindings);
       if (!(response instanceof Promise)) return settle(response, bindings, begun);
       underWay.add(bindings.outgoing);

@@ -27,8 +27,8 @@ const rooms: Record<string, readonly string[]> = {
   operator: ['admin', ...below],
 
   yaml: ground,
-  // The shape of `external_issuers` belongs to those who use it.
-  config: ['yaml', 'auth', ...ground],
+  // The shape of `external_issuers` belongs to those who use it, and each metrics backend says which options it takes.
+  config: ['yaml', 'auth', 'telemetry', ...ground],
   'web-config': ['yaml', ...ground],
   reload: ['config', ...below],
   gateway: ['config', 'reload', 'net', 'http', 'operator', 'admin', 'auth', 'ingest', 'scrape', ...below],

@@ -48,6 +48,9 @@ test('without any setting there are only defaults', () => {
       tokens: { lifetimeSeconds: 900 },
       limits: defaultLimits,
       externalIssuers: [],
+      telemetry: {
+        metrics: { prefix: 'weir.', sampleRate: 1, projectLabel: false, backends: [{ type: 'prometheus' }] },
+      },
     },
     warnings: [],
   });
@@ -72,6 +75,16 @@ external_issuers:
     jwks_url: https://acme.okta.com/oauth2/default/v1/keys
     audience: weir
     claims: {project: project, scope: scp}
+telemetry:
+  metrics:
+    prefix: gate.
+    sample_rate: 0.5
+    project_label: true
+    backends:
+      - type: prometheus
+      - {type: dogstatsd, options: {host: agent, port: 8126, tags: {env: production}}, sample_rate: 0.1, prefixes: [request]}
+      - type: otlp
+        options: {endpoint: 'http://127.0.0.1:4318/v1/metrics'}
 `;
   expect(load({ yaml }).config).toEqual({
     web: {
@@ -87,6 +100,23 @@ external_issuers:
     tokens: { lifetimeSeconds: 3600 },
     limits: { ...defaultLimits, series: 100, samples_per_second: 5 },
     externalIssuers: [expect.objectContaining({ issuer: 'https://acme.okta.com/oauth2/default', audiences: ['weir'] })],
+    telemetry: {
+      metrics: {
+        prefix: 'gate.',
+        sampleRate: 0.5,
+        projectLabel: true,
+        backends: [
+          { type: 'prometheus', options: {}, sampleRate: 1, prefixes: [] },
+          {
+            type: 'dogstatsd',
+            options: { host: 'agent', port: 8126, tags: { env: 'production' } },
+            sampleRate: 0.1,
+            prefixes: ['request'],
+          },
+          { type: 'otlp', options: { endpoint: 'http://127.0.0.1:4318/v1/metrics' }, sampleRate: 1, prefixes: [] },
+        ],
+      },
+    },
   });
   expect(checkConfigFile('weir.yml', yaml)).toEqual([]);
 });
@@ -174,7 +204,7 @@ test.each([
   [
     '__proto__: {}',
     1,
-    '__proto__ is not a setting; known here: web, operator, storage, log, tokens, limits, external_issuers.',
+    '__proto__ is not a setting; known here: web, operator, storage, log, tokens, limits, external_issuers, telemetry.',
   ],
 ])('an unknown key is an error with its line and the nearest known key: %j', (yaml, line, sentence) => {
   expect(checkConfigFile('weir.yml', yaml)).toEqual([`weir.yml:${line}: ${sentence}`]);
@@ -332,6 +362,31 @@ test('the example in docs/security.md is right', () => {
   const [, yaml] = /```yaml\n(external_issuers:[^`]*)```/.exec(readFileSync('docs/security.md', 'utf8'))!;
   expect(checkConfigFile('weir.yml', yaml!)).toEqual([]);
   expect(checkConfigFile('weir.yml', yaml!.replace('# project_map', 'project_map'))).toEqual([]);
+});
+
+test.each([
+  [
+    '{type: graphite}',
+    'backends.0.type: Write a type here, one of dummy, prometheus, dogstatsd, statsd, datadog, otlp, logging.',
+  ],
+  ['{type: dogstatsd, options: {hots: agent}}', 'backends.0.options.hots is not a setting'],
+  ['{type: dogstatsd, options: {socket: /run/dsd.socket, port: 8125}}', 'Give either socket, or host and port.'],
+  ['{type: statsd, options: {port: 0}}', 'backends.0.options.port: A port is from 1 to 65535.'],
+  ['{type: datadog}', 'backends.0.options.api_key_file: Write a path here, as text.'],
+  ['{type: datadog, options: {api_key: hunter2, api_key_file: key}}', 'backends.0.options.api_key is not a setting'],
+  ['{type: otlp, options: {endpoint: "https://user:hunter2@a.example"}}', 'keys go into a file'],
+  ['{type: prometheus, sample_rate: 2}', 'backends.0.sample_rate: A rate is from 0 to 1.'],
+  ['{type: prometheus, prefixes: request}', 'backends.0.prefixes: Write a list'],
+])('a metrics backend that cannot be meant is refused: %s', (backend, sentence) => {
+  const problems = checkConfigFile('weir.yml', `telemetry:\n  metrics:\n    backends:\n      - ${backend}\n`);
+  expect(problems).toEqual([expect.stringMatching(/^weir\.yml:\d+: telemetry\.metrics\./)]);
+  expect(problems[0]).toContain(sentence);
+  expect(problems[0]).not.toContain('hunter2');
+});
+
+test('an empty list of metrics backends is none, and none written is the page', () => {
+  expect(load({ yaml: 'telemetry: {metrics: {backends: []}}' }).config.telemetry.metrics.backends).toEqual([]);
+  expect(load({ yaml: 'telemetry: {metrics: {prefix: a.}}' }).config.telemetry.metrics.backends).toHaveLength(1);
 });
 
 test('nobody can change the config', () => {

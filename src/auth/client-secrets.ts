@@ -3,6 +3,7 @@ import type { Clock } from '../domain/clock.js';
 import type { Directory, LiveClient } from '../storage/directory.js';
 import type { LastUses } from './last-uses.js';
 import { OAuthError } from './oauth-error.js';
+import type { Proofs } from './proofs.js';
 import type { Regulation } from './regulation.js';
 import type { SecretHasher } from './secrets.js';
 import type { PresentedCredentials } from './token-request.js';
@@ -25,6 +26,7 @@ export interface ClientSecretsOptions {
   readonly clock: Clock;
   readonly uses: LastUses;
   readonly regulation: Regulation;
+  readonly proofs: Proofs;
 }
 
 /** The check of client id and secret, one for all doors: the guesses at each count together. */
@@ -39,10 +41,18 @@ export class ClientSecrets {
    * The client behind the credentials. Unknown, wrong, ended, disabled or not let in by `mayEnter`: `invalid_client` for
    * all, counted as a guess for all; `temporarily_unavailable` (429) after too many.
    */
-  async authenticate(
-    { method, candidates }: PresentedCredentials,
+  authenticate(
+    credentials: PresentedCredentials,
     origin: Origin,
     mayEnter: (client: Client) => boolean = () => true,
+  ): Promise<ProvedBySecret> {
+    return this.options.proofs.checked(() => this.check(credentials, origin, mayEnter));
+  }
+
+  private async check(
+    { method, candidates }: PresentedCredentials,
+    origin: Origin,
+    mayEnter: (client: Client) => boolean,
   ): Promise<ProvedBySecret> {
     const { directory, hasher, clock, uses, regulation } = this.options;
     for (const { clientId, secret } of candidates) {

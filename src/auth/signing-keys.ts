@@ -30,7 +30,9 @@ export interface SigningKeysOptions {
 export class SigningKeys {
   private readonly options: SigningKeysOptions;
   private byKid = new Map<string, VerificationKey>();
-  private current: { kid: string; alg: SigningAlgorithm; key: KeyObject; header: string } | undefined;
+  private current:
+    | { kid: string; alg: SigningAlgorithm; key: KeyObject; header: string; createdAt: number }
+    | undefined;
 
   constructor(options: SigningKeysOptions) {
     this.options = options;
@@ -56,9 +58,9 @@ export class SigningKeys {
     if (this.current?.kid !== signing.kid) {
       const opened = envelope.open(signing.privateJwk, placeOf(signing.kid));
       const key = createPrivateKey({ key: JSON.parse(opened.toString('utf8')), format: 'jwk' });
-      const { kid } = signing;
+      const { kid, createdAt } = signing;
       const alg = signing.alg as SigningAlgorithm;
-      this.current = { kid, alg, key, header: base64url({ alg, typ: 'at+jwt', kid }) };
+      this.current = { kid, alg, key, header: base64url({ alg, typ: 'at+jwt', kid }), createdAt };
     }
     this.byKid = byKid;
   }
@@ -111,6 +113,11 @@ export class SigningKeys {
       return left && { action: 'retire', kid, keys: left };
     });
     return this.living(kept);
+  }
+
+  /** When the key that signs was made; wall-clock milliseconds. */
+  currentSince(): number {
+    return this.current!.createdAt;
   }
 
   /** An exact match, never a path or a pattern. */

@@ -4,6 +4,7 @@ import type { AccessTokens } from './access-token.js';
 import { type Assertions, clientAssertionType, jwtBearerGrant } from './assertion.js';
 import type { ClientSecrets, Origin } from './client-secrets.js';
 import { OAuthError } from './oauth-error.js';
+import type { Proofs } from './proofs.js';
 import { readCredentials, type TokenParameters } from './token-request.js';
 
 /** The successful answer of RFC 6749 §5.1; `expires_in` is an integer, which Go's client insists on. */
@@ -21,6 +22,7 @@ export interface TokenServiceOptions {
   readonly assertions: Assertions;
   /** Whether the client, which has proved itself, may have another token now; throws `rate_limited`. */
   readonly admit: (client: Client) => Promise<void>;
+  readonly proofs: Proofs;
   /** The external URL: issuer, and audience of every token. */
   readonly issuer: () => string;
 }
@@ -86,8 +88,11 @@ export class TokenService {
     if (authorization !== undefined || parameters.has('client_secret')) {
       throw new OAuthError('invalid_request', 'Send either a client assertion or a client secret.');
     }
-    const { clientId } = await this.options.assertions.authenticateClient(assertion, parameters.get('client_id'));
-    return this.byName(clientId, 'invalid_client');
+    const { assertions, proofs } = this.options;
+    return proofs.checked(async () => {
+      const { clientId } = await assertions.authenticateClient(assertion, parameters.get('client_id'));
+      return this.byName(clientId, 'invalid_client');
+    });
   }
 
   /** After an assertion of its own has proved who it is. */
@@ -110,10 +115,13 @@ export class TokenService {
     const assertion = parameters.get('assertion');
     if (assertion === undefined) throw new OAuthError('invalid_request', 'The parameter assertion is missing.');
     const beside = await this.besideAssertion(request);
-    const { clientId, scope } = await this.options.assertions.grant(assertion, beside);
-    const authenticated = await this.byName(clientId, 'invalid_grant');
-    request.onClient(authenticated.client);
-    return this.issue(authenticated, parameters, parameters.get('scope') ?? scope);
+    const { assertions, proofs } = this.options;
+    const { who, scope } = await proofs.checked(async () => {
+      const granted = await assertions.grant(assertion, beside);
+      return { who: await this.byName(granted.clientId, 'invalid_grant'), scope: granted.scope };
+    });
+    request.onClient(who.client);
+    return this.issue(who, parameters, parameters.get('scope') ?? scope);
   }
 
   /** Who the assertion must be of. RFC 7521 §4.1: credentials beside it are not needed, but must hold when they are there. */

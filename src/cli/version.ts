@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import type { BuildInfo } from '../telemetry/operator-metrics.js';
+import type { BuildInfo } from '../telemetry/gateway-metrics.js';
 
 /** The version of package.json, and the revision if the build wrote one. */
 export function buildInfo(): BuildInfo {

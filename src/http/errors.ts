@@ -39,6 +39,12 @@ export function errorResponse(error: unknown, { isOAuth, log, line, issuer }: Er
   return problem(500, 'Internal Server Error', sentence);
 }
 
+/** The status code an error is answered with. */
+export function statusOf(error: unknown): number {
+  if (error instanceof OAuthError) return error.status;
+  return error instanceof WeirError ? answers[error.code].status : 500;
+}
+
 export interface ErrorContext {
   /** Whether the path is one of OAuth's own, with errors in OAuth's own form. */
   readonly isOAuth: boolean;

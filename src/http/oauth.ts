@@ -10,7 +10,7 @@ import type { TokenRequest, TokenResponse, TokenService } from '../auth/token-se
 import type { TokenStatus } from '../auth/token-status.js';
 import { projectScopes } from '../domain/client.js';
 import { WeirError } from '../domain/errors.js';
-import type { OperatorMetrics } from '../telemetry/operator-metrics.js';
+import type { GatewayMetrics } from '../telemetry/gateway-metrics.js';
 import { clientAddress, type TrustedProxies, userAgent } from './client-address.js';
 import { type Ctx, header, readBody } from './context.js';
 
@@ -18,7 +18,7 @@ export interface OAuthOptions {
   readonly service: TokenService;
   readonly status: TokenStatus;
   readonly keys: SigningKeys;
-  readonly metrics: OperatorMetrics;
+  readonly metrics: GatewayMetrics;
   readonly trustedProxies: TrustedProxies;
   /** The external URL, which is the issuer. */
   readonly issuer: () => string;

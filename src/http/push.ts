@@ -1,14 +1,16 @@
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
+import type { MetricsEndpoint } from '../domain/endpoint.js';
 import { WeirError } from '../domain/errors.js';
 import { type Limits, limitExceeded } from '../domain/limits.js';
 import { pushSyntax } from '../formats/negotiate.js';
 import { readGrouping } from '../ingest/grouping.js';
 import type { Ingest } from '../ingest/push.js';
-import type { Directory } from '../storage/directory.js';
-import type { OperatorMetrics } from '../telemetry/operator-metrics.js';
+import type { Directory, LiveProject } from '../storage/directory.js';
+import type { GatewayMetrics } from '../telemetry/gateway-metrics.js';
 import { type Authenticator, reachEndpoint, reachProject, requireScope } from './authenticate.js';
 import { type Ctx, header, pathSegments, readBody } from './context.js';
+import { statusOf } from './errors.js';
 
 const inflate = promisify(gunzip);
 
@@ -16,7 +18,7 @@ export interface PushOptions {
   readonly authenticator: Authenticator;
   readonly directory: Directory;
   readonly ingest: Ingest;
-  readonly metrics: OperatorMetrics;
+  readonly metrics: GatewayMetrics;
 }
 
 /** `PUT`, `POST` and `DELETE` of `…/metrics[/job/{job}{/label/value}…]`: the Pushgateway's API, with its status codes. */
@@ -26,13 +28,12 @@ export async function handlePush(
   metricsId: string,
   options: PushOptions,
 ): Promise<Response> {
-  const { authenticator, directory, ingest, metrics } = options;
-  const access = await authenticator.authenticate(c);
-  // A push waits for the disk anyway: it may as well know the newest limits and settings.
-  await directory.sync();
-  const project = await reachProject(access, projectId, directory);
-  requireScope(access, 'write:metrics');
-  const endpoint = await reachEndpoint(access, project, metricsId, directory);
+  const { ingest, metrics } = options;
+  const { project, endpoint } = await authorize(c, projectId, metricsId, options).catch((error: unknown) => {
+    metrics.unauthorized(statusOf(error));
+    throw error;
+  });
+  metrics.authorized();
   const { limits } = project;
   try {
     // After api, v1, project, metricsId, metrics.
@@ -50,9 +51,24 @@ export async function handlePush(
     metrics.pushAccepted();
     return done(200);
   } catch (error) {
-    metrics.pushRefused();
+    metrics.pushRefused(error instanceof WeirError ? error.code : 'internal');
     throw error;
   }
+}
+
+async function authorize(
+  c: Ctx,
+  projectId: string,
+  metricsId: string,
+  { authenticator, directory }: PushOptions,
+): Promise<{ project: LiveProject; endpoint: MetricsEndpoint }> {
+  const access = await authenticator.authenticate(c);
+  // A push waits for the disk anyway: it may as well know the newest limits and settings.
+  await directory.sync();
+  const project = await reachProject(access, projectId, directory);
+  requireScope(access, 'write:metrics');
+  const endpoint = await reachEndpoint(access, project, metricsId, directory);
+  return { project, endpoint };
 }
 
 /** The Pushgateway's answers have no body. */

@@ -5,7 +5,7 @@ import { WeirError } from '../domain/errors.js';
 import { acceptsGzip, contentTypes, negotiateFormat, type PageFormat } from '../formats/negotiate.js';
 import type { Page, Pages, PageTarget } from '../scrape/pages.js';
 import { type Directory, type LiveProject, visibleTo } from '../storage/directory.js';
-import type { OperatorMetrics } from '../telemetry/operator-metrics.js';
+import type { GatewayMetrics } from '../telemetry/gateway-metrics.js';
 import {
   type Access,
   type Authenticator,
@@ -15,6 +15,7 @@ import {
   visibleEndpoint,
 } from './authenticate.js';
 import type { Ctx } from './context.js';
+import { statusOf } from './errors.js';
 import type { RateLimit } from './rate-limit.js';
 
 export interface ScrapeOptions {
@@ -22,7 +23,7 @@ export interface ScrapeOptions {
   readonly directory: Directory;
   readonly pages: Pages;
   readonly clock: Clock;
-  readonly metrics: OperatorMetrics;
+  readonly metrics: GatewayMetrics;
   readonly rateLimit: RateLimit;
 }
 
@@ -57,6 +58,7 @@ export class Scrape {
       const page = target && pages.peek(target, wanted.format);
       const body = wanted.gzip ? page?.gzipped : page?.identity;
       if (body !== undefined) {
+        metrics.authorized();
         rateLimit.check(access.clientId, project!.limits);
         metrics.cacheHit();
         c.env.caller = access;
@@ -72,14 +74,12 @@ export class Scrape {
     metricsId: string | undefined,
     wanted: Wanted,
   ): Promise<Response> {
-    const { authenticator, directory, pages, metrics, rateLimit } = this.options;
-    const access = await authenticator.authenticate(c);
-    const project = await reachProject(access, projectId, directory);
-    requireScope(access, 'read:metrics');
-    const target =
-      metricsId === undefined
-        ? targetOf(project, access, undefined)!
-        : endpointTarget(await reachEndpoint(access, project, metricsId, directory));
+    const { pages, metrics, rateLimit } = this.options;
+    const { target, access, project } = await this.authorize(c, projectId, metricsId).catch((error: unknown) => {
+      metrics.unauthorized(statusOf(error));
+      throw error;
+    });
+    metrics.authorized();
     rateLimit.check(access.clientId, project.limits);
     const cached = pages.peek(target, wanted.format);
     if (cached === undefined) metrics.cacheMiss();
@@ -88,8 +88,20 @@ export class Scrape {
     return this.send(c, page, wanted.gzip ? await page.gzip() : page.identity, wanted.gzip);
   }
 
+  private async authorize(c: Ctx, projectId: string, metricsId: string | undefined) {
+    const { authenticator, directory } = this.options;
+    const access = await authenticator.authenticate(c);
+    const project = await reachProject(access, projectId, directory);
+    requireScope(access, 'read:metrics');
+    const target =
+      metricsId === undefined
+        ? targetOf(project, access, undefined)!
+        : endpointTarget(await reachEndpoint(access, project, metricsId, directory));
+    return { target, access, project };
+  }
+
   private send(c: Ctx, page: Page, body: Buffer, gzip: boolean): Response {
-    const { clock, metrics } = this.options;
+    const { clock } = this.options;
     const { incoming, outgoing } = c.env;
     const age = Math.max(0, Math.floor((clock.monotonic() - page.madeAt) / 1000));
     const headers: Record<string, string> = {
@@ -105,7 +117,6 @@ export class Scrape {
     if (incoming.method === 'HEAD') return new Response(null, { headers });
     outgoing.writeHead(200, headers);
     outgoing.end(body);
-    metrics.request(200, 'GET');
     return RESPONSE_ALREADY_SENT;
   }
 

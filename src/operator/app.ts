@@ -1,6 +1,6 @@
 import { Hono } from 'hono';
 import { OperatorError } from '../domain/errors.js';
-import type { OperatorMetrics } from '../telemetry/operator-metrics.js';
+import type { MetricsPage } from '../telemetry/metrics/index.js';
 
 /** A named condition of readiness; throws or rejects with the reason when it does not hold. */
 export interface ReadyCheck {
@@ -9,14 +9,15 @@ export interface ReadyCheck {
 }
 
 export interface OperatorAppOptions {
-  readonly metrics: OperatorMetrics;
+  /** What /metrics shows; without it there is none. */
+  readonly page: (() => Promise<MetricsPage>) | undefined;
   readonly readyChecks: readonly ReadyCheck[];
   /** Throws `OperatorError` with what is wrong with the new configuration. */
   readonly reload: () => void;
 }
 
 /** The operator's listener: nothing on it is reachable through the public one. */
-export function operatorApp({ metrics, readyChecks, reload }: OperatorAppOptions): Hono {
+export function operatorApp({ page, readyChecks, reload }: OperatorAppOptions): Hono {
   const app = new Hono();
   app.get('/-/healthy', (c) => c.text('Weir is healthy.\n'));
   app.get('/-/ready', async (c) => {
@@ -42,10 +43,13 @@ export function operatorApp({ metrics, readyChecks, reload }: OperatorAppOptions
     }
   });
   app.get('/-/reload', (c) => c.text('Only POST and PUT reload.\n', 405, { allow: 'POST, PUT' }));
-  app.get('/metrics', async (c) => {
-    const page = await metrics.registry.metrics();
-    return c.body(page, 200, { 'content-type': metrics.registry.contentType });
-  });
-  app.notFound((c) => c.text('There is /metrics, /-/healthy, /-/ready and /-/reload.\n', 404));
+  if (page !== undefined) {
+    app.get('/metrics', async (c) => {
+      const { contentType, body } = await page();
+      return c.body(body, 200, { 'content-type': contentType });
+    });
+  }
+  const metrics = page === undefined ? '' : '/metrics, ';
+  app.notFound((c) => c.text(`There is ${metrics}/-/healthy, /-/ready and /-/reload.\n`, 404));
   return app;
 }

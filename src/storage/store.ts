@@ -23,6 +23,8 @@ export interface Store {
   readonly groups: GroupStore;
   /** Throws when so many writes are waiting that no more are taken. */
   checkQueue(): void;
+  /** Size of what is committed but not yet in the database's own place. */
+  walBytes(): number;
   /** Whether a write would go through now; rejects with the reason when not. */
   checkWritable(): Promise<void>;
   /** Commits what is queued, then lets go of the database. */
@@ -255,6 +257,8 @@ export interface GroupStore {
   snapshot(endpoints: readonly MetricsEndpoint[]): Promise<Group[]>;
   /** The group as last read or written, if it is in memory: a hint for the parser, not a promise. */
   peek(endpointId: number, key: string): Group | undefined;
+  /** Living series of the project. */
+  seriesOf(projectId: string): Promise<number>;
   /** Lets go of what is kept in memory for a project that another process changed; all projects without an id. */
   forget(projectId: string | undefined): void;
   /** Deletes groups whose lifetime has ended; gives how many. */

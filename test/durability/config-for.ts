@@ -1,4 +1,4 @@
-import type { Config } from '../../src/config.js';
+import { type Config, defaultMetrics } from '../../src/config.js';
 import { defaultLimits } from '../../src/domain/limits.js';
 
 /** The default configuration for a database at this path, on ports that are free. */
@@ -11,4 +11,5 @@ export const configFor = (path: string): Config => ({
   tokens: { lifetimeSeconds: 900 },
   limits: defaultLimits,
   externalIssuers: [],
+  telemetry: { metrics: defaultMetrics },
 });

@@ -91,6 +91,21 @@ describe('the page of metrics', () => {
       'weir_tokens_issued_total',
       'weir_tokens_refused_total{error="invalid_client"}',
       'weir_groups_expired_total',
+      'weir_cache_requests_total{result="stale"}',
+      'weir_authz_total{code="401"}',
+      'weir_authn_total{success="false",banned="true"}',
+      'weir_authn_duration_seconds_bucket{success="true",le="0.00075"}',
+      'weir_request_duration_seconds_bucket{code="200",le="60"}',
+      'weir_request_duration_openid_connect_seconds_count{endpoint="introspection",code="200"}',
+      'weir_pushes_refused_total{reason="limit_exceeded"}',
+      'weir_bans_total{event="banned"}',
+      'weir_page_size_bytes_count',
+      'weir_series',
+      'weir_series_limit_used_ratio',
+      'weir_signing_key_age_seconds',
+      'weir_event_loop_delay_seconds{stat="p99"}',
+      'weir_previous_shutdown_unclean',
+      'weir_telemetry_dropped_total{backend="registry"}',
       'weir_storage_writes_total',
       'weir_page_render_seconds_count',
       'weir_storage_commit_seconds_count',
@@ -125,6 +140,8 @@ describe('the page of metrics', () => {
     await status(gateway.fetch('/api/v1/acme/db1/metrics', { method: 'HEAD', bearer }));
     await status(gateway.fetch('/api/v1/acme/none/metrics', { bearer }));
     await status(gateway.fetch('/nothing', { method: 'OPTIONS' }));
+    await status(gateway.fetch('/api/v1/acme/db1/metrics'));
+    await status(gateway.fetch('/.well-known/jwks.json'));
     const after = await values();
     const gained = (series: string): number => (after.get(series) ?? 0) - (before.get(series) ?? 0);
     expect({
@@ -145,6 +162,19 @@ describe('the page of metrics', () => {
       posts: gained('weir_request_total{code="200",method="POST"}'),
       unauthorised: gained('weir_request_total{code="401",method="POST"}'),
       absent: gained('weir_request_total{code="404",method="GET"}'),
+      durations: gained('weir_request_duration_seconds_count{code="200"}'),
+      tokenDurations: gained('weir_request_duration_openid_connect_seconds_count{endpoint="token",code="200"}'),
+      tokenRefusals: gained('weir_request_duration_openid_connect_seconds_count{endpoint="token",code="401"}'),
+      jwks: gained('weir_request_duration_openid_connect_seconds_count{endpoint="jwks",code="200"}'),
+      proved: gained('weir_authn_total{success="true",banned="false"}'),
+      notProved: gained('weir_authn_total{success="false",banned="false"}'),
+      proofs: gained('weir_authn_duration_seconds_count{success="true"}'),
+      letIn: gained('weir_authz_total{code="200"}'),
+      notFound: gained('weir_authz_total{code="404"}'),
+      notLetIn: gained('weir_authz_total{code="401"}'),
+      reason: gained('weir_pushes_refused_total{reason="invalid"}'),
+      pages: gained('weir_page_size_bytes_count'),
+      living: gained('weir_series'),
       options: gained('weir_request_total{code="404",method="OPTIONS"}'),
     }).toEqual({
       issued: 1,
@@ -157,13 +187,29 @@ describe('the page of metrics', () => {
       hits: 3,
       renders: 1,
       commits: 1,
-      gets: 3,
+      gets: 4,
       heads: 1,
       puts: 1,
       badPuts: 1,
       posts: 1,
       unauthorised: 1,
       absent: 1,
+      // A token, a push, four GETs and a HEAD.
+      durations: 7,
+      tokenDurations: 1,
+      tokenRefusals: 1,
+      jwks: 1,
+      // The request with a wrong grant_type proved who it was.
+      proved: 2,
+      notProved: 1,
+      proofs: 2,
+      // Two pushes, three scrapes and a HEAD.
+      letIn: 6,
+      notFound: 1,
+      notLetIn: 1,
+      reason: 1,
+      pages: 1,
+      living: 3,
       options: 1,
     });
   });
@@ -185,6 +231,90 @@ describe('the page of metrics', () => {
   it('names no project, endpoint or client', async () => {
     const page = await (await operator('/metrics')).text();
     expect(page).not.toMatch(/acme|db1|weir_cid_/);
+  });
+});
+
+describe('what the page tells of the whole', () => {
+  it('is the series of each project against its limit, by name only where the operator wants that', async () => {
+    const value = async (of: TestGateway, series: string) => of.operatorValue(series).catch(() => undefined);
+    const quiet = await TestGateway.boot({ limits: { series: 10 } });
+    const open = await TestGateway.boot({ limits: { series: 10 }, metrics: { projectLabel: true } });
+    for (const each of [quiet, open]) {
+      for (const [project, series] of [
+        ['big', 8],
+        ['small', 2],
+      ] as const) {
+        await each.project(project, 'db1');
+        const lines = Array.from({ length: series }, (_, at) => `a${at} 1\n`).join('');
+        await each.push('%/db1/metrics'.replace('%', project), lines, await each.bearer(project));
+      }
+    }
+    expect(await value(quiet, 'weir_series')).toBe(10);
+    expect(await value(quiet, 'weir_series_limit_used_ratio')).toBe(0.8);
+    expect(await value(quiet, 'weir_project_series{project="big"}')).toBeUndefined();
+    expect(await value(open, 'weir_project_series{project="big"}')).toBe(8);
+    expect(await value(open, 'weir_project_series_limit{project="small"}')).toBe(10);
+    // What has ended counts no more, and what is gone is not on the page.
+    open.clock.advance(301_000);
+    expect(await value(open, 'weir_project_series{project="big"}')).toBe(0);
+    await open.admin.projects.delete('big');
+    expect(await value(open, 'weir_project_series{project="big"}')).toBeUndefined();
+    await quiet.stop();
+    await open.stop();
+  });
+
+  it('is the age of the signing key, and the size of the write-ahead log', async () => {
+    const before = await gateway.operatorValue('weir_signing_key_age_seconds');
+    gateway.clock.advance(60_000);
+    expect((await gateway.operatorValue('weir_signing_key_age_seconds')) - before).toBe(60);
+    expect(await gateway.operatorValue('weir_storage_wal_bytes')).toBeGreaterThan(0);
+  });
+
+  it('is whether the run before was stopped, or ended', async () => {
+    const own = await TestGateway.boot();
+    expect(await own.operatorValue('weir_previous_shutdown_unclean')).toBe(0);
+    await own.restart();
+    expect(await own.operatorValue('weir_previous_shutdown_unclean')).toBe(0);
+    const other = new Sqlite(own.config.storage.path);
+    await own.stopOnly();
+    // As a kill leaves it.
+    other.exec("UPDATE meta SET value = 'yes' WHERE key = 'serving'");
+    other.close();
+    await own.start();
+    expect(await own.operatorValue('weir_previous_shutdown_unclean')).toBe(1);
+    await own.stop();
+  });
+
+  it('is a ban', async () => {
+    const own = await TestGateway.boot();
+    await own.project('acme', 'db1');
+    const { clientId } = await own.client('acme', ['read:metrics']);
+    for (let guess = 0; guess <= 20; guess++) {
+      await (await own.token({ grant_type: 'client_credentials' }, basic(clientId, `wrong${guess}`))).text();
+    }
+    expect(await own.operatorValue('weir_bans_total{event="banned"}')).toBe(1);
+    expect(await own.operatorValue('weir_authn_total{success="false",banned="true"}')).toBe(1);
+    expect(await own.operatorValue('weir_authn_total{success="false",banned="false"}')).toBe(20);
+    await own.stop();
+  });
+
+  it('is in the way of nothing: without the backend there is no page, but health', async () => {
+    const own = await TestGateway.boot({ metrics: { backends: [] } });
+    const page = await fetch(`${own.operatorUrl}/metrics`);
+    expect([page.status, await page.text()]).toEqual([404, 'There is /-/healthy, /-/ready and /-/reload.\n']);
+    expect((await fetch(`${own.operatorUrl}/-/healthy`)).status).toBe(200);
+    expect((await fetch(`${own.operatorUrl}/-/ready`)).status).toBe(200);
+    await own.project('acme', 'db1');
+    const bearer = await own.bearer('acme');
+    await own.push('acme/db1/metrics', 'a 1\n', bearer);
+    expect(await own.page('acme/db1/metrics', bearer)).toContain('a{');
+    await own.stop();
+  });
+
+  it('has the names the operator chose', async () => {
+    const own = await TestGateway.boot({ metrics: { prefix: 'gate.' } });
+    expect(await own.operatorValue('gate_tokens_issued_total')).toBe(0);
+    await own.stop();
   });
 });
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Config } from '../../src/config.js';
+import { type Config, defaultMetrics, type MetricsConfig } from '../../src/config.js';
 import type { Clock } from '../../src/domain/clock.js';
 import { systemRandom } from '../../src/domain/ids.js';
 import { defaultLimits, type Limits } from '../../src/domain/limits.js';
@@ -33,6 +33,7 @@ export interface GatewayOptions {
   readonly tokenLifetimeSeconds?: number;
   readonly externalUrl?: string;
   readonly webConfigFile?: string;
+  readonly metrics?: Partial<MetricsConfig>;
   readonly listenAddress?: string;
   readonly trustedProxies?: readonly string[];
   readonly externalIssuers?: Config['externalIssuers'];
@@ -84,6 +85,7 @@ export class TestGateway {
       tokens: { lifetimeSeconds: this.options.tokenLifetimeSeconds ?? 900 },
       limits: { ...defaultLimits, ...this.options.limits },
       externalIssuers: this.options.externalIssuers ?? [],
+      telemetry: { metrics: { ...defaultMetrics, ...this.options.metrics } },
     };
   }
 
@@ -105,6 +107,11 @@ export class TestGateway {
   async restart(): Promise<void> {
     await this.running!.stop();
     await this.start();
+  }
+
+  /** Leaves its files, for another start. */
+  async stopOnly(): Promise<void> {
+    await this.running!.stop();
   }
 
   async stop(): Promise<void> {

@@ -106,6 +106,12 @@ export class SqliteGroups implements GroupStore {
     return this.shelves.get(endpointId)?.groups.get(key);
   }
 
+  async seriesOf(projectId: string): Promise<number> {
+    const now = this.now();
+    this.sweep(now);
+    return this.countSeries(projectId, now);
+  }
+
   forget(projectId: string | undefined): void {
     this.nextExpiry = 0;
     if (projectId === undefined) {
@@ -192,7 +198,7 @@ export class SqliteGroups implements GroupStore {
   /** One write, on disk (within the transaction) and in memory. */
   private apply({ endpoint: at, key, decide }: Pending, now: number): void {
     const shelf = this.shelf(at.id, at.projectId);
-    const projectSeries = this.seriesOf(at.projectId, now);
+    const projectSeries = this.countSeries(at.projectId, now);
     const decision = decide(shelf.view(key, projectSeries));
     if ('remove' in decision) {
       this.statements.remove.run({ endpointId: at.id, key: key.text });
@@ -237,7 +243,7 @@ export class SqliteGroups implements GroupStore {
     return shelf;
   }
 
-  private seriesOf(projectId: string, now: number): number {
+  private countSeries(projectId: string, now: number): number {
     let series = this.projectSeries.get(projectId);
     if (series === undefined) {
       series = this.statements.seriesOfProject.get({ projectId, now })?.series ?? 0;
@@ -252,12 +258,17 @@ export class SqliteGroups implements GroupStore {
     const dead = this.statements.removeExpired.all({ now });
     for (const { endpointId, key } of dead) {
       const shelf = this.shelves.get(endpointId);
-      if (shelf === undefined) continue;
-      shelf.replace(key, undefined);
+      // Which project they were of is not worth a join: the counts are read again when asked for.
+      if (shelf === undefined) {
+        this.projectSeries.clear();
+        continue;
+      }
+      const { projectId } = shelf;
+      const series = this.projectSeries.get(projectId);
+      const gained = shelf.replace(key, undefined);
+      if (series !== undefined) this.projectSeries.set(projectId, series + gained);
       this.weigh(endpointId, shelf);
     }
-    // Which projects they were of is not worth a join: the counts are read again when asked for.
-    if (dead.length > 0) this.projectSeries.clear();
     this.nextExpiry = this.statements.nextExpiry.get()?.at ?? Number.POSITIVE_INFINITY;
     return dead.length;
   }

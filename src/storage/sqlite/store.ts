@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { OperatorError } from '../../domain/errors.js';
 import type { Store } from '../store.js';
 import { sqliteBans } from './bans.js';
@@ -57,6 +58,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     facts,
     groups,
     checkQueue: () => groups.checkQueue(),
+    walBytes: () => statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0,
     checkWritable: async () => {
       facts.touch();
       groups.checkLastCommit();

@@ -52,9 +52,7 @@ const complainEveryMs = 60_000;
  * Opens the backends and gives the facade. Nothing leaves the process unless a backend says so. Throws `OperatorError`
  * when a backend cannot work as configured; later, nothing throws.
  */
-export function openMetrics<const T extends Definitions = Definitions>(
-  options: MetricsOptions<T> = {},
-): Metrics<WithOwn<T>> {
+export function openMetrics<const T extends Definitions>(options: MetricsOptions<T> = {}): Metrics<WithOwn<T>> {
   const { prefix = '', sampleRate = 1, backends = [], clock = systemClock, log = consoleLog } = options;
   const definitions = { ...options.definitions, ...ownDefinitions } as WithOwn<T>;
   const registry = new Registry({ prefix, definitions, since: clock.now() });

@@ -1,0 +1,58 @@
+import { setImmediate } from 'node:timers/promises';
+import type { Clock } from '../domain/clock.js';
+import type { Limits } from '../domain/limits.js';
+import type { Store } from '../storage/store.js';
+import { watchEventLoop } from '../telemetry/event-loop.js';
+import type { GatewayMetrics } from '../telemetry/gateway-metrics.js';
+
+export interface GaugesOptions {
+  readonly metrics: GatewayMetrics;
+  readonly store: Store;
+  /** Of the configuration; a project may have its own. */
+  readonly limits: () => Limits;
+  readonly clock: Clock;
+  /** When the key that signs was made. */
+  readonly signingKeySince: () => number;
+  /** Whether the operator wants each project by its id. */
+  readonly projectLabel: boolean;
+}
+
+/** Sets what is only measured when somebody reads it; gives what stops the watching. */
+export function startGauges({ metrics, store, limits, clock, signingKeySince, projectLabel }: GaugesOptions) {
+  const { facade } = metrics;
+  const eventLoop = watchEventLoop(clock);
+  const keyAge = facade.level('signing_key.age').with({});
+  const wal = facade.level('storage.wal').with({});
+  const [all, used] = [facade.level('series').with({}), facade.level('series.limit_used').with({})];
+  const delay = facade.level('event_loop.delay');
+  const delays = (['p50', 'p99', 'max'] as const).map((stat) => [stat, delay.with({ stat })] as const);
+
+  facade.onCollect(() => {
+    keyAge(Math.max(0, clock.now() - signingKeySince()) / 1000);
+    wal(store.walBytes());
+    const now = eventLoop.delay();
+    for (const [stat, set] of delays) set(now[stat]);
+  });
+  facade.onCollect(async () => {
+    let [sum, fullest] = [0, 0];
+    const projects = await store.projects.list();
+    // Deleted ones do not stay on the page.
+    facade.clear('project.series');
+    facade.clear('project.series_limit');
+    for (const { id, limits: own } of projects) {
+      const series = await store.groups.seriesOf(id);
+      const limit = own.series ?? limits().series;
+      sum += series;
+      if (limit > 0) fullest = Math.max(fullest, series / limit);
+      if (projectLabel) {
+        facade.level('project.series').with({ project: id })(series);
+        if (limit > 0) facade.level('project.series_limit').with({ project: id })(limit);
+      }
+      // The first time, each project is read from disk.
+      await setImmediate();
+    }
+    all(sum);
+    used(fullest);
+  });
+  return () => eventLoop.stop();
+}

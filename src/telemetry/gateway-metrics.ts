@@ -1,0 +1,124 @@
+import { type gatewayDefinitions, httpMethods, type OpenidEndpoint } from './gateway-definitions.js';
+import type { CounterHandle, Handle, Metrics, WithOwn } from './metrics/index.js';
+
+/** What this build is; the values of `weir_build_info`. */
+export interface BuildInfo {
+  readonly version: string;
+  readonly revision: string;
+}
+
+export type GatewayFacade = Metrics<WithOwn<typeof gatewayDefinitions>>;
+
+/** What becomes of each code: the answers with it by method, and their duration. */
+interface Answers {
+  readonly took: Handle;
+  readonly byMethod: Map<string, CounterHandle>;
+}
+
+/** The gateway's own metrics, each series bound once: the cached scrape passes by here. */
+export class GatewayMetrics {
+  readonly facade: GatewayFacade;
+  readonly cacheHit: CounterHandle;
+  readonly cacheMiss: CounterHandle;
+  readonly pushAccepted: CounterHandle;
+  readonly samples: CounterHandle;
+  readonly tokenIssued: CounterHandle;
+  readonly groupsExpired: CounterHandle;
+  readonly commitWrites: CounterHandle;
+  /** In milliseconds. */
+  readonly committed: Handle;
+  readonly authorized: CounterHandle;
+  private readonly renderTook: Handle;
+  private readonly pageSize: Handle;
+  private readonly pushRefusals: CounterHandle;
+  private readonly answers = new Map<number, Answers>();
+
+  constructor(facade: GatewayFacade, build: BuildInfo) {
+    this.facade = facade;
+    facade.level('build_info').with({ ...build, nodeversion: process.versions.node })(1);
+    const cache = facade.counter('cache.requests');
+    this.cacheHit = cache.with({ result: 'hit' });
+    this.cacheMiss = cache.with({ result: 'miss' });
+    const pushes = facade.counter('pushes');
+    this.pushAccepted = pushes.with({ result: 'accepted' });
+    this.pushRefusals = pushes.with({ result: 'refused' });
+    this.samples = facade.counter('samples.received').with({});
+    this.tokenIssued = facade.counter('tokens.issued').with({});
+    this.groupsExpired = facade.counter('groups.expired').with({});
+    this.commitWrites = facade.counter('storage.writes').with({});
+    this.committed = facade.histogram('storage.commit').with({});
+    this.authorized = facade.counter('authz').with({ code: '200' });
+    this.renderTook = facade.histogram('page.render').with({});
+    this.pageSize = facade.histogram('page.size').with({});
+  }
+
+  /** An answer on the public listener, `ms` after the request. */
+  request(code: number, method: string, ms: number): void {
+    const answers = this.answers.get(code) ?? this.answersWith(code);
+    (answers.byMethod.get(method) ?? answers.byMethod.get('other')!)();
+    answers.took(ms);
+  }
+
+  openid(endpoint: OpenidEndpoint, code: number, ms: number): void {
+    this.facade.histogram('request_duration_openid_connect').with({ endpoint, code: String(code) })(ms);
+  }
+
+  /** A bearer token that was not let in. */
+  unauthorized(code: number): void {
+    this.facade.counter('authz').with({ code: String(code) })();
+  }
+
+  /** A client that proved who it is, or did not. */
+  authenticated({ success, banned, ms }: { success: boolean; banned: boolean; ms: number }): void {
+    this.facade.counter('authn').with({ success: String(success), banned: String(banned) })();
+    this.facade.histogram('authn_duration').with({ success: String(success) })(ms);
+  }
+
+  tokenRefused(error: string): void {
+    this.facade.counter('tokens.refused').with({ error })();
+  }
+
+  pushRefused(reason: string): void {
+    this.pushRefusals();
+    this.facade.counter('pushes.refused').with({ reason })();
+  }
+
+  rendered(ms: number, bytes: number): void {
+    this.renderTook(ms);
+    this.pageSize(bytes);
+  }
+
+  /** Whether the run before this one left without closing the store. */
+  previousShutdown(unclean: boolean): void {
+    this.facade.level('previous_shutdown_unclean').with({})(unclean ? 1 : 0);
+    if (!unclean) return;
+    const text = 'The gateway started after a run that did not close its store: a crash, a kill or a power cut.';
+    this.facade.event('Weir was not stopped cleanly', text, { alertType: 'warning' });
+  }
+
+  /** The names on the page are those of Prometheus and Alertmanager. */
+  configReloaded(successful: boolean, atMs: number): void {
+    this.facade.level('config.last_reload_successful').with({})(successful ? 1 : 0);
+    if (successful) this.facade.level('config.last_reload_success_timestamp').with({})(atMs / 1000);
+  }
+
+  ban(event: 'banned' | 'lifted' | 'not_stored'): void {
+    this.facade.counter('bans').with({ event })();
+  }
+
+  private answersWith(code: number): Answers {
+    const counter = this.facade.counter('request');
+    // What is no method of HTTP's common ones is counted as one: the label must not grow with what callers invent.
+    const byMethod = new Map<string, CounterHandle>();
+    for (const method of [...httpMethods, 'other']) {
+      let handle: CounterHandle | undefined;
+      byMethod.set(method, () => {
+        handle ??= counter.with({ code: String(code), method });
+        handle();
+      });
+    }
+    const answers = { took: this.facade.histogram('request_duration').with({ code: String(code) }), byMethod };
+    this.answers.set(code, answers);
+    return answers;
+  }
+}

@@ -7,6 +7,7 @@ import { systemRandom } from '../../src/domain/ids.js';
 import { defaultLimits, type Limits } from '../../src/domain/limits.js';
 import type { Admin, Seams } from '../../src/gateway.js';
 import { type RunningGateway, serve } from '../../src/main.js';
+import type { GatewayMetrics } from '../../src/telemetry/gateway-metrics.js';
 import { openLog } from '../../src/telemetry/log.js';
 
 /** Time that stands still until it is moved. */
@@ -125,6 +126,10 @@ export class TestGateway {
 
   get operatorUrl(): string {
     return this.running!.operatorUrl;
+  }
+
+  get metrics(): GatewayMetrics {
+    return this.running!.gateway.metrics;
   }
 
   get admin(): Admin {

@@ -89,7 +89,7 @@ export const gatewayDefinitions = defineMetrics({
   },
   authz: {
     type: 'counter',
-    help: 'Decisions about bearer tokens on the paths of metrics: 200, or the status code of the refusal.',
+    help: 'Decisions whether who asks for or pushes metrics may: 200, or the status code of the refusal.',
     labels: ['code'],
     known: each('code', ['200', '401', '403', '404']),
   },

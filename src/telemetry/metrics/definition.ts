@@ -52,3 +52,12 @@ export function pageLabel(tag: string): string {
   const name = tag.replace(/[^A-Za-z0-9_]/g, '_').replace(/^_*(?=\d)|^__+/, '_');
   return ['instance', 'job', 'le', 'quantile'].includes(name) ? `exported_${name}` : name;
 }
+
+/** What the facade tells of itself. */
+export const ownDefinitions = defineMetrics({
+  'telemetry.dropped': {
+    type: 'counter',
+    help: 'Measurements that were not kept or sent: a backend was down or slow, or there were too many series.',
+    labels: ['backend'],
+  },
+});

@@ -3,7 +3,7 @@ import { type Clock, systemClock } from '../../domain/clock.js';
 import { OperatorError } from '../../domain/errors.js';
 import type { BackendContext, MetricsLog, Tags } from './backend.js';
 import { type BackendConfig, backendKinds } from './backends/index.js';
-import { type Definitions, defineMetrics } from './definition.js';
+import { type Definitions, ownDefinitions } from './definition.js';
 import { Metrics, type Outlet } from './metrics.js';
 import { Registry } from './registry.js';
 import { defaultDenyTags, denyList, mergeTags } from './tags.js';
@@ -34,15 +34,6 @@ export interface MetricsOptions<T extends Definitions = Definitions> {
   readonly random?: (() => number) | undefined;
   readonly fetch?: typeof fetch | undefined;
 }
-
-/** What the facade tells of itself. */
-const ownDefinitions = defineMetrics({
-  'telemetry.dropped': {
-    type: 'counter',
-    help: 'Measurements that were not kept or sent: a backend was down or slow, or there were too many series.',
-    labels: ['backend'],
-  },
-});
 
 export type WithOwn<T extends Definitions> = T & typeof ownDefinitions;
 

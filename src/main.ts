@@ -89,7 +89,9 @@ function listener({ app, metrics, requests, clock }: Gateway & Seams, underWay: 
     const took = clock.monotonic() - begun;
     const status = outgoing.headersSent ? outgoing.statusCode : response.status;
     metrics.request(status, incoming.method!, took);
-    const endpoint = outgoing.headersSent ? undefined : openidEndpoint(incoming.url!);
+    // Scrapes, whose answers are on their way by now, are spared the look.
+    const isScrape = outgoing.headersSent && incoming.method === 'GET';
+    const endpoint = isScrape ? undefined : openidEndpoint(incoming.url!);
     if (endpoint !== undefined) metrics.openid(endpoint, status, took);
     if (requests.isDetailed) requests.answered(bindings, status, took);
     return response;

@@ -7,6 +7,7 @@ import { summarizeProfiles } from './profile.js';
 import { pushBench } from './push.js';
 import { renderBench } from './render.js';
 import { scrapeBench } from './scrape.js';
+import { telemetryBench } from './telemetry.js';
 import { tokensBench } from './tokens.js';
 import { build, profileGateways } from './weir.js';
 
@@ -16,6 +17,7 @@ const benches: Readonly<Record<string, Bench>> = {
   push: pushBench,
   memory: memoryBench,
   tokens: tokensBench,
+  telemetry: telemetryBench,
 };
 
 const usage = `npm run bench -- [--quick] [--only ${Object.keys(benches).join('|')}]… [--profile]

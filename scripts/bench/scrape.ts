@@ -20,7 +20,7 @@ import { Body, mixedFamilies } from './series.js';
 import { compiled, Weir } from './weir.js';
 
 /** What Prometheus sends. */
-const scraperHeaders = {
+export const scraperHeaders = {
   'User-Agent': 'Prometheus/2.42.0',
   Accept:
     'application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1',

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { say } from './harness.js';
@@ -33,7 +33,7 @@ export function profileGateways(): string {
 
 const tmpfs = 0x01021994;
 
-/** `weir serve` with its defaults on a database of its own, pinned to the servers' core. */
+/** `weir serve` with its defaults, or a configuration file's, on a database of its own, pinned to the servers' core. */
 export class Weir {
   readonly process: Pinned;
   readonly url: string;
@@ -45,9 +45,11 @@ export class Weir {
     this.folder = folder;
   }
 
-  static async start(nodeOptions: readonly string[] = []): Promise<Weir> {
+  static async start(nodeOptions: readonly string[] = [], configuration = ''): Promise<Weir> {
     const folder = mkdtempSync(join(built, 'data-'));
     if (statfsSync(folder).type === tmpfs) throw new Error(`${folder} is in memory: nothing would be durable there`);
+    const configFile = join(folder, 'weir.yml');
+    writeFileSync(configFile, configuration);
     const profile = profiling ? ['--cpu-prof', '--cpu-prof-interval=200', `--cpu-prof-dir=${built}/profiles`] : [];
     const server = new Pinned(serverCore, process.execPath, [
       ...profile,
@@ -58,6 +60,7 @@ export class Weir {
       '--operator.listen-address=127.0.0.1:0',
       `--storage.path=${join(folder, 'weir.db')}`,
       '--log.format=json',
+      `--config.file=${configFile}`,
     ]);
     const url = await server.wait((output) => /"listener":"public","address":"([^"]+)"/.exec(output)?.[1]);
     return new Weir(server, url, folder);

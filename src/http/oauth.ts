@@ -32,7 +32,7 @@ export async function postToken(c: Ctx, { service, metrics, trustedProxies }: OA
     const parameters = await readFormOrJson(c);
     const response = await inTime(service.token(requestOf(c, parameters, trustedProxies)));
     metrics.tokenIssued();
-    return sendToken(c, response, metrics);
+    return sendToken(c, response);
   } catch (error) {
     if (error instanceof OAuthError) metrics.tokenRefused(error.code);
     else if (error instanceof WeirError && error.code === 'rate_limited')
@@ -177,7 +177,7 @@ function refuseQuery(c: Ctx): void {
 const noStore = { 'cache-control': 'no-store', pragma: 'no-cache' };
 
 /** Straight to Node's response: a `Response` object would cost a tenth of the whole request. */
-function sendToken({ env }: Ctx, response: TokenResponse, metrics: OperatorMetrics): Response {
+function sendToken({ env }: Ctx, response: TokenResponse): Response {
   const body = `${JSON.stringify(response)}\n`;
   env.outgoing.writeHead(200, {
     'content-type': 'application/json;charset=UTF-8',
@@ -185,7 +185,6 @@ function sendToken({ env }: Ctx, response: TokenResponse, metrics: OperatorMetri
     'content-length': Buffer.byteLength(body),
   });
   env.outgoing.end(body);
-  metrics.request(200, 'POST');
   return RESPONSE_ALREADY_SENT;
 }
 

@@ -139,7 +139,7 @@ function hint(path: PropertyKey[], known: string[]): string {
   if (nearest !== undefined) return `did you mean ${placed(nearest.key)}?`;
   const parent = nameOf(path.slice(0, -1), anyIndex);
   const siblings = known.filter((key) => key.slice(0, Math.max(0, key.lastIndexOf('.'))) === parent);
-  return `known here: ${siblings.map(placed).join(', ')}.`;
+  return siblings.length === 0 ? 'leave it out.' : `known here: ${siblings.map(placed).join(', ')}.`;
 }
 
 /** Every key there may be, below `parent`; `issuers[].claims` for one in a list. */

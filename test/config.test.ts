@@ -367,16 +367,16 @@ test('the example in docs/security.md is right', () => {
 test.each([
   [
     '{type: graphite}',
-    'backends.0.type: Write a type here, one of dummy, prometheus, dogstatsd, statsd, datadog, otlp, logging.',
+    'backends[0].type: Write a type here, one of dummy, prometheus, dogstatsd, statsd, datadog, otlp, logging.',
   ],
-  ['{type: dogstatsd, options: {hots: agent}}', 'backends.0.options.hots is not a setting'],
+  ['{type: dogstatsd, options: {hots: agent}}', 'backends[0].options.hots is not a setting'],
   ['{type: dogstatsd, options: {socket: /run/dsd.socket, port: 8125}}', 'Give either socket, or host and port.'],
-  ['{type: statsd, options: {port: 0}}', 'backends.0.options.port: A port is from 1 to 65535.'],
-  ['{type: datadog}', 'backends.0.options.api_key_file: Write a path here, as text.'],
-  ['{type: datadog, options: {api_key: hunter2, api_key_file: key}}', 'backends.0.options.api_key is not a setting'],
+  ['{type: statsd, options: {port: 0}}', 'backends[0].options.port: A port is from 1 to 65535.'],
+  ['{type: datadog}', 'backends[0].options.api_key_file: Write a path here, as text.'],
+  ['{type: datadog, options: {api_key: hunter2, api_key_file: key}}', 'backends[0].options.api_key is not a setting'],
   ['{type: otlp, options: {endpoint: "https://user:hunter2@a.example"}}', 'keys go into a file'],
-  ['{type: prometheus, sample_rate: 2}', 'backends.0.sample_rate: A rate is from 0 to 1.'],
-  ['{type: prometheus, prefixes: request}', 'backends.0.prefixes: Write a list'],
+  ['{type: prometheus, sample_rate: 2}', 'backends[0].sample_rate: A rate is from 0 to 1.'],
+  ['{type: prometheus, prefixes: request}', 'backends[0].prefixes: Write a list'],
 ])('a metrics backend that cannot be meant is refused: %s', (backend, sentence) => {
   const problems = checkConfigFile('weir.yml', `telemetry:\n  metrics:\n    backends:\n      - ${backend}\n`);
   expect(problems).toEqual([expect.stringMatching(/^weir\.yml:\d+: telemetry\.metrics\./)]);

@@ -1,10 +1,9 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type DemoCertificate, writeDemoCertificate } from '../../src/demo/certificate.js';
-import { eventually, Programs } from '../support/programs.js';
+import { eventually, freePort, Programs } from '../support/programs.js';
 import { PrometheusProcess, scrapeConfig } from '../support/prometheus-process.js';
 import { type CreatedClient, WeirProcess } from '../support/weir-process.js';
 
@@ -154,12 +153,4 @@ function get(path: string, { method = 'GET', bearer, agent, body, headers = {} }
     if (error.code === 'ECONNREFUSED') return { status: 0, text: '', headers: {}, localPort: 0 };
     throw error;
   });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port: free } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return free;
 }

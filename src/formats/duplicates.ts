@@ -3,15 +3,19 @@ import { seriesIdentity } from './syntax.js';
 /** Where a hash stands in the table must not be known outside, or series could be made to stand in one heap. */
 const seed = Math.floor(Math.random() * 2 ** 32);
 
+/** Reused between bodies: they are read one after the other. */
+let table = { hashes: new Int32Array(1024), starts: new Int32Array(1024) };
+const largestKeptTable = 8 * 1024;
+
 /**
  * Whether a series came before in this body, its labels in whatever order. A table of 32-bit hashes answers for nearly
  * every line; only lines that share a hash are taken apart and compared, through a set, so that hashes made to collide
  * cost a constant each.
  */
 export class DuplicateCheck {
-  private hashes = new Int32Array(1024);
+  private hashes = table.hashes;
   /** One more than where the line starts; negative when others shared its hash, and all of them are in `collided`. */
-  private starts = new Int32Array(1024);
+  private starts = table.starts.fill(0);
   private used = 0;
   private readonly collided = new Set<string>();
 
@@ -46,6 +50,7 @@ export class DuplicateCheck {
     const { hashes, starts } = this;
     this.hashes = new Int32Array(hashes.length * 2);
     this.starts = new Int32Array(starts.length * 2);
+    if (this.hashes.length <= largestKeptTable) table = { hashes: this.hashes, starts: this.starts };
     const mask = this.hashes.length - 1;
     for (let i = 0; i < hashes.length; i++) {
       if (starts[i] === 0) continue;

@@ -32,6 +32,7 @@ interface Role {
  */
 export class FamilyCollector {
   private readonly openMetrics: boolean;
+  private readonly fail: Fail;
   /** By the name in `# TYPE`. */
   private readonly drafts = new Map<string, Draft>();
   private readonly roles = new Map<string, Role>();
@@ -39,25 +40,15 @@ export class FamilyCollector {
   private starts = new Uint32Array(1024);
   private count = 0;
   private role: Role | undefined;
-  private lastName = '';
-  private lastNameAt = 0;
   private openBlock: Draft | undefined;
   private readonly closedBlocks = new Set<Draft>();
-  private templateFamily = 0;
-  /** The last line belongs to the same family here as in the template. */
-  private following = false;
-  /** A sample name has meant two families in turn, so that lines of one family must be told apart by their names. */
-  private contested = false;
   private readonly names = new Set<string>();
   /** A declaration came since the last line: the next line must be looked up by its name. */
   private fresh = true;
 
-  constructor(openMetrics: boolean) {
+  constructor(openMetrics: boolean, fail: Fail) {
     this.openMetrics = openMetrics;
-  }
-
-  get lineCount(): number {
-    return this.count;
+    this.fail = fail;
   }
 
   get boundLabel(): 'le' | 'quantile' | undefined {
@@ -76,46 +67,20 @@ export class FamilyCollector {
     this.role!.draft.exemplars = true;
   }
 
-  /** The line that begins at `start` of `out`, whose metric name ends at `nameEnd`. */
-  addLine(start: number, out: Buffer, nameEnd: number, fail: Fail): void {
-    if (this.fresh || !this.sameName(out, start, nameEnd)) {
-      const name = out.toString('latin1', start, nameEnd);
-      this.role = this.roles.get(name) ?? this.undeclared(name, fail);
-      this.lastName = name;
+  /** The line that begins at `start`; `isSame` when the line before it has the same metric name. */
+  addLine(start: number, name: string, isSame: boolean): void {
+    if (this.fresh || !isSame) {
+      this.role = this.roles.get(name) ?? this.undeclared(name);
       this.fresh = false;
-      this.enterBlock(this.role.draft, fail);
+      this.enterBlock(this.role.draft);
     }
-    this.following = false;
-    this.lastNameAt = start;
-    this.append(start, this.role!.draft, fail);
+    this.append(start, this.role!.draft);
   }
 
-  /**
-   * The same for a line that repeats line `index` of the template. False when its family is no longer what it was
-   * there, so that the template's order says nothing.
-   */
-  followLine(template: Exposition, index: number, start: number, out: Buffer, fail: Fail): boolean {
-    const before = this.templateFamily;
-    while (index >= template.families[this.templateFamily]!.last) this.templateFamily++;
-    const sameFamily = this.following && before === this.templateFamily;
-    if (sameFamily && !this.fresh && !this.contested && !this.openMetrics) {
-      this.append(start, this.role!.draft, fail);
-      return true;
-    }
-    let nameEnd = start;
-    while (out[nameEnd] !== 0x7b) nameEnd++;
-    this.fresh = true;
-    this.addLine(start, out, nameEnd, fail);
-    const { header } = template.families[this.templateFamily]!;
-    const { draft } = this.role!;
-    this.following = draft.name === header.name && (draft.type ?? 'untyped') === header.type;
-    return this.following;
-  }
-
-  declareType(name: string, type: FamilyType, fail: Fail): void {
-    const draft = this.declaredDraft(name, fail);
-    if (draft.type !== undefined) fail(`a second "# TYPE" line for "${name}"`);
-    if (draft.ranges.length > 0) fail(`"# TYPE ${name}" must stand before the samples of its family`);
+  declareType(name: string, type: FamilyType): void {
+    const draft = this.declaredDraft(name);
+    if (draft.type !== undefined) this.fail(`a second "# TYPE" line for "${name}"`);
+    if (draft.ranges.length > 0) this.fail(`"# TYPE ${name}" must stand before the samples of its family`);
     draft.type = type;
     if (this.openMetrics) draft.name = textName(name, type);
     const bound = boundOf(type);
@@ -123,7 +88,6 @@ export class FamilyCollector {
       const needsBound = suffix === '_bucket';
       const role = { draft, bound, needsBound, mayCarryExemplar: exemplar ?? false, exact: suffix === '' };
       const held = this.roles.get(name + suffix);
-      if (held !== undefined) this.contested = true;
       if (suffix === '' || !held?.exact) this.roles.set(name + suffix, role);
     }
     if (this.openMetrics && hasCreated(type)) {
@@ -139,16 +103,16 @@ export class FamilyCollector {
     }
   }
 
-  declareHelp(name: string, help: string, fail: Fail): void {
-    const draft = this.declaredDraft(name, fail);
-    if (draft.help !== undefined) fail(`a second "# HELP" line for "${name}"`);
+  declareHelp(name: string, help: string): void {
+    const draft = this.declaredDraft(name);
+    if (draft.help !== undefined) this.fail(`a second "# HELP" line for "${name}"`);
     draft.help = help;
   }
 
-  declareUnit(name: string, unit: string, fail: Fail): void {
-    const draft = this.declaredDraft(name, fail);
-    if (draft.unit !== undefined) fail(`a second "# UNIT" line for "${name}"`);
-    if (unit !== '' && !name.endsWith(`_${unit}`)) fail(`the name "${name}" must end with its unit "_${unit}"`);
+  declareUnit(name: string, unit: string): void {
+    const draft = this.declaredDraft(name);
+    if (draft.unit !== undefined) this.fail(`a second "# UNIT" line for "${name}"`);
+    if (unit !== '' && !name.endsWith(`_${unit}`)) this.fail(`the name "${name}" must end with its unit "_${unit}"`);
     draft.unit = unit;
   }
 
@@ -187,7 +151,7 @@ export class FamilyCollector {
     return { families, bytes: gathered, lines };
   }
 
-  private append(start: number, draft: Draft, fail: Fail): void {
+  private append(start: number, draft: Draft): void {
     if (this.count === this.starts.length - 1) {
       const larger = new Uint32Array(this.starts.length * 2);
       larger.set(this.starts);
@@ -198,33 +162,26 @@ export class FamilyCollector {
     const { ranges } = draft;
     if (ranges.length > 0 && ranges[ranges.length - 1] === line) ranges[ranges.length - 1] = line + 1;
     else {
-      if (ranges.length === 0) this.begin(draft, fail);
+      if (ranges.length === 0) this.begin(draft);
       ranges.push(line, line + 1);
     }
   }
 
   /** In OpenMetrics `# TYPE a counter` and `# TYPE a_total gauge` would both be `a_total`. */
-  private begin(draft: Draft, fail: Fail): void {
-    if (this.names.has(draft.name)) fail(`the sample name "${draft.name}" belongs to two families`);
+  private begin(draft: Draft): void {
+    if (this.names.has(draft.name)) this.fail(`the sample name "${draft.name}" belongs to two families`);
     this.names.add(draft.name);
     this.order.push(draft);
   }
 
-  private sameName(out: Buffer, start: number, nameEnd: number): boolean {
-    const length = nameEnd - start;
-    if (length !== this.lastName.length) return false;
-    for (let i = 0; i < length; i++) if (out[start + i] !== out[this.lastNameAt + i]) return false;
-    return true;
-  }
-
-  private undeclared(name: string, fail: Fail): Role {
+  private undeclared(name: string): Role {
     if (this.openMetrics && this.drafts.has(name) && this.drafts.get(name)!.type !== undefined) {
       const { type } = this.drafts.get(name)!;
       const names = samplesOf(type!, true).map(({ suffix }) => name + suffix);
-      fail(`"${name}" is declared as ${type}: its samples must be named ${names.join(', ')}`);
+      this.fail(`"${name}" is declared as ${type}: its samples must be named ${names.join(', ')}`);
     }
     const role: Role = {
-      draft: this.declaredDraft(name, fail),
+      draft: this.declaredDraft(name),
       bound: undefined,
       needsBound: false,
       mayCarryExemplar: false,
@@ -234,14 +191,14 @@ export class FamilyCollector {
     return role;
   }
 
-  private declaredDraft(name: string, fail: Fail): Draft {
+  private declaredDraft(name: string): Draft {
     this.fresh = true;
     let draft = this.drafts.get(name);
     if (draft === undefined) {
       draft = this.newDraft(name, undefined);
       this.drafts.set(name, draft);
     } else if (this.openMetrics && draft.ranges.length > 0) {
-      fail(`what is said of "${name}" must stand before its samples`);
+      this.fail(`what is said of "${name}" must stand before its samples`);
     }
     return draft;
   }
@@ -251,10 +208,10 @@ export class FamilyCollector {
   }
 
   /** OpenMetrics wants each family in one piece; in the text format stragglers are gathered. */
-  private enterBlock(draft: Draft, fail: Fail): void {
+  private enterBlock(draft: Draft): void {
     const block = draft.block ?? draft;
     if (!this.openMetrics || block === this.openBlock) return;
-    if (this.closedBlocks.has(block)) fail(`the samples of "${block.name}" must stand in one block`);
+    if (this.closedBlocks.has(block)) this.fail(`the samples of "${block.name}" must stand in one block`);
     if (this.openBlock !== undefined) this.closedBlocks.add(this.openBlock);
     this.openBlock = block;
   }

@@ -78,3 +78,21 @@ export function concatFamilies(parts: readonly { exposition: Exposition; family:
   }
   return { families, bytes: Buffer.concat(chunks, length), lines: Uint32Array.from(starts) };
 }
+
+/** The names samples of a family have in the text format; `undefined` for types it does not know. */
+export function textSampleNames({ name, type }: FamilyHeader): readonly string[] | undefined {
+  if (type === 'counter' || type === 'gauge' || type === 'untyped') return [name];
+  if (type === 'histogram') return [name, `${name}_bucket`, `${name}_sum`, `${name}_count`];
+  return type === 'summary' ? [name, `${name}_sum`, `${name}_count`] : undefined;
+}
+
+/** Whether two expositions have the same families with as many lines each. */
+export function sameFamilies(a: readonly Family[], b: readonly Family[]): boolean {
+  return a === b || (a.length === b.length && a.every((family, i) => sameFamily(family, b[i]!)));
+}
+
+function sameFamily(a: Family, b: Family): boolean {
+  const [x, y] = [a.header, b.header];
+  if (a.last !== b.last || a.exemplars !== b.exemplars) return false;
+  return x === y || (x.name === y.name && x.type === y.type && x.help === y.help && x.unit === y.unit);
+}

@@ -1,10 +1,6 @@
-/** What both text formats share: escapes, number spellings, and the cutting of a canonical line. */
+import { backslash, closeBrace, comma, equals, newline, openBrace, quote, space } from './characters.js';
 
-const backslash = 0x5c;
-const quote = 0x22;
-const openBrace = 0x7b;
-const closeBrace = 0x7d;
-const space = 0x20;
+/** What both text formats share: escapes, number spellings, and the cutting of a canonical line. */
 
 export const escapeLabelValue = (value: string): string =>
   value.replace(/[\\"\n]/g, (c) => (c === '\n' ? '\\n' : `\\${c}`));
@@ -62,7 +58,28 @@ export function labelSetEnd(bytes: Uint8Array, start: number): number {
 /** Where the value of the canonical line starting at `start` ends (exclusive): before its exemplar or newline. */
 export function valueEnd(bytes: Uint8Array, start: number): number {
   let at = labelSetEnd(bytes, start) + 1;
-  while (bytes[at] !== space && bytes[at] !== 10) at++;
+  while (bytes[at] !== space && bytes[at] !== newline) at++;
+  return at;
+}
+
+/** Where the value of label `name` begins in the canonical label set whose first label is at `start`, or -1. */
+export function findLabel(bytes: Buffer, start: number, name: string): number {
+  let at = start;
+  while (bytes[at] !== closeBrace) {
+    const labelStart = at;
+    while (bytes[at] !== equals) at++;
+    const valueStart = at + 2;
+    if (at - labelStart === name.length && bytes.toString('latin1', labelStart, at) === name) return valueStart;
+    at = labelValueEnd(bytes, valueStart) + 1;
+    if (bytes[at] === comma) at++;
+  }
+  return -1;
+}
+
+/** The closing quote of the label value whose text begins at `start`. */
+export function labelValueEnd(bytes: Buffer, start: number): number {
+  let at = start;
+  while (bytes[at] !== quote) at += bytes[at] === backslash ? 2 : 1;
   return at;
 }
 

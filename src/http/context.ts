@@ -27,10 +27,15 @@ export function pathSegments(c: Ctx): string[] {
 }
 
 /**
- * The body, refused with `refuse` as soon as it is larger than `max` (0 for no limit), by what it declares or by what
- * comes. The rest is not read: the answer closes the connection.
+ * The body, put together by `gather`; refused with `refuse` as soon as it is larger than `max` (0 for no limit), by what
+ * it declares or by what comes. The rest is not read: the answer closes the connection.
  */
-export function readBody(c: Ctx, max: number, refuse: (actual: number) => Error): Promise<Buffer> {
+export function readBody(
+  c: Ctx,
+  max: number,
+  refuse: (actual: number) => Error,
+  gather: (chunks: Buffer[], length: number) => Buffer = Buffer.concat,
+): Promise<Buffer> {
   const { incoming, outgoing } = c.env;
   return new Promise((resolve, reject) => {
     const tooLarge = (actual: number): void => {
@@ -50,7 +55,7 @@ export function readBody(c: Ctx, max: number, refuse: (actual: number) => Error)
       } else chunks.push(chunk);
     };
     incoming.on('data', onData);
-    incoming.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length)));
+    incoming.on('end', () => resolve(gather(chunks, length)));
     const broken = (): void => reject(new WeirError('invalid', 'The request body ended early.'));
     incoming.on('error', broken);
     incoming.on('close', () => {

@@ -9,10 +9,13 @@ import type { Ingest } from '../ingest/push.js';
 import type { Directory, LiveProject } from '../storage/directory.js';
 import type { GatewayMetrics } from '../telemetry/gateway-metrics.js';
 import { type Authenticator, reachEndpoint, reachProject, requireScope } from './authenticate.js';
+import { BodyRooms } from './body-rooms.js';
 import { type Ctx, header, pathSegments, readBody } from './context.js';
 import { statusOf } from './errors.js';
 
 const inflate = promisify(gunzip);
+
+const rooms = new BodyRooms();
 
 export interface PushOptions {
   readonly authenticator: Authenticator;
@@ -47,7 +50,10 @@ export async function handlePush(
     if (syntax === undefined) throw unsupportedType();
     const body = await readInflated(c, limits);
     const mode = method === 'PUT' ? 'replace-group' : 'replace-families';
-    metrics.samples(await ingest.push({ endpoint, limits, group, mode, syntax, body }));
+    const stored = ingest.push({ endpoint, limits, group, mode, syntax, body });
+    // It was parsed, and with that copied, before the promise was given.
+    rooms.release(body);
+    metrics.samples(await stored);
     metrics.pushAccepted();
     return done(200);
   } catch (error) {
@@ -78,7 +84,7 @@ const done = (status: 200 | 202): Response => new Response(null, { status, heade
 async function readInflated(c: Ctx, limits: Limits): Promise<Buffer> {
   const encoding = (header(c, 'content-encoding') ?? 'identity').trim().toLowerCase();
   if (encoding === 'identity' || encoding === '') {
-    return readBody(c, limits.body_inflated_bytes, (actual) => tooLarge(limits, 'body_inflated_bytes', actual));
+    return readRoomy(c, limits, 'body_inflated_bytes');
   }
   if (encoding !== 'gzip' && encoding !== 'x-gzip') {
     throw new WeirError('unsupported_media_type', 'The Content-Encoding must be gzip or identity.', {
@@ -86,17 +92,26 @@ async function readInflated(c: Ctx, limits: Limits): Promise<Buffer> {
     });
   }
   const max = limits.body_inflated_bytes;
-  const body = await readBody(c, limits.body_compressed_bytes, (actual) =>
-    tooLarge(limits, 'body_compressed_bytes', actual),
-  );
+  const body = await readRoomy(c, limits, 'body_compressed_bytes');
   try {
-    return await inflate(body, max > 0 ? { maxOutputLength: max } : {});
+    const inflated = await inflate(body, max > 0 ? { maxOutputLength: max } : {});
+    rooms.release(body);
+    return inflated;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE')
       throw tooLarge(limits, 'body_inflated_bytes', max + 1);
     throw new WeirError('invalid', 'The body is not valid gzip.');
   }
 }
+
+/** To be released when it was read. */
+const readRoomy = (c: Ctx, limits: Limits, limit: 'body_compressed_bytes' | 'body_inflated_bytes'): Promise<Buffer> =>
+  readBody(
+    c,
+    limits[limit],
+    (actual) => tooLarge(limits, limit, actual),
+    (chunks, length) => rooms.gather(chunks, length),
+  );
 
 function tooLarge(limits: Limits, limit: 'body_compressed_bytes' | 'body_inflated_bytes', actual: number): WeirError {
   const { message, facts } = limitExceeded(limit, limits[limit], actual);

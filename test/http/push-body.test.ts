@@ -229,3 +229,32 @@ describe('an upload that breaks off', () => {
     expect(gateway.logs.filter(({ level }) => level === 'error')).toEqual([]);
   });
 });
+
+describe('bodies that come in many pieces', () => {
+  it('are not mixed up, neither among those that come at the same time nor with those before', async () => {
+    const roomy = await TestGateway.boot();
+    try {
+      await roomy.project('acme', 'db1');
+      const token = await roomy.bearer('acme');
+      const bodyOf = (producer: number, round: number): string =>
+        Array.from({ length: 2000 }, (_, i) => `m{p="${producer}",i="${i}",pad="${'x'.repeat(60)}"} ${round}\n`).join(
+          '',
+        );
+      const push = (producer: number, round: number): Promise<void> => {
+        return roomy.push(`acme/db1/metrics/job/${producer}`, bodyOf(producer, round), token);
+      };
+      const producers = [1, 2, 3, 4, 5, 6, 7, 8];
+      await Promise.all(producers.map((producer) => push(producer, 1)));
+      // The first four do not push again: their bodies' rooms are others' now.
+      await Promise.all(producers.slice(4).map((producer) => push(producer, 2)));
+      const page = await roomy.page('acme/db1/metrics', token);
+      const values = producers.map((producer) => {
+        const own = page.split('\n').filter((line) => line.startsWith(`m{p="${producer}",`));
+        return [own.length, [...new Set(own.map((line) => line.slice(line.lastIndexOf(' ') + 1)))]];
+      });
+      expect(values).toEqual(producers.map((producer) => [2000, [producer > 4 ? '2' : '1']]));
+    } finally {
+      await roomy.stop();
+    }
+  });
+});

@@ -32,7 +32,10 @@ export class Ingest {
     this.rate = new SampleRate(clock);
   }
 
-  /** Gives the number of samples stored. Throws `invalid`, `limit_exceeded` or `rate_limited`, having stored nothing. */
+  /**
+   * Gives the number of samples stored. Throws `invalid`, `limit_exceeded` or `rate_limited`, having stored nothing. The
+   * body was read when the promise is given: its bytes may be used for something else then.
+   */
   async push({ endpoint, limits, group, mode, syntax, body }: Push): Promise<number> {
     const pushed = parseExposition(body, {
       syntax,
@@ -81,7 +84,9 @@ const sampleNames = (header: Exposition['families'][number]['header']): string[]
 
 /** One type per family and no series twice within an endpoint, as the Pushgateway checks it. */
 function checkAgainstOthers(put: Exposition, view: GroupView): void {
-  for (const { header } of put.families) {
+  // Families that were stored already agree with the others.
+  const isKnown = put.families === view.current?.exposition.families;
+  for (const { header } of isKnown ? [] : put.families) {
     const elsewhere = view.typeElsewhere(header.name);
     if (elsewhere !== undefined && elsewhere !== header.type) {
       throw conflict(

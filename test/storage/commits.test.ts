@@ -68,3 +68,36 @@ it('pushes to one group that arrive together are taken one after the other, none
   );
   expect(samples(await gateway.page('acme/db1/metrics', bearer))).toHaveLength(100);
 });
+
+it('a push that repeats the series of the one before is in the file as a whole, also when the row was deleted meanwhile', async () => {
+  const file = new Sqlite(gateway.config.storage.path);
+  const row = (): Record<string, unknown> =>
+    file
+      .prepare('SELECT labels, families, samples, series, pushed_at, expires_at, version FROM push_group')
+      .get() as Record<string, unknown>;
+  try {
+    const rows: Record<string, unknown>[] = [];
+    for (const value of [1, 22, 333]) {
+      gateway.clock.advance(1000);
+      if (value === 333) file.exec('DELETE FROM push_group');
+      const body = `# TYPE a counter\na{x="1"} ${value}\na{x="2"} ${value}\n`;
+      await gateway.push('acme/db1/metrics/job/app', body, bearer);
+      rows.push(row());
+    }
+    const [first, second, third] = rows as [Record<string, unknown>, Record<string, unknown>, Record<string, unknown>];
+    const line = (x: number, value: number): string => `a{x="${x}",instance_id="db1",job="app"} ${value}\n`;
+    expect(String(second.samples)).toBe(line(1, 22) + line(2, 22));
+    expect(String(third.samples)).toBe(line(1, 333) + line(2, 333));
+    for (const [before, after] of [
+      [first, second],
+      [second, third],
+    ] as const) {
+      expect([after.labels, after.families, after.series]).toEqual([before.labels, before.families, 2]);
+      expect(Number(after.pushed_at) - Number(before.pushed_at)).toBe(1000);
+      expect(Number(after.expires_at) - Number(before.expires_at)).toBe(1000);
+      expect(Number(after.version) - Number(before.version)).toBe(1);
+    }
+  } finally {
+    file.close();
+  }
+});

@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { endpoint, pushGroup } from '../../../db/schema.js';
 import { type MetricsEndpoint, outOfReach } from '../../domain/endpoint.js';
 import { WeirError } from '../../domain/errors.js';
-import { type Exposition, type Family, type FamilyHeader, indexLines, seriesCount } from '../../formats/family.js';
+import { type Family, type FamilyHeader, indexLines, seriesCount } from '../../formats/family.js';
 import type { Group, GroupDecision, GroupKey, GroupStore, GroupView } from '../store.js';
 import type { Db } from './database.js';
 import { groupOverhead, Shelf } from './shelf.js';
@@ -33,6 +33,8 @@ const largestQueue = 4096;
 const longestWaitMs = 5_000;
 const retryMs = 10;
 const failureIsNewsMs = 10_000;
+/** Of the texts that families are known by, together. */
+const familiesTextCharacters = 16 * 1024 * 1024;
 
 const queueFull = (): WeirError =>
   new WeirError('unavailable', `${largestQueue} pushes are waiting to be stored already. Try again.`, {
@@ -53,6 +55,11 @@ export class SqliteGroups implements GroupStore {
   private readonly shelves: LRUCache<number, Shelf>;
   private readonly projectSeries = new Map<string, number>();
   private readonly headers = new LRUCache<string, FamilyHeader>({ max: 50_000 });
+  /** By what is written of them. */
+  private readonly families = new LRUCache<string, readonly Family[]>({
+    maxSize: familiesTextCharacters,
+    sizeCalculation: (_, text) => text.length,
+  });
   private readonly statements: ReturnType<typeof prepare>;
   private queue: Pending[] = [];
   private scheduled = false;
@@ -205,21 +212,42 @@ export class SqliteGroups implements GroupStore {
       this.replace(shelf, at, key, undefined);
       return;
     }
-    const exposition = this.interned(decision.put);
     const expiresAt = at.lifetimeMs === 0 ? null : now + at.lifetimeMs;
-    const group: Group = { endpointId: at.id, key, exposition, pushedAt: now, expiresAt, version: this.version + 1 };
-    try {
-      this.statements.put.run(toRow(group));
-    } catch (error) {
-      // The endpoint was deleted by another process.
-      if ((error as { code?: string }).code === 'SQLITE_CONSTRAINT_FOREIGNKEY') {
-        throw outOfReach();
-      }
-      throw error;
-    }
+    const group: Group = {
+      endpointId: at.id,
+      key,
+      exposition: decision.put,
+      pushedAt: now,
+      expiresAt,
+      version: this.version + 1,
+    };
+    const before = shelf.groups.get(key.text);
+    const written = before !== undefined && this.writeSamples(group, before) ? group : this.writeAll(group);
     this.version++;
     if (expiresAt !== null) this.nextExpiry = Math.min(this.nextExpiry, expiresAt);
-    this.replace(shelf, at, key, group);
+    this.replace(shelf, at, key, written);
+  }
+
+  /** What nearly every push changes. False when more has changed since `before`, or the row is gone. */
+  private writeSamples(group: Group, before: Group): boolean {
+    return (
+      group.exposition.families === before.exposition.families &&
+      this.statements.putSamples.run({ ...address(group), ...samplesColumns(group) }).changes === 1
+    );
+  }
+
+  private writeAll(group: Group): Group {
+    const text = writtenFamilies(group.exposition.families);
+    const labels = JSON.stringify(group.key.labels);
+    try {
+      this.statements.put.run({ ...address(group), ...samplesColumns(group), families: text, labels });
+    } catch (error) {
+      // The endpoint was deleted by another process.
+      if ((error as { code?: string }).code === 'SQLITE_CONSTRAINT_FOREIGNKEY') throw outOfReach();
+      throw error;
+    }
+    const families = this.internedFamilies(text, group.exposition.families);
+    return { ...group, exposition: { ...group.exposition, families } };
   }
 
   private replace(shelf: Shelf, at: MetricsEndpoint, key: GroupKey, group: Group | undefined): void {
@@ -274,12 +302,7 @@ export class SqliteGroups implements GroupStore {
   }
 
   private fromRow(row: typeof pushGroup.$inferSelect): Group {
-    const families: Family[] = [];
-    let first = 0;
-    for (const [header, count, exemplars] of JSON.parse(row.families) as StoredFamily[]) {
-      families.push({ header: this.internedHeader(header), first, last: first + count, exemplars: exemplars === 1 });
-      first += count;
-    }
+    const families = this.families.get(row.families) ?? this.internedFamilies(row.families, readFamilies(row.families));
     return {
       endpointId: row.endpointId,
       key: { text: row.key, labels: JSON.parse(row.labels) as [string, string][] },
@@ -290,10 +313,13 @@ export class SqliteGroups implements GroupStore {
     };
   }
 
-  /** Headers are the same in every group of a fleet: one object serves all. */
-  private interned(exposition: Exposition): Exposition {
-    const families = exposition.families.map((family) => ({ ...family, header: this.internedHeader(family.header) }));
-    return { ...exposition, families };
+  /** Families are the same in every group of a fleet, or at least their headers: one object serves all. */
+  private internedFamilies(text: string, families: readonly Family[]): readonly Family[] {
+    const known = this.families.get(text);
+    if (known !== undefined) return known;
+    const interned = families.map((family) => ({ ...family, header: this.internedHeader(family.header) }));
+    this.families.set(text, interned);
+    return interned;
   }
 
   private internedHeader(header: FamilyHeader): FamilyHeader {
@@ -305,27 +331,33 @@ export class SqliteGroups implements GroupStore {
   }
 }
 
-type StoredFamily = [header: FamilyHeader, lines: number, exemplars: 0 | 1];
+type WrittenFamily = [header: FamilyHeader, lines: number, exemplars: 0 | 1];
+
+const writtenFamilies = (families: readonly Family[]): string =>
+  JSON.stringify(
+    families.map(({ header, first, last, exemplars }): WrittenFamily => [header, last - first, exemplars ? 1 : 0]),
+  );
+
+function readFamilies(text: string): Family[] {
+  let first = 0;
+  return (JSON.parse(text) as WrittenFamily[]).map(([header, lines, exemplars]) => {
+    const family = { header, first, last: first + lines, exemplars: exemplars === 1 };
+    first += lines;
+    return family;
+  });
+}
 
 const isAlive = (group: Group, now: number): boolean => group.expiresAt === null || group.expiresAt > now;
 
-function toRow(group: Group) {
-  const { exposition } = group;
-  const families = exposition.families.map(
-    ({ header, first, last, exemplars }): StoredFamily => [header, last - first, exemplars ? 1 : 0],
-  );
-  return {
-    endpointId: group.endpointId,
-    key: group.key.text,
-    labels: JSON.stringify(group.key.labels),
-    families: JSON.stringify(families),
-    samples: exposition.bytes,
-    series: seriesCount(exposition),
-    pushedAt: group.pushedAt,
-    expiresAt: group.expiresAt,
-    version: group.version,
-  };
-}
+const address = ({ endpointId, key }: Group) => ({ endpointId, key: key.text });
+
+const samplesColumns = ({ exposition, pushedAt, expiresAt, version }: Group) => ({
+  samples: exposition.bytes,
+  series: seriesCount(exposition),
+  pushedAt,
+  expiresAt,
+  version,
+});
 
 function prepare(db: Db) {
   const value = sql.placeholder;
@@ -338,6 +370,7 @@ function prepare(db: Db) {
     expiresAt: value('expiresAt'),
     version: value('version'),
   };
+  const isOne = and(eq(pushGroup.endpointId, value('endpointId')), eq(pushGroup.key, value('key')));
   const dead = and(isNotNull(pushGroup.expiresAt), lte(pushGroup.expiresAt, value('now')));
   return {
     put: db
@@ -356,10 +389,18 @@ function prepare(db: Db) {
         },
       })
       .prepare(),
-    remove: db
-      .delete(pushGroup)
-      .where(and(eq(pushGroup.endpointId, value('endpointId')), eq(pushGroup.key, value('key'))))
+    putSamples: db
+      .update(pushGroup)
+      .set({
+        samples: sql`${value('samples')}`,
+        series: sql`${value('series')}`,
+        pushedAt: sql`${value('pushedAt')}`,
+        expiresAt: sql`${value('expiresAt')}`,
+        version: sql`${value('version')}`,
+      })
+      .where(isOne)
       .prepare(),
+    remove: db.delete(pushGroup).where(isOne).prepare(),
     removeExpired: db
       .delete(pushGroup)
       .where(dead)

@@ -22,6 +22,11 @@ export class Shelf {
   /** Puts the group in the place of its predecessor, or takes it away; gives the series gained. */
   replace(key: string, group: Group | undefined): number {
     const before = this.groups.get(key);
+    if (before !== undefined && group?.exposition.families === before.exposition.families) {
+      this.groups.set(key, group);
+      this.bytes += group.exposition.bytes.length - before.exposition.bytes.length;
+      return 0;
+    }
     if (before !== undefined) {
       this.count(before, -1);
       this.groups.delete(key);

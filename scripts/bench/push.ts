@@ -28,25 +28,26 @@ interface Variant {
 }
 
 /**
- * One group: the Pushgateway checks a push against everything it holds, so it is at its cheapest with one. With a group
- * for each connection, as eight producers would have, the ratio is higher; that is shown, not promised.
+ * Eight producers with a group each is the shape the targets were measured in. The Pushgateway checks a push against
+ * everything it holds, so that with one group it is two to three times as fast; that is shown, not promised.
  */
 const variants: readonly Variant[] = [
   {
     name: 'push-repeat',
     kind: 'repeat',
-    groups: 1,
+    groups: 8,
     target: 10,
     what: 'durable pushes of 1,000 series a CPU second against the Pushgateway in memory; the same series, new values',
   },
   {
     name: 'push-new-series',
     kind: 'fresh',
-    groups: 1,
+    groups: 8,
     target: 7,
     what: 'the same; each push brings 1,000 series never seen before',
   },
-  { name: 'push-repeat-8-groups', kind: 'repeat', groups: 8, what: 'the same series, new values; eight groups' },
+  { name: 'push-repeat-one-group', kind: 'repeat', groups: 1, what: 'the same series, new values; one group' },
+  { name: 'push-new-series-one-group', kind: 'fresh', groups: 1, what: 'series never seen before; one group' },
 ];
 
 /** Pushes per second of server CPU, ours on disk before the answer, against Debian's Pushgateway. */

@@ -89,7 +89,7 @@ function listener({ app, metrics, requests, clock }: Gateway & Seams, underWay: 
     const took = clock.monotonic() - begun;
     const status = outgoing.headersSent ? outgoing.statusCode : response.status;
     metrics.request(status, incoming.method!, took);
-    // Scrapes, whose answers are on their way by now, are spared the look.
+    // A scrape that was written straight to the socket is not looked up.
     const isScrape = outgoing.headersSent && incoming.method === 'GET';
     const endpoint = isScrape ? undefined : openidEndpoint(incoming.url!);
     if (endpoint !== undefined) metrics.openid(endpoint, status, took);

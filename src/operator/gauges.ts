@@ -27,13 +27,17 @@ export function startGauges({ metrics, store, limits, clock, signingKeySince, pr
   const delay = facade.level('event_loop.delay');
   const delays = (['p50', 'p99', 'max'] as const).map((stat) => [stat, delay.with({ stat })] as const);
 
+  let stopped = false;
   facade.onCollect(() => {
+    if (stopped) return;
     keyAge(Math.max(0, clock.now() - signingKeySince()) / 1000);
     wal(store.walBytes());
     const now = eventLoop.delay();
     for (const [stat, set] of delays) set(now[stat]);
   });
   facade.onCollect(async () => {
+    // The page may be asked for until the very end, the store not.
+    if (stopped) return;
     let [sum, fullest] = [0, 0];
     const projects = await store.projects.list();
     // Deleted ones do not stay on the page.
@@ -50,9 +54,13 @@ export function startGauges({ metrics, store, limits, clock, signingKeySince, pr
       }
       // The first time, each project is read from disk.
       await setImmediate();
+      if (stopped) return;
     }
     all(sum);
     used(fullest);
   });
-  return () => eventLoop.stop();
+  return (): void => {
+    stopped = true;
+    eventLoop.stop();
+  };
 }

@@ -189,6 +189,8 @@ describe('a plain StatsD receiver', () => {
     metrics.incr('request', 2, { tags: { code: 200 } });
     metrics.incr('request', 1, { tags: { code: 404 } });
     metrics.gauge('depth', 9);
+    metrics.gauge('delay', 1, { tags: { stat: 'p50' } });
+    metrics.gauge('delay', 2, { tags: { stat: 'p99.9' } });
     metrics.timing('took', 12);
     metrics.timing('took', 13);
     metrics.distribution('size', 5, { instance: 'up.load' });
@@ -196,12 +198,14 @@ describe('a plain StatsD receiver', () => {
     await metrics.flush();
     metrics.gauge('depth', -3);
     await metrics.flush();
-    await receiver.until(({ metrics: read }) => read.length === 7);
+    await receiver.until(({ metrics: read }) => read.length === 9);
     expect(receiver.metrics.every(({ tags, container }) => tags.length === 0 && container === undefined)).toBe(true);
     const lines = receiver.metrics.map(({ name, values, type }) => `${name}:${values.join(':')}|${type}`);
     expect(lines).toEqual([
       'weir.request:3|c',
       'weir.depth:9|g',
+      'weir.delay.p50:1|g',
+      'weir.delay.p99_9:2|g',
       'weir.took:12|ms',
       'weir.took:13|ms',
       'weir.size.up_load:5|ms',

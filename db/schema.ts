@@ -38,9 +38,8 @@ export const client = sqliteTable(
   'client',
   {
     id: text('id').primaryKey(),
-    projectId: text('project_id')
-      .notNull()
-      .references(() => project.id, { onDelete: 'cascade' }),
+    /** null for a client of the operator. */
+    projectId: text('project_id').references(() => project.id, { onDelete: 'cascade' }),
     name: text('name').notNull(),
     /** Space-separated, as in a token. */
     scope: text('scope').notNull(),

@@ -175,6 +175,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
     const issuerUrl = (): string => issuer;
     const tokenRequests = new RateLimit('token_requests_per_minute', clock);
     const admit = async ({ id, projectId }: Client): Promise<void> => {
+      if (projectId === null) return tokenRequests.check(id, directory.limitsOutsideProjects);
       const project = directory.peekProject(projectId) ?? (await directory.project(projectId));
       if (project !== undefined) tokenRequests.check(id, project.limits);
     };

@@ -1,6 +1,6 @@
 import { readClientKeys } from '../auth/client-keys.js';
 import type { SecretHasher } from '../auth/secrets.js';
-import { type Client, type ClientKey, type ClientSecret, checkScopes, type ScrapeToken } from '../domain/client.js';
+import type { Client, ClientKey, ClientSecret, ScrapeToken } from '../domain/client.js';
 import type { Clock } from '../domain/clock.js';
 import { WeirError } from '../domain/errors.js';
 import {
@@ -11,11 +11,13 @@ import {
   newScrapeTokenId,
   type RandomBytes,
 } from '../domain/ids.js';
+import { checkScopes } from '../domain/scopes.js';
 import type { ClientRecord, Store } from '../storage/store.js';
 
 export interface NewClient {
   readonly name: string;
-  readonly projectId: string;
+  /** null for a client of the operator. */
+  readonly projectId: string | null;
   readonly scopes: readonly string[];
   /** metricsIds it is narrowed to; none for all of the project. */
   readonly endpoints?: readonly string[] | undefined;
@@ -45,18 +47,13 @@ export class ClientAdmin {
   async create(wanted: NewClient): Promise<{ client: Client; secret: string }> {
     const { name, projectId, scopes, endpoints, allowBasic = false } = wanted;
     const narrowed = endpoints === undefined || endpoints.length === 0 ? null : [...new Set(endpoints)];
-    const there = new Set((await this.store.endpoints.list(projectId)).map(({ metricsId }) => metricsId));
-    for (const metricsId of narrowed ?? []) {
-      if (!there.has(metricsId)) {
-        throw new WeirError('not_found', `There is no endpoint "${metricsId}" in project "${projectId}".`);
-      }
-    }
+    if (narrowed !== null) await this.checkEndpoints(projectId, narrowed);
     const now = this.clock.now();
     const client: Client = {
       id: newClientId(this.random),
       projectId,
       name: checkName('client', name),
-      scopes: checkScopes(scopes),
+      scopes: checkScopes(scopes, { operator: projectId === null, narrowed: narrowed !== null }),
       endpoints: narrowed,
       createdAt: now,
       disabledAt: null,
@@ -180,6 +177,15 @@ export class ClientAdmin {
   /** It is refused within a second. */
   revokeScrapeToken(id: string, tokenId: string): Promise<void> {
     return this.store.clients.removeScrapeToken(id, tokenId);
+  }
+
+  private async checkEndpoints(projectId: string | null, metricsIds: readonly string[]): Promise<void> {
+    if (projectId === null) throw new WeirError('invalid', 'An operator client cannot be narrowed to endpoints.');
+    const there = new Set((await this.store.endpoints.list(projectId)).map(({ metricsId }) => metricsId));
+    const missing = metricsIds.find((metricsId) => !there.has(metricsId));
+    if (missing !== undefined) {
+      throw new WeirError('not_found', `There is no endpoint "${missing}" in project "${projectId}".`);
+    }
   }
 
   private async record(id: string): Promise<ClientRecord> {

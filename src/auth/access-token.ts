@@ -1,7 +1,8 @@
 import { decodeProtectedHeader, errors, jwtVerify } from 'jose';
-import type { Client, Scope } from '../domain/client.js';
+import type { Client } from '../domain/client.js';
 import type { Clock } from '../domain/clock.js';
 import type { RandomBytes } from '../domain/ids.js';
+import type { Scope } from '../domain/scopes.js';
 import type { ClientRecord } from '../storage/store.js';
 import type { SigningKeys } from './signing-keys.js';
 
@@ -13,7 +14,8 @@ const idBytes = 12;
 /** What a good token says. */
 export interface VerifiedToken {
   readonly clientId: string;
-  readonly projectId: string;
+  /** null for the token of an operator client. */
+  readonly projectId: string | null;
   readonly scopes: readonly Scope[];
   readonly jti: string;
   /** Seconds since the epoch, as in the token. */
@@ -74,7 +76,7 @@ export class AccessTokens {
       aud: this.issuer,
       sub: client.id,
       client_id: client.id,
-      project: client.projectId,
+      ...(client.projectId === null ? {} : { project: client.projectId }),
       scope: scopes.join(' '),
       iat,
       exp: iat + lifetimeSeconds,
@@ -105,15 +107,16 @@ export class AccessTokens {
         audience: this.accepted,
         clockTolerance: leewaySeconds,
         currentDate: new Date(this.options.clock.now()),
-        requiredClaims: ['exp', 'iat', 'sub', 'client_id', 'project', 'scope', 'jti'],
+        requiredClaims: ['exp', 'iat', 'sub', 'client_id', 'scope', 'jti'],
       });
       const { client_id, sub, project, scope, jti, exp, iat } = payload;
       if (typeof client_id !== 'string' || client_id !== sub) return undefined;
-      if (typeof project !== 'string' || typeof scope !== 'string' || typeof jti !== 'string') return undefined;
+      if (project !== undefined && typeof project !== 'string') return undefined;
+      if (typeof scope !== 'string' || typeof jti !== 'string') return undefined;
       if (iat! * 1000 > this.options.clock.now() + leewaySeconds * 1000) return undefined;
       return {
         clientId: client_id,
-        projectId: project,
+        projectId: project ?? null,
         scopes: scope.split(' ') as Scope[],
         jti,
         issuedAt: iat!,

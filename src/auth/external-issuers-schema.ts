@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { projectScopes } from '../domain/client.js';
+import { metricsScopes } from '../domain/scopes.js';
 import { parseNetworks } from '../net/addresses.js';
 import { signatureAlgorithms } from './client-keys.js';
 import { bareType, type ExternalIssuer, ourId } from './external-issuers.js';
@@ -51,7 +51,7 @@ const issuerName = text('the issuer').refine((name) => /^https?:\/\/[^\s?#]+$/.t
   error: 'Write the issuer exactly as it stands in the "iss" of its tokens: a URL, with its final slash if it has one.',
 });
 
-const ourScope = z.enum(projectScopes, { error: `Write ${projectScopes.join(' or ')} here.` });
+const ourScope = z.enum(metricsScopes, { error: `Write ${metricsScopes.join(' or ')} here.` });
 const ourProject = text('a project id').regex(ourId, { error: 'Write the id of a project of ours here.' });
 
 const externalIssuer = strictMap({
@@ -65,7 +65,7 @@ const externalIssuer = strictMap({
     project: text('the name of the claim with the project'),
     endpoints: text('the name of the claim with the endpoints').nullish(),
     scope: text('the name of the claim with the scopes'),
-    scope_map: z.record(text('a scope of theirs'), oneOrMore(ourScope, projectScopes.join(' or '))).nullish(),
+    scope_map: z.record(text('a scope of theirs'), oneOrMore(ourScope, metricsScopes.join(' or '))).nullish(),
     project_map: z.record(text('a project of theirs'), ourProject).nullish(),
   }),
 }).transform(

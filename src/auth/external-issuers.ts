@@ -1,6 +1,6 @@
 import { decodeJwt, decodeProtectedHeader, errors, type JWTPayload } from 'jose';
-import { projectScopes, type Scope } from '../domain/client.js';
 import type { Clock } from '../domain/clock.js';
+import { metricsScopes, type Scope } from '../domain/scopes.js';
 import { leewaySeconds } from './access-token.js';
 import { type SignatureAlgorithm, verifiedClaims } from './client-keys.js';
 import type { RemoteJwks } from './remote-jwks.js';
@@ -165,11 +165,11 @@ function endpointsOf(claims: JWTPayload, { endpoints }: ClaimMapping): readonly 
   return listed?.every((metricsId) => ourId.test(metricsId)) ? [...new Set(listed)] : undefined;
 }
 
-/** In our order; scopes that mean nothing here (`openid`, `profile`) are passed over. */
+/** In our order, and only such as open metrics; others (`openid`, `profile`) are passed over. */
 function scopesOf(claims: JWTPayload, { scope, scopeMap }: ClaimMapping): Scope[] {
   const theirs = words(claimAt(claims, scope)) ?? [];
   const ours = new Set(scopeMap === undefined ? theirs : theirs.flatMap((word) => scopeMap.get(word) ?? []));
-  return projectScopes.filter((known) => ours.has(known));
+  return metricsScopes.filter((known) => ours.has(known));
 }
 
 /** Text with blanks, or a list. */

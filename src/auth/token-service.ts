@@ -1,4 +1,5 @@
-import { type Client, projectScopes, type Scope } from '../domain/client.js';
+import type { Client } from '../domain/client.js';
+import { inOrder, ourSpelling, type Scope } from '../domain/scopes.js';
 import type { Directory } from '../storage/directory.js';
 import type { AccessTokens } from './access-token.js';
 import { type Assertions, clientAssertionType, jwtBearerGrant } from './assertion.js';
@@ -171,12 +172,12 @@ export class TokenService {
 function grantedScopes(client: Client, asked: string | undefined): readonly Scope[] {
   if (asked === undefined) return client.scopes;
   const wanted = asked.split(' ').filter((scope) => scope !== '');
-  if (!wanted.every((scope) => (client.scopes as readonly string[]).includes(scope))) {
+  if (!wanted.every((scope) => (client.scopes as readonly string[]).includes(ourSpelling(scope)))) {
     // What was asked for is not repeated: it may be a secret in the wrong place.
     throw new OAuthError(
       'invalid_scope',
       `The client does not have every scope asked for; it has: ${client.scopes.join(' ')}.`,
     );
   }
-  return projectScopes.filter((scope) => wanted.includes(scope));
+  return inOrder(wanted);
 }

@@ -12,7 +12,8 @@ export type Introspection =
       readonly scope: string;
       readonly client_id: string;
       readonly sub: string;
-      readonly project: string;
+      /** None for the token of an operator client. */
+      readonly project?: string;
       readonly token_type: 'Bearer';
       readonly iss: string;
       readonly aud: string;
@@ -37,8 +38,9 @@ export class TokenStatus {
     this.options = options;
   }
 
-  /** A token of another project looks like one that is dead: nothing is told of what is not the caller's. */
-  async introspect(token: string, callerProjectId: string): Promise<Introspection> {
+  /** A token of another project looks like one that is dead: nothing is told of what is not the caller's. Operator
+   * clients are told of one another's. */
+  async introspect(token: string, callerProjectId: string | null): Promise<Introspection> {
     const found = await this.options.scrapeTokens.find(token);
     const facts = found === undefined ? await this.alive(token) : factsOf(found);
     if (facts === undefined || facts.projectId !== callerProjectId) return { active: false };
@@ -48,7 +50,7 @@ export class TokenStatus {
       scope: facts.scopes.join(' '),
       client_id: facts.clientId,
       sub: facts.clientId,
-      project: facts.projectId,
+      ...(facts.projectId === null ? {} : { project: facts.projectId }),
       token_type: 'Bearer',
       iss: issuer,
       aud: issuer,

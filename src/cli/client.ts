@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
-import { type Client, type ClientSecret, projectScopes } from '../domain/client.js';
+import type { Client, ClientSecret } from '../domain/client.js';
 import { parseDuration } from '../domain/duration.js';
 import { OperatorError } from '../domain/errors.js';
+import { splitScopes } from '../domain/scopes.js';
 import { clientTokenCommand } from './client-token.js';
 import { collect, onStore, withStore } from './common.js';
 import { isoTime } from './output.js';
@@ -18,31 +19,32 @@ const brief = (client: Client) => ({
   created_at: isoTime(client.createdAt),
 });
 
-interface CreateOptions {
-  readonly project: string;
-  readonly scope: string[];
-  readonly endpoint?: string[];
-  readonly allowBasic?: true;
-}
-
 export function clientCommand(): Command {
-  const client = new Command('client').description('OAuth2 clients of a project: scrapers and producers.');
+  const client = new Command('client').description(
+    'OAuth2 clients: scrapers and producers of a project, and those that use the management API.',
+  );
 
   const create = onStore(client.command('create').argument('<name>')).description(
     'Create a client. Its secret is printed this once and cannot be shown again.',
   );
   create
-    .requiredOption('--project <id>', 'Its project.')
-    .requiredOption('--scope <scope>', `${projectScopes.join(' or ')}. May be repeated.`, collect)
+    .option('--project <id>', 'Its project.')
+    .option('--operator', 'Instead of --project: a client of the operator, for the management API.')
+    .requiredOption(
+      '--scope <scope>',
+      'read:metrics, write:metrics, or a verb and noun of the management API such as read:clients. May be repeated.',
+      collect,
+    )
     .option('--endpoint <metrics-id>', 'Narrow it to this endpoint. May be repeated.', collect)
     .option(
       '--allow-basic',
       'Take its id and secret by HTTP Basic on scrapes and pushes, too: for what cannot do OAuth2.',
     );
-  create.action((name: string, options: CreateOptions) =>
+  create.action((name: string, options: NewClientOptions) =>
     withStore(create, async ({ admin, externalUrl, one }) => {
-      const scopes = options.scope.flatMap((scope) => scope.split(/[ ,]+/).filter(Boolean));
-      const { project: projectId, endpoint: endpoints, allowBasic } = options;
+      const scopes = options.scope.flatMap(splitScopes);
+      const { endpoint: endpoints, allowBasic } = options;
+      const projectId = ownerOf(options);
       const { client: made, secret } = await admin.clients.create({ name, projectId, scopes, endpoints, allowBasic });
       one({
         client_id: made.id,
@@ -138,6 +140,21 @@ export function clientCommand(): Command {
     }),
   );
   return client;
+}
+
+interface NewClientOptions {
+  readonly project?: string;
+  readonly operator?: boolean;
+  readonly scope: string[];
+  readonly endpoint?: string[];
+  readonly allowBasic?: true;
+}
+
+function ownerOf({ project, operator = false }: NewClientOptions): string | null {
+  if ((project === undefined) !== operator) {
+    throw new OperatorError('A client needs either --project, for one of that project, or --operator.');
+  }
+  return project ?? null;
 }
 
 function secretCommand(): Command {

@@ -1,13 +1,10 @@
-import { WeirError } from './errors.js';
+import type { Scope } from './scopes.js';
 
-/** What a customer's or producer's client may be granted. */
-export const projectScopes = ['read:metrics', 'write:metrics'] as const;
-export type Scope = (typeof projectScopes)[number];
-
-/** An OAuth2 client of one project. */
+/** An OAuth2 client of one project, or of the operator. */
 export interface Client {
   readonly id: string;
-  readonly projectId: string;
+  /** null for a client of the operator, which manages all projects and scrapes none. */
+  readonly projectId: string | null;
   readonly name: string;
   readonly scopes: readonly Scope[];
   /** The metricsIds it may see; `null` for every endpoint of its project, present and future. */
@@ -64,16 +61,6 @@ export interface ScrapeToken {
   readonly createdAt: number;
   readonly expiresAt: number;
   readonly lastUse: LastUse | null;
-}
-
-/** Scopes as a set, in the order of `projectScopes`; throws `invalid` naming the first unknown one. */
-export function checkScopes(scopes: readonly string[]): Scope[] {
-  const unknown = scopes.find((scope) => !(projectScopes as readonly string[]).includes(scope));
-  if (unknown !== undefined) {
-    throw new WeirError('invalid', `The scope "${unknown}" is unknown; there are ${projectScopes.join(' and ')}.`);
-  }
-  if (scopes.length === 0) throw new WeirError('invalid', `A client needs a scope: ${projectScopes.join(' or ')}.`);
-  return projectScopes.filter((scope) => scopes.includes(scope));
 }
 
 export const maySee = ({ endpoints }: Sight, metricsId: string): boolean =>

@@ -6,10 +6,11 @@ import type { LastUses } from '../auth/last-uses.js';
 import { OAuthError } from '../auth/oauth-error.js';
 import type { ScrapeTokens } from '../auth/scrape-tokens.js';
 import { readBasic } from '../auth/token-request.js';
-import { maySee, type Scope, type Sight } from '../domain/client.js';
+import { maySee, type Sight } from '../domain/client.js';
 import type { Clock } from '../domain/clock.js';
 import { outOfReach } from '../domain/endpoint.js';
 import { WeirError } from '../domain/errors.js';
+import type { Scope } from '../domain/scopes.js';
 import type { Directory, LiveClient, LiveProject } from '../storage/directory.js';
 import type { TrustedProxies } from './client-address.js';
 import type { Ctx } from './context.js';
@@ -19,7 +20,8 @@ import { originOf } from './oauth.js';
 export interface Access {
   /** Of ours, or `<issuer>#<client>` of somebody else's. */
   readonly clientId: string;
-  readonly projectId: string;
+  /** null for a client of the operator: no project is its own. */
+  readonly projectId: string | null;
   readonly scopes: readonly Scope[];
   /** The same object for the same caller, as long as nothing about it has changed. */
   readonly sight: Sight;

@@ -9,7 +9,7 @@ export type Ctx = Context<Env>;
 /** What is found out about a request on its way, for the log. */
 export interface RequestFacts {
   /** Whose credentials it carries, once they have proved good. */
-  caller?: { readonly clientId: string; readonly projectId: string };
+  caller?: { readonly clientId: string; readonly projectId: string | null };
   /** There once something was logged about it. */
   requestId?: string;
 }

@@ -8,8 +8,8 @@ import { readJsonParameters } from '../auth/token-json.js';
 import { readParameters, type TokenParameters } from '../auth/token-request.js';
 import type { TokenRequest, TokenResponse, TokenService } from '../auth/token-service.js';
 import type { TokenStatus } from '../auth/token-status.js';
-import { projectScopes } from '../domain/client.js';
 import { WeirError } from '../domain/errors.js';
+import { scopes } from '../domain/scopes.js';
 import type { GatewayMetrics } from '../telemetry/gateway-metrics.js';
 import { clientAddress, type TrustedProxies, userAgent } from './client-address.js';
 import { type Ctx, header, readBody } from './context.js';
@@ -93,7 +93,7 @@ export function getMetadata({ issuer }: OAuthOptions): Response {
     jwks_uri: `${url}/.well-known/jwks.json`,
     response_types_supported: [],
     grant_types_supported: ['client_credentials', jwtBearerGrant],
-    scopes_supported: projectScopes,
+    scopes_supported: scopes,
     token_endpoint_auth_methods_supported: methods,
     introspection_endpoint_auth_methods_supported: methods,
     revocation_endpoint_auth_methods_supported: methods,
@@ -112,7 +112,7 @@ export function getResourceMetadata({ issuer }: OAuthOptions): Response {
   return publicJson({
     resource: url,
     authorization_servers: [url],
-    scopes_supported: projectScopes,
+    scopes_supported: scopes,
     bearer_methods_supported: ['header'],
     resource_name: 'Weir metrics',
   });

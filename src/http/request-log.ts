@@ -46,7 +46,8 @@ export class RequestLog {
       method,
       path: printable(url.split('?', 1)[0]!, longestPath),
       address: clientAddress(socket.remoteAddress, headers, this.options.trustedProxies),
-      ...(caller === undefined ? {} : { client_id: caller.clientId, project_id: caller.projectId }),
+      ...(caller === undefined ? {} : { client_id: caller.clientId }),
+      ...(typeof caller?.projectId === 'string' ? { project_id: caller.projectId } : {}),
     };
   }
 

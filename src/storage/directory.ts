@@ -58,6 +58,11 @@ export class Directory {
     this.listeners.push(listener);
   }
 
+  /** The configuration's limits, for clients of no project. */
+  get limitsOutsideProjects(): Limits {
+    return this.baseLimits;
+  }
+
   /** The configuration's limits from now on. */
   setBaseLimits(limits: Limits): void {
     this.baseLimits = limits;

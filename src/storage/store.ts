@@ -66,7 +66,7 @@ export interface ClientRecord {
 }
 
 export interface ClientStore {
-  /** Throws `not_found` without the project. */
+  /** Throws `not_found` without its project. */
   create(client: Client, secret: ClientSecret): Promise<void>;
   list(projectId: string | undefined): Promise<Client[]>;
   get(id: string): Promise<ClientRecord | undefined>;

@@ -82,6 +82,13 @@ describe('what scripts rely on', () => {
     });
   });
 
+  it('an operator client has no project', async () => {
+    const made = await json('client create console --operator --scope=read:projects,create:projects');
+    expect(made).toMatchObject({ project_id: null, scope: 'read:projects create:projects' });
+    expect(await run('client list')).toContain(made.client_id);
+    expect(await run('client list --project=acme')).not.toContain(made.client_id);
+  });
+
   it('client list prints no secret, in neither format', async () => {
     const { client_id, client_secret } = await json('client create c --project=acme --scope=read:metrics');
     for (const format of ['json', 'table']) {
@@ -205,7 +212,17 @@ describe('a refusal', () => {
     ['endpoint get none --project=acme', 'There is no endpoint "none" in project "acme"'],
     ['endpoint list --project=none', 'There is no project "none"'],
     ['client create c --project=none --scope=read:metrics', 'There is no project "none"'],
-    ['client create c --project=acme --scope=admin', '"admin" is unknown; there are read:metrics and write:metrics.'],
+    [
+      'client create c --project=acme --scope=admin',
+      '"admin" is unknown; there are read:metrics, write:metrics, read:',
+    ],
+    [
+      'client create c --scope=read:metrics',
+      'A client needs either --project, for one of that project, or --operator.',
+    ],
+    ['client create c --project=acme --operator --scope=read:projects', 'A client needs either --project'],
+    ['client create c --operator --scope=read:metrics', 'An operator client cannot have the scope "read:metrics"'],
+    ['client create c --project=acme --scope=read:bans', 'A project\'s client cannot have the scope "read:bans"'],
     ['client create c --project=acme --scope=read:metrics --endpoint=none', 'There is no endpoint "none" in project'],
     ['client disable weir_cid_none', 'There is no client "weir_cid_none"; "weir client list" shows those there are.'],
     ['client delete weir_cid_none', 'There is no client "weir_cid_none"'],

@@ -1,14 +1,50 @@
 import { describe, expect, it } from 'vitest';
-import { type Client, checkScopes, maySee } from '../../src/domain/client.js';
+import { type Client, maySee } from '../../src/domain/client.js';
 import { defaultLimits, limitExceeded, limitNames, parseLimit } from '../../src/domain/limits.js';
+import { checkScopes, managementScopes, projectScopes, scopes } from '../../src/domain/scopes.js';
+
+const ofProject = { operator: false };
+const ofOperator = { operator: true };
 
 describe('scopes', () => {
   it('are a set in one order', () => {
-    expect(checkScopes(['write:metrics', 'read:metrics', 'write:metrics'])).toEqual(['read:metrics', 'write:metrics']);
+    const asked = ['read:audit', 'write:metrics', 'read:metrics', 'write:metrics'];
+    expect(checkScopes(asked, ofProject)).toEqual(['read:metrics', 'write:metrics', 'read:audit']);
   });
 
-  it.each([[[]], [['admin']], [['read:metrics', 'READ:metrics']], [['']]])('%j are refused', (scopes) => {
-    expect(() => checkScopes(scopes)).toThrow('read:metrics');
+  it.each([[[]], [['admin']], [['read:metrics', 'READ:metrics']], [['']]])('%j are refused', (wrong) => {
+    expect(() => checkScopes(wrong, ofProject)).toThrow('read:metrics');
+    expect(() => checkScopes(wrong, ofOperator)).toThrow('read:projects');
+  });
+
+  it("Auth0's spellings are taken and ours is kept", () => {
+    const theirs = ['read:event_streams', 'update:event_deliveries'];
+    expect(checkScopes(theirs, ofProject)).toEqual(['read:metric_streams', 'update:deliveries']);
+  });
+
+  it('are divided: an operator opens no metrics, a project no limits, keys or bans', () => {
+    expect(checkScopes(managementScopes, ofOperator)).toEqual(managementScopes);
+    expect(checkScopes(projectScopes, ofProject)).toEqual(projectScopes);
+    const ofOneOnly = scopes.filter((scope) => !projectScopes.includes(scope));
+    expect(ofOneOnly).toEqual([
+      'create:projects',
+      'update:projects',
+      'delete:projects',
+      'read:signing_keys',
+      'update:signing_keys',
+      'read:bans',
+      'delete:bans',
+    ]);
+    for (const scope of ofOneOnly) expect(() => checkScopes([scope], ofProject)).toThrow('cannot have');
+    for (const scope of ['read:metrics', 'write:metrics']) {
+      expect(() => checkScopes([scope], ofOperator)).toThrow('cannot have');
+    }
+  });
+
+  it('a client narrowed to endpoints manages nothing', () => {
+    const narrowed = { operator: false, narrowed: true };
+    expect(checkScopes(['read:metrics'], narrowed)).toEqual(['read:metrics']);
+    for (const scope of managementScopes) expect(() => checkScopes([scope], narrowed)).toThrow('cannot have');
   });
 });
 

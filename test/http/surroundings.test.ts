@@ -59,7 +59,7 @@ describe('the metadata of the authorization server (RFC 8414)', () => {
     expect(metadata).toMatchObject({
       response_types_supported: [],
       grant_types_supported: expect.arrayContaining(['client_credentials']),
-      scopes_supported: ['read:metrics', 'write:metrics'],
+      scopes_supported: expect.arrayContaining(['read:metrics', 'write:metrics', 'read:projects']),
     });
     for (const endpoint of ['token', 'introspection', 'revocation']) {
       expect(metadata[`${endpoint}_endpoint_auth_methods_supported`]).toEqual(
@@ -131,7 +131,7 @@ describe('the metadata of the resource (RFC 9728)', () => {
     expect(await published('oauth-protected-resource')).toMatchObject({
       resource: gateway.url,
       authorization_servers: [gateway.url],
-      scopes_supported: ['read:metrics', 'write:metrics'],
+      scopes_supported: expect.arrayContaining(['read:metrics', 'write:metrics', 'read:projects']),
       bearer_methods_supported: ['header'],
     });
   });

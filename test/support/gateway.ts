@@ -143,13 +143,18 @@ export class TestGateway {
       await this.admin.endpoints.create({ name: metricsId, projectId: id, metricsId });
   }
 
-  async client(projectId: string, scopes: string[], endpoints?: string[]): Promise<Credentials> {
+  /** A client of the project, or of the operator for null. */
+  async client(projectId: string | null, scopes: string[], endpoints?: string[]): Promise<Credentials> {
     const { client, secret } = await this.admin.clients.create({ name: 'test', projectId, scopes, endpoints });
     return { clientId: client.id, clientSecret: secret };
   }
 
   /** A new client's token, as an `Authorization` header. */
-  async bearer(projectId: string, scopes = ['read:metrics', 'write:metrics'], endpoints?: string[]): Promise<string> {
+  async bearer(
+    projectId: string | null,
+    scopes = ['read:metrics', 'write:metrics'],
+    endpoints?: string[],
+  ): Promise<string> {
     return this.bearerOf(await this.client(projectId, scopes, endpoints));
   }
 

@@ -8,15 +8,9 @@ import {
   scrapeToken,
   usedAssertion,
 } from '../../../db/schema.js';
-import {
-  type Client,
-  type ClientSecret,
-  checkScopes,
-  isSecretAlive,
-  type LastUse,
-  type ScrapeToken,
-} from '../../domain/client.js';
+import { type Client, type ClientSecret, isSecretAlive, type LastUse, type ScrapeToken } from '../../domain/client.js';
 import { WeirError } from '../../domain/errors.js';
+import { inOrder } from '../../domain/scopes.js';
 import type { ClientStore } from '../store.js';
 import type { Db } from './database.js';
 import type { Entry, Journal } from './journal.js';
@@ -71,7 +65,7 @@ export function sqliteClients(db: Db, journal: Journal, now: () => number): Clie
       db.transaction(
         (tx) => {
           const { projectId } = created;
-          if (tx.select().from(project).where(eq(project.id, projectId)).get() === undefined) {
+          if (projectId !== null && tx.select().from(project).where(eq(project.id, projectId)).get() === undefined) {
             throw noSuchProject(projectId);
           }
           const endpoints = created.endpoints === null ? null : JSON.stringify(created.endpoints);
@@ -237,7 +231,7 @@ const noSuchClient = (id: string): WeirError =>
 
 const toClient = ({ scope, endpoints, ...row }: ClientRow): Client => ({
   ...row,
-  scopes: checkScopes(scope.split(' ')),
+  scopes: inOrder(scope.split(' ')),
   endpoints: endpoints === null ? null : (JSON.parse(endpoints) as string[]),
 });
 

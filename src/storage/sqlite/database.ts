@@ -65,9 +65,24 @@ function setUp(db: Db, file: string): void {
   try {
     db.$client.pragma('journal_mode = WAL');
     db.$client.pragma('synchronous = FULL');
-    if (appliedMigrations(db, file) !== knownMigrations()) migrate(db, { migrationsFolder });
+    if (appliedMigrations(db, file) !== knownMigrations()) upgrade(db.$client, () => migrate(db, { migrationsFolder }));
   } finally {
     lock.close();
+  }
+}
+
+/**
+ * A migration that makes a table anew drops the old one, which would take along all that refers to it. SQLite ignores the
+ * switch within a transaction, where drizzle writes it.
+ */
+function upgrade(client: Sqlite.Database, migrateAll: () => void): void {
+  client.pragma('foreign_keys = OFF');
+  try {
+    migrateAll();
+    const broken = client.pragma('foreign_key_check') as unknown[];
+    if (broken.length > 0) throw new OperatorError(`${broken.length} rows refer to others that are not there.`);
+  } finally {
+    client.pragma('foreign_keys = ON');
   }
 }
 

@@ -8,13 +8,17 @@ export const meta = sqliteTable('meta', {
   value: text('value').notNull(),
 });
 
-export const project = sqliteTable('project', {
-  id: text('id').primaryKey(),
-  name: text('name').notNull(),
-  createdAt: integer('created_at').notNull(),
-  /** JSON object of the limits that differ from the configuration. */
-  limits: text('limits').notNull().default('{}'),
-});
+export const project = sqliteTable(
+  'project',
+  {
+    id: text('id').primaryKey(),
+    name: text('name').notNull(),
+    createdAt: integer('created_at').notNull(),
+    /** JSON object of the limits that differ from the configuration. */
+    limits: text('limits').notNull().default('{}'),
+  },
+  (table) => [index('project_by_creation').on(table.createdAt, table.id)],
+);
 
 export const endpoint = sqliteTable(
   'endpoint',
@@ -54,7 +58,10 @@ export const client = sqliteTable(
     /** Tokens carry the number they were issued under; raising it ends all of them. */
     tokenGeneration: integer('token_generation').notNull().default(1),
   },
-  (table) => [index('client_of_project').on(table.projectId)],
+  (table) => [
+    index('client_of_project').on(table.projectId, table.createdAt, table.id),
+    index('client_by_creation').on(table.createdAt, table.id),
+  ],
 );
 
 export const clientSecret = sqliteTable(
@@ -147,6 +154,25 @@ export const ban = sqliteTable(
     endsAt: integer('ends_at').notNull(),
   },
   (table) => [primaryKey({ columns: [table.clientId, table.address] })],
+);
+
+/** Requests that were made with an `Idempotency-Key`, so that a repeated one does nothing again. */
+export const idempotencyKey = sqliteTable(
+  'idempotency_key',
+  {
+    clientId: text('client_id')
+      .notNull()
+      .references(() => client.id, { onDelete: 'cascade' }),
+    key: text('key').notNull(),
+    /** HMAC of method, path and body: the same key with another request is a mistake. */
+    digest: blob('digest', { mode: 'buffer' }).notNull(),
+    /** What was made, such as `client:<id>`. */
+    object: text('object').notNull(),
+    /** The answer as JSON, without what is shown once; null until it is known. */
+    answer: text('answer'),
+    endsAt: integer('ends_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.clientId, table.key] }), index('idempotency_by_end').on(table.endsAt)],
 );
 
 /** Who did what to which noun, from where, when. Never a secret. */

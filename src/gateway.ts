@@ -1,9 +1,6 @@
 import type { Hono } from 'hono';
-import { ClientAdmin } from './admin/clients.js';
+import { type Admin, adminOn, type LocalAdmin } from './admin/admin.js';
 import { EncryptionAdmin } from './admin/encryption.js';
-import { EndpointAdmin } from './admin/endpoints.js';
-import { KeyAdmin } from './admin/keys.js';
-import { ProjectAdmin } from './admin/projects.js';
 import { AccessTokens } from './auth/access-token.js';
 import { Assertions } from './auth/assertion.js';
 import type { PublicKey } from './auth/client-keys.js';
@@ -42,7 +39,7 @@ import { Reload } from './reload.js';
 import { Pages } from './scrape/pages.js';
 import { Directory } from './storage/directory.js';
 import { openSqliteStore } from './storage/sqlite/store.js';
-import type { Store } from './storage/store.js';
+import type { Doer, Store } from './storage/store.js';
 import { gatewayDefinitions } from './telemetry/gateway-definitions.js';
 import { type BuildInfo, GatewayMetrics } from './telemetry/gateway-metrics.js';
 import type { Log } from './telemetry/log.js';
@@ -63,7 +60,7 @@ export interface Gateway {
   readonly operatorApp: Hono;
   readonly metrics: GatewayMetrics;
   readonly requests: RequestLog;
-  readonly admin: Admin;
+  readonly admin: LocalAdmin;
   /** The URL clients know the gateway by; tokens are issued under it. To be called before the first request. */
   setExternalUrl(url: string): Promise<void>;
   /** Reads the configuration again; throws `OperatorError` with what is wrong with it, and keeps the old one. */
@@ -72,14 +69,6 @@ export interface Gateway {
   drain(): void;
   /** Commits what is queued and lets go of the store. */
   close(): Promise<void>;
-}
-
-export interface Admin {
-  readonly projects: ProjectAdmin;
-  readonly endpoints: EndpointAdmin;
-  readonly clients: ClientAdmin;
-  readonly keys: KeyAdmin;
-  readonly encryption: EncryptionAdmin;
 }
 
 const pageMemoryBytes = 256 * 1024 * 1024;
@@ -301,7 +290,9 @@ interface OpenStore {
   readonly store: Store;
   readonly hasher: SecretHasher;
   readonly keys: SigningKeys;
-  readonly admin: Admin;
+  readonly admin: LocalAdmin;
+  /** On somebody's behalf, with their name in the audit log. */
+  adminFor(by: Doer): Admin;
 }
 
 type StoreMode = { exclusive: boolean; actor: string; onCommit?: (writes: number, seconds: number) => void };
@@ -329,15 +320,18 @@ export async function openStore(
       random,
       () => readKeys(encryptionKeysFile, 'encryption keys'),
     );
-    const keys = new SigningKeys({ store: store.keys, envelope, now: () => clock.now(), keptMs: tokensKeptMs });
-    const admin = {
-      projects: new ProjectAdmin(store, clock),
-      endpoints: new EndpointAdmin(store, clock, random),
-      clients: new ClientAdmin(store, clock, random, hasher),
-      keys: new KeyAdmin(keys),
-      encryption: new EncryptionAdmin(store, envelope, random, encryptionKeysFile),
+    const signing = { envelope, now: () => clock.now(), keptMs: tokensKeptMs };
+    const tools = { clock, random, hasher, signing };
+    return {
+      store,
+      hasher,
+      keys: new SigningKeys({ ...signing, store: store.keys }),
+      admin: {
+        ...adminOn(store, tools),
+        encryption: new EncryptionAdmin(store, envelope, random, encryptionKeysFile),
+      },
+      adminFor: (by) => adminOn(store.as(by), tools),
     };
-    return { store, hasher, keys, admin };
   } catch (error) {
     await store.close();
     throw error;

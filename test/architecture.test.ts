@@ -34,8 +34,8 @@ const rooms: Record<string, readonly string[]> = {
   gateway: ['config', 'reload', 'net', 'http', 'operator', 'admin', 'auth', 'ingest', 'scrape', ...below],
   main: ['gateway', 'http', 'config', 'web-config', ...below],
   demo: ['config', ...ground],
-  // A ban is listed under an address that only auth can write.
-  cli: ['main', 'gateway', 'config', 'demo', 'auth', ...below],
+  // A backup is checked against its pepper, which only auth can read.
+  cli: ['main', 'gateway', 'config', 'demo', 'admin', 'auth', ...below],
 };
 
 /** Pure text or bytes to families and back, and rules: no files, no network, no clock, no packages. */

@@ -11,8 +11,9 @@ import {
   newScrapeTokenId,
   type RandomBytes,
 } from '../domain/ids.js';
+import type { CreationPlace, Stretch } from '../domain/page.js';
 import { checkScopes } from '../domain/scopes.js';
-import type { ClientRecord, Store } from '../storage/store.js';
+import type { ClientRecord, ClientSettings, Expectation, Managed } from '../storage/store.js';
 
 export interface NewClient {
   readonly name: string;
@@ -29,14 +30,20 @@ export interface NewScrapeToken {
   readonly name?: string | undefined;
 }
 
+export interface ClientChanges {
+  readonly name?: string | undefined;
+  readonly jwksUrl?: string | null | undefined;
+  readonly disabled?: boolean | undefined;
+}
+
 /** What may be done to clients. Throws `WeirError` with a sentence for whoever asked. */
 export class ClientAdmin {
-  private readonly store: Store;
+  private readonly store: Managed;
   private readonly clock: Clock;
   private readonly random: RandomBytes;
   private readonly hasher: SecretHasher;
 
-  constructor(store: Store, clock: Clock, random: RandomBytes, hasher: SecretHasher) {
+  constructor(store: Managed, clock: Clock, random: RandomBytes, hasher: SecretHasher) {
     this.store = store;
     this.clock = clock;
     this.random = random;
@@ -66,8 +73,13 @@ export class ClientAdmin {
     return { client, secret };
   }
 
-  list(projectId?: string): Promise<Client[]> {
-    return this.store.clients.list(projectId);
+  /** Of one project or all, oldest first. */
+  list(projectId?: string, stretch?: Stretch<CreationPlace>): Promise<Client[]> {
+    return this.store.clients.list(projectId, stretch);
+  }
+
+  async get(id: string): Promise<Client> {
+    return (await this.record(id)).client;
   }
 
   /** Its tokens are refused within a second; nothing is forgotten. */
@@ -79,8 +91,19 @@ export class ClientAdmin {
     return this.store.clients.setDisabled(id, null);
   }
 
-  delete(id: string): Promise<void> {
-    return this.store.clients.delete(id);
+  delete(id: string, expect?: Expectation<Client>): Promise<void> {
+    return this.store.clients.delete(id, expect);
+  }
+
+  /** Several settings at once. */
+  async update(id: string, changes: ClientChanges, expect?: Expectation<Client>): Promise<Client> {
+    const { name, jwksUrl, disabled } = changes;
+    const settings: ClientSettings = {
+      ...(name === undefined ? {} : { name: checkName('client', name) }),
+      ...(jwksUrl === undefined ? {} : { jwksUrl: checkJwksUrl(jwksUrl) }),
+      ...(disabled === undefined ? {} : { disabledAt: disabled ? this.clock.now() : null }),
+    };
+    return this.store.clients.set(id, settings, expect);
   }
 
   /**
@@ -89,7 +112,7 @@ export class ClientAdmin {
    */
   async rotate(id: string, overlapMs: number): Promise<{ secret: string; previousEndsAt: number | null }> {
     if (!(overlapMs >= 0 && overlapMs <= longestOverlapMs)) {
-      throw new WeirError('invalid', 'The overlap must be 0 to 7d.');
+      throw new WeirError('invalid', 'The overlap must be 0 to 7d.', { field: 'overlap' });
     }
     const now = this.clock.now();
     const secret = newClientSecret(this.random);
@@ -130,10 +153,7 @@ export class ClientAdmin {
 
   /** Where the client publishes its keys; null for nowhere. */
   setJwksUrl(id: string, url: string | null): Promise<Client> {
-    if (url !== null && !(URL.canParse(url) && new URL(url).protocol === 'https:')) {
-      throw new WeirError('invalid', 'The JWKS URL must be an https URL.');
-    }
-    return this.store.clients.set(id, { jwksUrl: url });
+    return this.update(id, { jwksUrl: url });
   }
 
   /** Whether the metrics routes take its id and secret by HTTP Basic. */
@@ -180,11 +200,14 @@ export class ClientAdmin {
   }
 
   private async checkEndpoints(projectId: string | null, metricsIds: readonly string[]): Promise<void> {
-    if (projectId === null) throw new WeirError('invalid', 'An operator client cannot be narrowed to endpoints.');
+    if (projectId === null) {
+      throw new WeirError('invalid', 'An operator client cannot be narrowed to endpoints.', { field: 'endpoints' });
+    }
     const there = new Set((await this.store.endpoints.list(projectId)).map(({ metricsId }) => metricsId));
     const missing = metricsIds.find((metricsId) => !there.has(metricsId));
     if (missing !== undefined) {
-      throw new WeirError('not_found', `There is no endpoint "${missing}" in project "${projectId}".`);
+      const sentence = `There is no endpoint "${missing}" in project "${projectId}".`;
+      throw new WeirError('not_found', sentence, { field: 'endpoints' });
     }
   }
 
@@ -193,6 +216,13 @@ export class ClientAdmin {
     if (record === undefined) throw new WeirError('not_found', `There is no client "${id}".`);
     return record;
   }
+}
+
+export function checkJwksUrl(url: string | null): string | null {
+  if (url !== null && !(URL.canParse(url) && new URL(url).protocol === 'https:')) {
+    throw new WeirError('invalid', 'The JWKS URL must be an https URL.');
+  }
+  return url;
 }
 
 const longestOverlapMs = 7 * 86_400_000;

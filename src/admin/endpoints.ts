@@ -2,7 +2,8 @@ import type { Clock } from '../domain/clock.js';
 import { defaultLifetimeMs, type MetricsEndpoint } from '../domain/endpoint.js';
 import { WeirError } from '../domain/errors.js';
 import { checkName, checkSuppliedId, newMetricsId, type RandomBytes } from '../domain/ids.js';
-import type { EndpointSettings, Store } from '../storage/store.js';
+import type { Stretch } from '../domain/page.js';
+import type { EndpointSettings, Expectation, Managed } from '../storage/store.js';
 
 export interface NewEndpoint extends Partial<Omit<EndpointSettings, 'name'>> {
   readonly name: string;
@@ -14,11 +15,11 @@ const longestLifetimeMs = 366 * 86_400_000;
 
 /** What may be done to metrics endpoints. Throws `WeirError` with a sentence for whoever asked. */
 export class EndpointAdmin {
-  private readonly store: Store;
+  private readonly store: Managed;
   private readonly clock: Clock;
   private readonly random: RandomBytes;
 
-  constructor(store: Store, clock: Clock, random: RandomBytes) {
+  constructor(store: Managed, clock: Clock, random: RandomBytes) {
     this.store = store;
     this.clock = clock;
     this.random = random;
@@ -35,11 +36,15 @@ export class EndpointAdmin {
     });
   }
 
-  async list(projectId: string): Promise<MetricsEndpoint[]> {
+  /** Oldest first. */
+  async list(
+    projectId: string,
+    stretch?: Stretch<readonly [createdAt: number, id: number]>,
+  ): Promise<MetricsEndpoint[]> {
     if ((await this.store.projects.get(projectId)) === undefined) {
       throw new WeirError('not_found', `There is no project "${projectId}".`);
     }
-    return this.store.endpoints.list(projectId);
+    return this.store.endpoints.list(projectId, stretch);
   }
 
   async get(projectId: string, metricsId: string): Promise<MetricsEndpoint> {
@@ -50,17 +55,22 @@ export class EndpointAdmin {
     return found;
   }
 
-  set(projectId: string, metricsId: string, settings: Partial<EndpointSettings>): Promise<MetricsEndpoint> {
+  set(
+    projectId: string,
+    metricsId: string,
+    settings: Partial<EndpointSettings>,
+    expect?: Expectation<MetricsEndpoint>,
+  ): Promise<MetricsEndpoint> {
     if (Object.keys(settings).length === 0) {
       throw new WeirError('invalid', 'Nothing to set; give a name, a lifetime or timestamps.');
     }
     if (settings.name !== undefined) checkName('endpoint', settings.name);
     if (settings.lifetimeMs !== undefined) checkLifetime(settings.lifetimeMs);
-    return this.store.endpoints.update(projectId, metricsId, settings);
+    return this.store.endpoints.update(projectId, metricsId, settings, expect);
   }
 
-  delete(projectId: string, metricsId: string): Promise<void> {
-    return this.store.endpoints.delete(projectId, metricsId);
+  delete(projectId: string, metricsId: string, expect?: Expectation<MetricsEndpoint>): Promise<void> {
+    return this.store.endpoints.delete(projectId, metricsId, expect);
   }
 }
 

@@ -15,8 +15,9 @@ export function auditCommand(): Command {
     .option('--limit <count>', 'The newest so many.', '1000')
     .option('--json-lines', 'One JSON object a line, for export.');
   list.action(({ project: projectId, limit, jsonLines }: { project?: string; limit: string; jsonLines?: boolean }) =>
-    withStore(list, async ({ store, many }) => {
-      const rows = (await store.audit.list({ projectId, limit: readLimit(limit) })).map(row);
+    withStore(list, async ({ admin, many }) => {
+      const newest = await admin.audit.list({ projectId, limit: readLimit(limit) });
+      const rows = newest.reverse().map(row);
       if (jsonLines) for (const event of rows) process.stdout.write(`${JSON.stringify(event)}\n`);
       else many(rows, 'Nothing has been done yet.');
     }),

@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { banAddress } from '../auth/regulation.js';
 import { onStore, withStore } from './common.js';
 import { isoTime } from './output.js';
 
@@ -10,8 +9,8 @@ export function banCommand(): Command {
 
   const list = onStore(ban.command('list')).description('List the bans that last.');
   list.action(() =>
-    withStore(list, async ({ store, many }) => {
-      const rows = (await store.bans.list(Date.now())).map(({ clientId, address, createdAt, endsAt }) => ({
+    withStore(list, async ({ admin, many }) => {
+      const rows = (await admin.bans.list()).map(({ clientId, address, createdAt, endsAt }) => ({
         client_id: clientId,
         address,
         created_at: isoTime(createdAt),
@@ -26,10 +25,9 @@ export function banCommand(): Command {
   );
   lift.option('--address <address>', 'Only the one from this address.');
   lift.action((clientId: string, { address }: { address?: string }) =>
-    withStore(lift, async ({ store, one }) => {
-      const from = address === undefined ? undefined : banAddress(address);
-      one({ client_id: clientId, lifted: await store.bans.lift(clientId, from) });
-    }),
+    withStore(lift, async ({ admin, one }) =>
+      one({ client_id: clientId, lifted: await admin.bans.lift(clientId, address) }),
+    ),
   );
   return ban;
 }

@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { type Command, Option } from 'commander';
+import type { LocalAdmin } from '../admin/admin.js';
 import { type Config, loadConfig, settings } from '../config.js';
 import { systemClock } from '../domain/clock.js';
 import { systemRandom } from '../domain/ids.js';
-import { type Admin, openStore } from '../gateway.js';
+import { openStore } from '../gateway.js';
 import type { Store } from '../storage/store.js';
 import type { OutputFormat, Row } from './output.js';
 import { showMany, showOne } from './output.js';
@@ -45,7 +46,7 @@ export function readConfig(command: Command): Config {
 }
 
 export interface StoreCommand {
-  readonly admin: Admin;
+  readonly admin: LocalAdmin;
   readonly store: Store;
   /** Where clients reach the gateway: as configured, else as the server last said, else the default address. */
   readonly externalUrl: string;

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
+import type { Admin } from '../admin/admin.js';
 import type { Config } from '../config.js';
 import { alertRuleFile } from '../demo/alert-rules.js';
 import { certificateNames, writeDemoCertificate } from '../demo/certificate.js';
@@ -13,7 +14,6 @@ import { InstanceSimulator } from '../demo/simulator.js';
 import { systemClock } from '../domain/clock.js';
 import { formatDuration } from '../domain/duration.js';
 import { OperatorError } from '../domain/errors.js';
-import type { Admin } from '../gateway.js';
 import type { RunningGateway } from '../main.js';
 import { start } from './serve.js';
 import { aborted, onInterruption } from './signals.js';

@@ -1,6 +1,7 @@
 import type { Client, ClientKey, ClientSecret, LastUse, ScrapeToken } from '../domain/client.js';
 import type { MetricsEndpoint } from '../domain/endpoint.js';
 import type { Limits } from '../domain/limits.js';
+import type { CreationPlace, Stretch } from '../domain/page.js';
 import type { Project } from '../domain/project.js';
 import type { Exposition, FamilyType } from '../formats/family.js';
 
@@ -8,16 +9,11 @@ import type { Exposition, FamilyType } from '../formats/family.js';
  * The contracts of storage. All are async, so that a database across a network can stand behind them. A write is
  * durable when its promise resolves. Writes to projects, endpoints, clients and keys enter the change log in the same
  * transaction, which is how other processes on the same store learn of them; and they enter the audit log there, under the
- * name of whoever opened the store.
+ * name of whoever opened the store, or of whom it is used for by `as`.
  */
-export interface Store {
-  readonly projects: ProjectStore;
-  readonly endpoints: EndpointStore;
-  readonly clients: ClientStore;
-  readonly keys: KeyStore;
+export interface Store extends Managed {
   readonly issuers: IssuerStore;
-  readonly bans: BanStore;
-  readonly audit: AuditLog;
+  readonly idempotency: IdempotencyStore;
   readonly changes: ChangeLog;
   readonly facts: FactStore;
   readonly groups: GroupStore;
@@ -25,21 +21,76 @@ export interface Store {
   checkQueue(): void;
   /** Size of what is committed but not yet in the database's own place. */
   walBytes(): number;
+  /** The same, on somebody's behalf: their name enters the audit log. */
+  as(by: Doer): Managed;
   /** Whether a write would go through now; rejects with the reason when not. */
   checkWritable(): Promise<void>;
   /** Commits what is queued, then lets go of the database. */
   close(): Promise<void>;
 }
 
+/** What people manage. */
+export interface Managed {
+  readonly projects: ProjectStore;
+  readonly endpoints: EndpointStore;
+  readonly clients: ClientStore;
+  readonly keys: KeyStore;
+  readonly bans: BanStore;
+  readonly audit: AuditLog;
+}
+
+/** On whose behalf something is done. */
+export interface Doer {
+  /** As in an audit event. */
+  readonly actor: string;
+  readonly ip: string | null;
+  /** Under this key one write only: the next that comes with it throws `RepeatedRequest`, and nothing is written. */
+  readonly once?: Once | undefined;
+}
+
+/** What names a request that must not be done twice, until `endsAt`. */
+export interface Once {
+  readonly clientId: string;
+  readonly key: string;
+  readonly digest: Buffer;
+  readonly endsAt: number;
+}
+
+/** What was asked for with this `Once` has been done. */
+export class RepeatedRequest extends Error {
+  override readonly name = 'RepeatedRequest';
+}
+
+export interface IdempotencyStore {
+  /** What was done under the key, if its time has not ended. `answer` is null until it was noted. */
+  find(
+    clientId: string,
+    key: string,
+  ): Promise<{ readonly digest: Buffer; readonly object: string; readonly answer: string | null } | undefined>;
+  note(clientId: string, key: string, answer: string): Promise<void>;
+  /** Forgets what has ended before `time`. */
+  prune(time: number): Promise<void>;
+}
+
+/** Looks at what is there, within the transaction that is about to change it; what it throws prevents the change. */
+export type Expectation<T> = (before: T) => void;
+
 export interface ProjectStore {
   /** Throws `conflict` when the id is taken. */
   create(project: Project): Promise<void>;
-  list(): Promise<Project[]>;
+  /** Oldest first. */
+  list(stretch?: Stretch<CreationPlace>): Promise<Project[]>;
   get(id: string): Promise<Project | undefined>;
-  /** Sets the given limits and leaves the others; throws `not_found`. */
-  setLimits(id: string, limits: Partial<Limits>): Promise<Project>;
+  /** Sets what is given and leaves the rest; throws `not_found`. */
+  update(id: string, changes: ProjectChanges, expect?: Expectation<Project>): Promise<Project>;
   /** With its endpoints, clients and groups; throws `not_found`. */
-  delete(id: string): Promise<void>;
+  delete(id: string, expect?: Expectation<Project>): Promise<void>;
+}
+
+export interface ProjectChanges {
+  readonly name?: string | undefined;
+  /** null takes a limit back to that of the configuration. */
+  readonly limits?: { readonly [name in keyof Limits]?: number | null | undefined } | undefined;
 }
 
 export type EndpointSettings = Pick<MetricsEndpoint, 'name' | 'lifetimeMs' | 'timestamps'>;
@@ -47,11 +98,17 @@ export type EndpointSettings = Pick<MetricsEndpoint, 'name' | 'lifetimeMs' | 'ti
 export interface EndpointStore {
   /** Throws `not_found` without the project and `conflict` when the metricsId is taken in it. */
   create(endpoint: Omit<MetricsEndpoint, 'id' | 'version'>): Promise<MetricsEndpoint>;
-  list(projectId: string): Promise<MetricsEndpoint[]>;
+  /** Oldest first. */
+  list(projectId: string, stretch?: Stretch<readonly [createdAt: number, id: number]>): Promise<MetricsEndpoint[]>;
   /** A new lifetime also moves the end of the groups that live; those that ended stay ended. Throws `not_found`. */
-  update(projectId: string, metricsId: string, settings: Partial<EndpointSettings>): Promise<MetricsEndpoint>;
+  update(
+    projectId: string,
+    metricsId: string,
+    settings: Partial<EndpointSettings>,
+    expect?: Expectation<MetricsEndpoint>,
+  ): Promise<MetricsEndpoint>;
   /** With its groups; throws `not_found`. */
-  delete(projectId: string, metricsId: string): Promise<void>;
+  delete(projectId: string, metricsId: string, expect?: Expectation<MetricsEndpoint>): Promise<void>;
 }
 
 /** A client with all that it can prove itself with, and all of it that no longer counts. */
@@ -65,15 +122,18 @@ export interface ClientRecord {
   readonly revokedTokens: ReadonlySet<string>;
 }
 
+export type ClientSettings = Partial<Pick<Client, 'name' | 'allowBasic' | 'jwksUrl' | 'disabledAt'>>;
+
 export interface ClientStore {
   /** Throws `not_found` without its project. */
   create(client: Client, secret: ClientSecret): Promise<void>;
-  list(projectId: string | undefined): Promise<Client[]>;
+  /** Of one project or all, oldest first. */
+  list(projectId: string | undefined, stretch?: Stretch<CreationPlace>): Promise<Client[]>;
   get(id: string): Promise<ClientRecord | undefined>;
   // All of these throw `not_found` for an unknown client.
   setDisabled(id: string, disabledAt: number | null): Promise<Client>;
-  set(id: string, settings: Partial<Pick<Client, 'allowBasic' | 'jwksUrl'>>): Promise<Client>;
-  delete(id: string): Promise<void>;
+  set(id: string, settings: ClientSettings, expect?: Expectation<Client>): Promise<Client>;
+  delete(id: string, expect?: Expectation<Client>): Promise<void>;
   /**
    * Adds a secret. The one before it ends at `previousEndsAt`, unless it ends earlier anyway; older ones end now. Gives
    * the end of the one before, null when there was none.
@@ -159,10 +219,12 @@ export interface Ban {
   readonly endsAt: number;
 }
 
+export type BanPlace = readonly [createdAt: number, clientId: string, address: string];
+
 /** Where bans are kept. What is lifted here bites when the processes on the store read it again. */
 export interface BanStore {
-  /** Those that last at `now`. */
-  list(now: number): Promise<Ban[]>;
+  /** Those that last at `now`, oldest first. */
+  list(now: number, stretch?: Stretch<BanPlace>): Promise<Ban[]>;
   /** In place of the one the pair had. */
   add(ban: Ban): Promise<void>;
   /** Of the client, from the address or from all; gives how many. */
@@ -182,10 +244,23 @@ export interface AuditEvent {
   readonly ip: string | null;
 }
 
+/** Rising with every event. */
+export type AuditRecord = AuditEvent & { readonly id: number };
+
+/** All of it must hold; times are from `since` on, before `until`. */
+export interface AuditFilter {
+  readonly projectId?: string | undefined;
+  readonly actor?: string | undefined;
+  readonly action?: string | undefined;
+  readonly object?: string | undefined;
+  readonly since?: number | undefined;
+  readonly until?: number | undefined;
+}
+
 export interface AuditLog {
   record(event: AuditEvent): Promise<void>;
-  /** Newest last; of one project or of all. */
-  list(filter: { projectId?: string | undefined; limit: number }): Promise<AuditEvent[]>;
+  /** Newest first; `after` is the id of the last one seen. */
+  list(filter: AuditFilter & Stretch<number>): Promise<AuditRecord[]>;
 }
 
 export interface Change {

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import Sqlite from 'better-sqlite3';
 import { decodeProtectedHeader } from 'jose';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Admin } from '../../src/gateway.js';
+import type { LocalAdmin } from '../../src/admin/admin.js';
 import { asCommand } from '../storage/second-store.js';
 import { type Credentials, TestGateway } from '../support/gateway.js';
 
@@ -21,7 +21,7 @@ beforeEach(async () => {
 });
 afterEach(() => gateway.stop());
 
-const command = <T>(work: (admin: Admin) => Promise<T>): Promise<T> => asCommand(gateway, work);
+const command = <T>(work: (admin: LocalAdmin) => Promise<T>): Promise<T> => asCommand(gateway, work);
 const rotate = () => command(({ encryption }) => encryption.rotate(true));
 const check = () => command(({ encryption }) => encryption.check());
 const lines = (): string[] => readFileSync(file, 'utf8').trimEnd().split('\n');

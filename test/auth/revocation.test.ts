@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Admin } from '../../src/gateway.js';
+import type { Admin } from '../../src/admin/admin.js';
 import { asCommand } from '../storage/second-store.js';
 import { basic, type Credentials, TestGateway } from '../support/gateway.js';
 

@@ -1,8 +1,8 @@
 import Database from 'better-sqlite3';
 import { createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Admin } from '../../src/admin/admin.js';
 import type { SigningAlgorithm } from '../../src/domain/signing.js';
-import type { Admin } from '../../src/gateway.js';
 import type { StoredKey } from '../../src/storage/store.js';
 import { asCommand } from '../storage/second-store.js';
 import { type Credentials, TestGateway } from '../support/gateway.js';

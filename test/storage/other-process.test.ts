@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Admin } from '../../src/gateway.js';
+import type { Admin } from '../../src/admin/admin.js';
 import { type Credentials, samples, TestGateway } from '../support/gateway.js';
 import { asCommand } from './second-store.js';
 

@@ -1,9 +1,10 @@
+import type { LocalAdmin } from '../../src/admin/admin.js';
 import { systemRandom } from '../../src/domain/ids.js';
-import { type Admin, openStore } from '../../src/gateway.js';
+import { openStore } from '../../src/gateway.js';
 import type { TestGateway } from '../support/gateway.js';
 
 /** Does what a command does beside the running server: its own store on the same file, opened and closed again. */
-export async function asCommand<T>(gateway: TestGateway, work: (admin: Admin) => Promise<T>): Promise<T> {
+export async function asCommand<T>(gateway: TestGateway, work: (admin: LocalAdmin) => Promise<T>): Promise<T> {
   const { store, admin } = await openStore(
     gateway.config,
     { clock: gateway.clock, random: systemRandom },

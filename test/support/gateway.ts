@@ -1,11 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { LocalAdmin } from '../../src/admin/admin.js';
 import { type Config, defaultMetrics, type MetricsConfig } from '../../src/config.js';
 import type { Clock } from '../../src/domain/clock.js';
 import { systemRandom } from '../../src/domain/ids.js';
 import { defaultLimits, type Limits } from '../../src/domain/limits.js';
-import type { Admin, Seams } from '../../src/gateway.js';
+import type { Seams } from '../../src/gateway.js';
 import { type RunningGateway, serve } from '../../src/main.js';
 import type { GatewayMetrics } from '../../src/telemetry/gateway-metrics.js';
 import { openLog } from '../../src/telemetry/log.js';
@@ -132,7 +133,7 @@ export class TestGateway {
     return this.running!.gateway.metrics;
   }
 
-  get admin(): Admin {
+  get admin(): LocalAdmin {
     return this.running!.gateway.admin;
   }
 

@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, lte } from 'drizzle-orm';
+import { and, asc, eq, gt, lte, sql } from 'drizzle-orm';
 import { ban } from '../../../db/schema.js';
 import type { BanStore } from '../store.js';
 import type { Db } from './database.js';
@@ -6,7 +6,17 @@ import type { Journal } from './journal.js';
 
 export function sqliteBans(db: Db, journal: Journal): BanStore {
   return {
-    list: async (now) => db.select().from(ban).where(gt(ban.endsAt, now)).orderBy(asc(ban.createdAt)).all(),
+    list: async (now, stretch) => {
+      const [createdAt, clientId, address] = stretch?.after ?? [];
+      const place = sql`(${ban.createdAt}, ${ban.clientId}, ${ban.address})`;
+      const after = stretch?.after && sql`${place} > (${createdAt}, ${clientId}, ${address})`;
+      const rows = db
+        .select()
+        .from(ban)
+        .where(and(gt(ban.endsAt, now), after))
+        .orderBy(asc(ban.createdAt), asc(ban.clientId), asc(ban.address));
+      return stretch === undefined ? rows.all() : rows.limit(stretch.limit).all();
+    },
     add: async (added) => {
       db.transaction(
         (tx) => {

@@ -28,10 +28,10 @@ export function sqliteClients(db: Db, journal: Journal, now: () => number): Clie
     return toClient(row);
   };
 
-  /** One transaction on one client that is there, with its entry in the journal. */
+  /** One transaction on one client that is there, with its entries in the journal. */
   const change = <T>(
     id: string,
-    action: string,
+    actions: string | readonly string[],
     write: (tx: Writer, before: Client) => T,
     more: Pick<Entry, 'object' | 'actor' | 'ip'> = {},
   ): T =>
@@ -40,7 +40,9 @@ export function sqliteClients(db: Db, journal: Journal, now: () => number): Clie
         const before = read(tx, id);
         const result = write(tx, before);
         const { projectId } = before;
-        journal.record(tx, { changed: ['client', id], action: `client.${action}`, projectId, ...more });
+        for (const action of [actions].flat()) {
+          journal.record(tx, { changed: ['client', id], action: `client.${action}`, projectId, ...more });
+        }
         return result;
       },
       { behavior: 'immediate' },
@@ -78,10 +80,13 @@ export function sqliteClients(db: Db, journal: Journal, now: () => number): Clie
         { behavior: 'immediate' },
       );
     },
-    list: async (projectId) => {
-      const rows = db.select().from(client);
-      const chosen = projectId === undefined ? rows : rows.where(eq(client.projectId, projectId));
-      return chosen.orderBy(asc(client.createdAt), asc(client.id)).all().map(toClient);
+    list: async (projectId, stretch) => {
+      const ofProject = projectId === undefined ? undefined : eq(client.projectId, projectId);
+      const after =
+        stretch?.after && sql`(${client.createdAt}, ${client.id}) > (${stretch.after[0]}, ${stretch.after[1]})`;
+      const rows = db.select().from(client).where(and(ofProject, after)).$dynamic();
+      if (stretch !== undefined) rows.limit(stretch.limit);
+      return rows.orderBy(asc(client.createdAt), asc(client.id)).all().map(toClient);
     },
     get: async (id) => {
       const row = db.select().from(client).where(eq(client.id, id)).get();
@@ -119,12 +124,23 @@ export function sqliteClients(db: Db, journal: Journal, now: () => number): Clie
     },
     setDisabled: async (id, disabledAt) =>
       change(id, disabledAt === null ? 'enable' : 'disable', (tx) => put(tx, id, { disabledAt })),
-    set: async (id, settings) => {
-      const { allowBasic } = settings;
-      const action = allowBasic === undefined ? 'set' : `basic.${allowBasic ? 'allow' : 'forbid'}`;
-      return change(id, action, (tx) => put(tx, id, settings));
+    set: async (id, settings, expect) => {
+      const { disabledAt, allowBasic, ...others } = settings;
+      const actions = [
+        ...(disabledAt === undefined ? [] : [disabledAt === null ? 'enable' : 'disable']),
+        ...(allowBasic === undefined ? [] : [allowBasic ? 'basic.allow' : 'basic.forbid']),
+        ...(Object.keys(others).length === 0 ? [] : ['set']),
+      ];
+      return change(id, actions, (tx, before) => {
+        expect?.(before);
+        return put(tx, id, settings);
+      });
     },
-    delete: async (id) => change(id, 'delete', (tx) => void tx.delete(client).where(eq(client.id, id)).run()),
+    delete: async (id, expect) =>
+      change(id, 'delete', (tx, before) => {
+        expect?.(before);
+        tx.delete(client).where(eq(client.id, id)).run();
+      }),
 
     rotate: async (id, secret, previousEndsAt) =>
       change(id, 'rotate', (tx) => {

@@ -22,6 +22,11 @@ export function sqliteEndpoints(db: Db, journal: Journal, now: () => number): En
   });
   const named = (projectId: string, metricsId: string) =>
     and(eq(endpoint.projectId, projectId), eq(endpoint.metricsId, metricsId));
+  const existing = (reader: Pick<Db, 'select'>, projectId: string, metricsId: string): MetricsEndpoint => {
+    const row = reader.select().from(endpoint).where(named(projectId, metricsId)).get();
+    if (row === undefined) throw noSuchEndpoint(projectId, metricsId);
+    return row;
+  };
   return {
     create: async (created) =>
       db.transaction(
@@ -34,6 +39,7 @@ export function sqliteEndpoints(db: Db, journal: Journal, now: () => number): En
             throw new WeirError(
               'conflict',
               `Project "${created.projectId}" has an endpoint "${created.metricsId}" already; choose another --metrics-id.`,
+              { field: 'metrics_id' },
             );
           }
           journal.record(tx, entry('create', created.projectId, created.metricsId));
@@ -41,16 +47,20 @@ export function sqliteEndpoints(db: Db, journal: Journal, now: () => number): En
         },
         { behavior: 'immediate' },
       ),
-    list: async (projectId) =>
-      db
+    list: async (projectId, stretch) => {
+      const after =
+        stretch?.after && sql`(${endpoint.createdAt}, ${endpoint.id}) > (${stretch.after[0]}, ${stretch.after[1]})`;
+      const rows = db
         .select()
         .from(endpoint)
-        .where(eq(endpoint.projectId, projectId))
-        .orderBy(asc(endpoint.createdAt), asc(endpoint.id))
-        .all(),
-    update: async (projectId, metricsId, settings) =>
+        .where(and(eq(endpoint.projectId, projectId), after))
+        .orderBy(asc(endpoint.createdAt), asc(endpoint.id));
+      return stretch === undefined ? rows.all() : rows.limit(stretch.limit).all();
+    },
+    update: async (projectId, metricsId, settings, expect) =>
       db.transaction(
         (tx): MetricsEndpoint => {
+          if (expect !== undefined) expect(existing(tx, projectId, metricsId));
           const row = tx
             .update(endpoint)
             .set({ ...settings, version: sql`${endpoint.version} + 1` })
@@ -71,9 +81,10 @@ export function sqliteEndpoints(db: Db, journal: Journal, now: () => number): En
         },
         { behavior: 'immediate' },
       ),
-    delete: async (projectId, metricsId) => {
+    delete: async (projectId, metricsId, expect) => {
       db.transaction(
         (tx) => {
+          if (expect !== undefined) expect(existing(tx, projectId, metricsId));
           if (tx.delete(endpoint).where(named(projectId, metricsId)).run().changes === 0) {
             throw noSuchEndpoint(projectId, metricsId);
           }

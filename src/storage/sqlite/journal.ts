@@ -1,6 +1,6 @@
-import { desc, eq } from 'drizzle-orm';
-import { auditEvent, change } from '../../../db/schema.js';
-import type { AuditLog, Change } from '../store.js';
+import { and, desc, eq, gte, lt } from 'drizzle-orm';
+import { auditEvent, change, idempotencyKey } from '../../../db/schema.js';
+import { type AuditLog, type Change, type Doer, RepeatedRequest } from '../store.js';
 import type { Db } from './database.js';
 
 /** What is written down about a change, beside the change itself. */
@@ -20,25 +20,41 @@ export interface Entry {
 /** Writes the change log and the audit log, in the transaction that makes the change. */
 export class Journal {
   private readonly now: () => number;
-  private readonly actor: string;
+  private readonly by: Doer;
 
-  constructor(now: () => number, actor: string) {
+  constructor(now: () => number, by: Doer) {
     this.now = now;
-    this.actor = actor;
+    this.by = by;
   }
 
-  record(db: Pick<Db, 'insert'>, { changed: [noun, id], action, object, projectId, actor, ip }: Entry): void {
+  record(
+    db: Pick<Db, 'insert' | 'delete'>,
+    { changed: [noun, id], action, object, projectId, actor, ip }: Entry,
+  ): void {
     const at = this.now();
     db.insert(change).values({ noun, id, at }).run();
     const event = {
       at,
-      actor: actor ?? this.actor,
+      actor: actor ?? this.by.actor,
       action,
       object: object ?? `${noun}:${id}`,
       projectId,
-      ip: ip ?? null,
+      ip: ip ?? this.by.ip,
     };
     db.insert(auditEvent).values(event).run();
+    const { once } = this.by;
+    if (once === undefined) return;
+    db.delete(idempotencyKey)
+      .where(
+        and(
+          eq(idempotencyKey.clientId, once.clientId),
+          eq(idempotencyKey.key, once.key),
+          lt(idempotencyKey.endsAt, at),
+        ),
+      )
+      .run();
+    const done = { ...once, object: event.object };
+    if (db.insert(idempotencyKey).values(done).onConflictDoNothing().run().changes === 0) throw new RepeatedRequest();
   }
 }
 
@@ -47,11 +63,22 @@ export function sqliteAudit(db: Db): AuditLog {
     record: async (event) => {
       db.insert(auditEvent).values(event).run();
     },
-    list: async ({ projectId, limit }) => {
-      const newest = db.select().from(auditEvent).$dynamic();
-      if (projectId !== undefined) newest.where(eq(auditEvent.projectId, projectId));
-      const chosen = newest.orderBy(desc(auditEvent.id)).limit(limit).all();
-      return chosen.reverse().map(({ id: _, ...event }) => event);
+    list: async ({ limit, after, since, until, ...exact }) => {
+      const columns = ['projectId', 'actor', 'action', 'object'] as const;
+      const conditions = columns.flatMap((name) => {
+        const wanted = exact[name];
+        return wanted === undefined ? [] : [eq(auditEvent[name], wanted)];
+      });
+      if (since !== undefined) conditions.push(gte(auditEvent.at, since));
+      if (until !== undefined) conditions.push(lt(auditEvent.at, until));
+      if (after !== undefined) conditions.push(lt(auditEvent.id, after));
+      return db
+        .select()
+        .from(auditEvent)
+        .where(and(...conditions))
+        .orderBy(desc(auditEvent.id))
+        .limit(limit)
+        .all();
     },
   };
 }

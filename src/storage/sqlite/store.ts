@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { OperatorError } from '../../domain/errors.js';
-import type { Store } from '../store.js';
+import type { Doer, Managed, Store } from '../store.js';
 import { sqliteBans } from './bans.js';
 import { sqliteChanges } from './changes.js';
 import { sqliteClients } from './clients.js';
@@ -8,6 +8,7 @@ import { type Db, openDatabase, takeLock } from './database.js';
 import { sqliteEndpoints } from './endpoints.js';
 import { sqliteFacts } from './facts.js';
 import { type GroupStoreOptions, SqliteGroups } from './groups.js';
+import { sqliteIdempotency } from './idempotency.js';
 import { Journal, sqliteAudit } from './journal.js';
 import { sqliteIssuers, sqliteKeys } from './keys.js';
 import { sqliteProjects } from './projects.js';
@@ -45,15 +46,22 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     ...(options.onCommit === undefined ? {} : { onCommit: options.onCommit }),
   });
   const facts = sqliteFacts(db);
-  const journal = new Journal(now, options.actor ?? 'system');
+  const as = (by: Doer): Managed => {
+    const journal = new Journal(now, by);
+    return {
+      projects: sqliteProjects(db, journal),
+      endpoints: sqliteEndpoints(db, journal, now),
+      clients: sqliteClients(db, journal, now),
+      keys: sqliteKeys(db, journal),
+      bans: sqliteBans(db, journal),
+      audit: sqliteAudit(db),
+    };
+  };
   return {
-    projects: sqliteProjects(db, journal),
-    endpoints: sqliteEndpoints(db, journal, now),
-    clients: sqliteClients(db, journal, now),
-    keys: sqliteKeys(db, journal),
+    ...as({ actor: options.actor ?? 'system', ip: null }),
+    as,
     issuers: sqliteIssuers(db),
-    bans: sqliteBans(db, journal),
-    audit: sqliteAudit(db),
+    idempotency: sqliteIdempotency(db, now),
     changes: sqliteChanges(db),
     facts,
     groups,

@@ -1,0 +1,46 @@
+import type { SecretHasher } from '../auth/secrets.js';
+import { SigningKeys, type SigningKeysOptions } from '../auth/signing-keys.js';
+import type { Clock } from '../domain/clock.js';
+import type { RandomBytes } from '../domain/ids.js';
+import type { Managed } from '../storage/store.js';
+import { AuditAdmin } from './audit.js';
+import { BanAdmin } from './bans.js';
+import { ClientAdmin } from './clients.js';
+import type { EncryptionAdmin } from './encryption.js';
+import { EndpointAdmin } from './endpoints.js';
+import { KeyAdmin } from './keys.js';
+import { ProjectAdmin } from './projects.js';
+
+/** What may be done to each noun. */
+export interface Admin {
+  readonly projects: ProjectAdmin;
+  readonly endpoints: EndpointAdmin;
+  readonly clients: ClientAdmin;
+  readonly keys: KeyAdmin;
+  readonly audit: AuditAdmin;
+  readonly bans: BanAdmin;
+}
+
+/** With what only those can do who have the gateway's files. */
+export interface LocalAdmin extends Admin {
+  readonly encryption: EncryptionAdmin;
+}
+
+export interface AdminTools {
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  readonly hasher: SecretHasher;
+  readonly signing: Omit<SigningKeysOptions, 'store'>;
+}
+
+/** The store as it is used on somebody's behalf. */
+export function adminOn(store: Managed, { clock, random, hasher, signing }: AdminTools): Admin {
+  return {
+    projects: new ProjectAdmin(store, clock),
+    endpoints: new EndpointAdmin(store, clock, random),
+    clients: new ClientAdmin(store, clock, random, hasher),
+    keys: new KeyAdmin(new SigningKeys({ ...signing, store: store.keys })),
+    audit: new AuditAdmin(store),
+    bans: new BanAdmin(store, clock),
+  };
+}

@@ -25,6 +25,7 @@ import { publicApp } from './http/app.js';
 import { Authenticator } from './http/authenticate.js';
 import { TrustedProxies } from './http/client-address.js';
 import type { Env } from './http/context.js';
+import { Management } from './http/management/management.js';
 import { RateLimit } from './http/rate-limit.js';
 import { RequestLog } from './http/request-log.js';
 import { Scrape } from './http/scrape.js';
@@ -87,7 +88,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
   const { clock, log, random } = seams;
   const facade = openMetrics({ ...config.telemetry.metrics, definitions: gatewayDefinitions, log, clock });
   const metrics = new GatewayMetrics(facade, seams.build);
-  const { store, hasher, keys, admin } = await openStore(config, seams, {
+  const { store, hasher, keys, admin, adminFor } = await openStore(config, seams, {
     exclusive: true,
     actor: 'system',
     onCommit: (writes, seconds) => {
@@ -180,6 +181,19 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       },
       scrape: new Scrape({ authenticator, directory, pages, clock, metrics, rateLimit: scrapes }),
       push: { authenticator, directory, ingest: new Ingest(store.groups, clock), metrics },
+      management: new Management({
+        tokens,
+        directory,
+        adminFor,
+        idempotency: store.idempotency,
+        mac: (text) => hasher.mac(text),
+        clock,
+        trustedProxies,
+        issuer: issuerUrl,
+        rateLimit: new RateLimit('api_requests_per_minute', clock),
+        log,
+        requests,
+      }),
       log,
       requests,
     });
@@ -230,6 +244,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       [housekeepingEveryMs, useIssuer],
       [housekeepingEveryMs, () => clockCheck.remember()],
       [housekeepingEveryMs, () => store.changes.prune(clock.now() - changeLogKeptMs)],
+      [housekeepingEveryMs, () => store.idempotency.prune(clock.now())],
       [housekeepingEveryMs, () => store.clients.prune(clock.now() - tokensKeptMs)],
       [writeUsesEveryMs, () => uses.write(store.clients)],
       // A retired key ends by itself.

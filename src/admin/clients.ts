@@ -98,6 +98,9 @@ export class ClientAdmin {
   /** Several settings at once. */
   async update(id: string, changes: ClientChanges, expect?: Expectation<Client>): Promise<Client> {
     const { name, jwksUrl, disabled } = changes;
+    if (name === undefined && jwksUrl === undefined && disabled === undefined) {
+      throw new WeirError('invalid', 'Nothing to set; give a name, a status or a JWKS URL.');
+    }
     const settings: ClientSettings = {
       ...(name === undefined ? {} : { name: checkName('client', name) }),
       ...(jwksUrl === undefined ? {} : { jwksUrl: checkJwksUrl(jwksUrl) }),

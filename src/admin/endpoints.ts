@@ -75,12 +75,12 @@ export class EndpointAdmin {
 }
 
 /** A metricsId stands where the project page has the word `metrics`, so it cannot be that. */
-function checkMetricsId(metricsId: string): string {
+export function checkMetricsId(metricsId: string): string {
   if (metricsId === 'metrics') throw new WeirError('invalid', 'The metricsId "metrics" is taken by the project page.');
   return checkSuppliedId('metricsId', metricsId);
 }
 
-function checkLifetime(lifetimeMs: number): number {
+export function checkLifetime(lifetimeMs: number): number {
   if (lifetimeMs !== 0 && (lifetimeMs < 1000 || lifetimeMs > longestLifetimeMs)) {
     throw new WeirError(
       'invalid',

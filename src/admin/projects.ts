@@ -50,7 +50,10 @@ export class ProjectAdmin {
   }
 
   update(id: string, changes: ProjectChanges, expect?: Expectation<Project>): Promise<Project> {
-    const { name } = changes;
+    const { name, limits } = changes;
+    if (name === undefined && limits === undefined) {
+      throw new WeirError('invalid', 'Nothing to set; give a name or limits.');
+    }
     const checked = name === undefined ? changes : { ...changes, name: checkName('project', name) };
     return this.store.projects.update(id, checked, expect);
   }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
-import type { Client, ClientSecret } from '../domain/client.js';
+import { type Client, type ClientSecret, secretStatus } from '../domain/client.js';
 import { parseDuration } from '../domain/duration.js';
 import { OperatorError } from '../domain/errors.js';
 import { splitScopes } from '../domain/scopes.js';
@@ -184,14 +184,14 @@ function secretCommand(): Command {
   return secret;
 }
 
-const secretRow = ({ id, createdAt, expiresAt, revokedAt, lastUse }: ClientSecret) => ({
-  secret_id: id,
-  status: revokedAt !== null ? 'revoked' : expiresAt !== null && expiresAt <= Date.now() ? 'expired' : 'live',
-  created_at: isoTime(createdAt),
-  expires_at: expiresAt === null ? null : isoTime(expiresAt),
-  last_used_at: lastUse === null ? null : isoTime(lastUse.at),
-  last_used_ip: lastUse?.ip ?? null,
-  last_used_agent: lastUse?.agent ?? null,
+const secretRow = (secret: ClientSecret) => ({
+  secret_id: secret.id,
+  status: secretStatus(secret, Date.now()),
+  created_at: isoTime(secret.createdAt),
+  expires_at: secret.expiresAt === null ? null : isoTime(secret.expiresAt),
+  last_used_at: secret.lastUse === null ? null : isoTime(secret.lastUse.at),
+  last_used_ip: secret.lastUse?.ip ?? null,
+  last_used_agent: secret.lastUse?.agent ?? null,
 });
 
 function clientKeyCommand(): Command {

@@ -44,6 +44,11 @@ export interface ClientSecret {
 export const isSecretAlive = ({ expiresAt, revokedAt }: ClientSecret, now: number): boolean =>
   revokedAt === null && (expiresAt === null || expiresAt > now);
 
+export const secretStatus = (secret: ClientSecret, now: number): 'live' | 'expired' | 'revoked' => {
+  if (secret.revokedAt !== null) return 'revoked';
+  return isSecretAlive(secret, now) ? 'live' : 'expired';
+};
+
 /** A public key the client proves itself with, instead of a secret. */
 export interface ClientKey {
   readonly kid: string;

@@ -7,6 +7,8 @@ export type ErrorCode =
   | 'invalid' // the request or value is malformed
   | 'not_found' // not there, or not yours: the two look the same
   | 'conflict' // contradicts what is stored
+  | 'precondition_failed' // what is stored is not what the caller expects
+  | 'key_reused' // an idempotency key that stands for another request
   | 'too_large' // a body over its size limit
   | 'limit_exceeded' // well-formed, but over a limit of the project
   | 'rate_limited' // too much for now; retryAfterSeconds says when

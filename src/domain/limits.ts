@@ -18,6 +18,8 @@ export interface Limits {
   readonly token_requests_per_minute: number;
   /** Of each client. */
   readonly scrapes_per_minute: number;
+  /** Of each client, to the management API. */
+  readonly api_requests_per_minute: number;
 }
 
 export type LimitName = keyof Limits;
@@ -32,6 +34,7 @@ export const defaultLimits: Limits = {
   samples_per_second: 0,
   token_requests_per_minute: 0,
   scrapes_per_minute: 0,
+  api_requests_per_minute: 600,
 };
 
 export const limitNames = Object.keys(defaultLimits) as LimitName[];
@@ -69,4 +72,5 @@ const sentence: Record<LimitName, string> = {
   samples_per_second: 'Too many samples per second',
   token_requests_per_minute: 'The client asks for too many tokens',
   scrapes_per_minute: 'The client scrapes too often',
+  api_requests_per_minute: 'The client uses the management API too often',
 };

@@ -3,6 +3,7 @@ import { OAuthError } from '../auth/oauth-error.js';
 import type { Log } from '../telemetry/log.js';
 import type { Env } from './context.js';
 import { errorResponse, problem } from './errors.js';
+import type { Management } from './management/management.js';
 import {
   getJwks,
   getMetadata,
@@ -20,12 +21,13 @@ export interface PublicAppOptions {
   readonly oauth: OAuthOptions;
   readonly scrape: Scrape;
   readonly push: PushOptions;
+  readonly management: Management;
   readonly log: Log;
   readonly requests: RequestLog;
 }
 
 /** The public listener's table of contents. */
-export function publicApp({ oauth, scrape, push, log, requests }: PublicAppOptions): Hono<Env> {
+export function publicApp({ oauth, scrape, push, management, log, requests }: PublicAppOptions): Hono<Env> {
   const app = new Hono<Env>();
 
   // First, and without middleware: the one path that must cost next to nothing. Hono answers HEAD by the GET routes.
@@ -45,6 +47,9 @@ export function publicApp({ oauth, scrape, push, log, requests }: PublicAppOptio
   app.get('/.well-known/oauth-authorization-server', () => getMetadata(oauth));
   app.get('/.well-known/jwks.json', () => getJwks(oauth));
   app.get('/.well-known/oauth-protected-resource', () => getResourceMetadata(oauth));
+
+  // An app of its own behind one route: two routes that match one request would make Hono compose them.
+  app.all('/api/v2/*', (c) => management.handle(c));
 
   app.notFound((c) => {
     const allow = allowedMethods.find(([path]) => path.test(c.req.path))?.[1];

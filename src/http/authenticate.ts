@@ -156,7 +156,7 @@ export class Authenticator {
 const neverStale = { stale: false } as const;
 
 /** RFC 6750 §2.1. The scheme's case does not matter, the token's form does. */
-function bearerToken(authorization: string | undefined): string {
+export function bearerToken(authorization: string | undefined): string {
   const detail = 'A bearer token is needed; get one from POST /oauth/token with the client credentials.';
   if (authorization === undefined) throw new WeirError('unauthenticated', detail);
   const scheme = /^([^ ]*)/.exec(authorization)![1]!;
@@ -170,7 +170,7 @@ function bearerToken(authorization: string | undefined): string {
   return match[1]!;
 }
 
-const invalidToken = (): WeirError =>
+export const invalidToken = (): WeirError =>
   new WeirError(
     'invalid_token',
     'The token is malformed, expired or revoked, or its client is disabled; get a new one.',

@@ -12,6 +12,8 @@ const answers: Record<ErrorCode, { status: number; title: string }> = {
   insufficient_scope: { status: 403, title: 'Forbidden' },
   not_found: { status: 404, title: 'Not Found' },
   conflict: { status: 409, title: 'Conflict' },
+  precondition_failed: { status: 412, title: 'Precondition Failed' },
+  key_reused: { status: 422, title: 'Unprocessable Content' },
   too_large: { status: 413, title: 'Content Too Large' },
   unsupported_media_type: { status: 415, title: 'Unsupported Media Type' },
   limit_exceeded: { status: 422, title: 'Limit Exceeded' },

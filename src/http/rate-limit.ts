@@ -4,7 +4,7 @@ import { type ErrorFacts, WeirError } from '../domain/errors.js';
 import type { Limits } from '../domain/limits.js';
 
 /** Limits that are counted for each client. */
-export type RateLimitName = 'token_requests_per_minute' | 'scrapes_per_minute';
+export type RateLimitName = 'token_requests_per_minute' | 'scrapes_per_minute' | 'api_requests_per_minute';
 
 /** What may still be taken at a moment; it fills up again at the limit's rate, to one minute's worth at most. */
 interface Bucket {
@@ -59,6 +59,7 @@ export class RateLimit {
 const sentences: Record<RateLimitName, string> = {
   token_requests_per_minute: 'The client asks for too many tokens; one serves until it expires',
   scrapes_per_minute: 'The client scrapes too often',
+  api_requests_per_minute: 'The client uses the management API too often; larger pages need fewer requests',
 };
 
 /**

@@ -72,6 +72,7 @@ describe('limits', () => {
       samples_per_second: 0,
       token_requests_per_minute: 0,
       scrapes_per_minute: 0,
+      api_requests_per_minute: 600,
     });
   });
 

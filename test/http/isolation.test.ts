@@ -21,6 +21,8 @@ const routes: Record<string, { scope: Scope; of: 'endpoint' | 'project' } | 'of 
   'GET /.well-known/oauth-authorization-server': 'of no project',
   'GET /.well-known/jwks.json': 'of no project',
   'GET /.well-known/oauth-protected-resource': 'of no project',
+  // Its own matrix is in test/http/management/authorisation.test.ts.
+  'ALL /api/v2/*': 'of no project',
 };
 
 type Scope = 'read:metrics' | 'write:metrics';

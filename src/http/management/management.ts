@@ -1,0 +1,189 @@
+import { Hono } from 'hono';
+import type { Admin } from '../../admin/admin.js';
+import { type AccessTokens, isTokenGood } from '../../auth/access-token.js';
+import type { Clock } from '../../domain/clock.js';
+import { WeirError } from '../../domain/errors.js';
+import type { Directory } from '../../storage/directory.js';
+import type { Doer, IdempotencyStore } from '../../storage/store.js';
+import type { Log } from '../../telemetry/log.js';
+import { bearerToken, invalidToken } from '../authenticate.js';
+import type { TrustedProxies } from '../client-address.js';
+import { type Ctx, type Env, header } from '../context.js';
+import { errorResponse, problem } from '../errors.js';
+import { originOf } from '../oauth.js';
+import type { RateLimit } from '../rate-limit.js';
+import type { RequestLog } from '../request-log.js';
+import { Caller, outOfReach } from './caller.js';
+import { documentText } from './document.js';
+import { etagOf, expectation } from './etag.js';
+import { doOnce, type KeptAnswer, readKey, rememberedMs } from './idempotency.js';
+import { checked, parseJson, readBytes, readQuery } from './input.js';
+import { type Answer, type Call, changes, type Operation } from './operation.js';
+import { operations } from './operations.js';
+
+export interface ManagementOptions {
+  readonly tokens: AccessTokens;
+  readonly directory: Directory;
+  readonly adminFor: (by: Doer) => Admin;
+  readonly idempotency: IdempotencyStore;
+  /** A hash under a key of the gateway's own. */
+  readonly mac: (text: string) => Buffer;
+  readonly clock: Clock;
+  readonly trustedProxies: TrustedProxies;
+  /** The external URL. */
+  readonly issuer: () => string;
+  readonly rateLimit: RateLimit;
+  readonly log: Log;
+  readonly requests: RequestLog;
+}
+
+export const managementRoot = '/api/v2';
+
+/**
+ * The management API: an app of its own below `/api/v2`, so that its routes never stand beside those of a scrape. Each
+ * request goes the same way: who, how often, with which scope, what, and only then the operation itself.
+ */
+export class Management {
+  private readonly options: ManagementOptions;
+  private readonly app = new Hono<Env>();
+
+  constructor(options: ManagementOptions) {
+    this.options = options;
+    for (const each of operations) {
+      const path = each.path.replaceAll(/\{(\w+)\}/g, ':$1');
+      this.app.on(each.method, `${managementRoot}${path}`, (c) => this.answer(c, each));
+    }
+    this.app.get(`${managementRoot}/openapi.json`, (c) => {
+      const type = { 'content-type': 'application/json', 'cache-control': 'public, max-age=300' };
+      return c.body(documentText(), 200, type);
+    });
+    this.app.notFound((c) => noRoute(c));
+    this.app.onError((error, c) => {
+      const { log, issuer, requests } = this.options;
+      return errorResponse(error, { isOAuth: false, log, line: () => requests.line(c.env), issuer: issuer() });
+    });
+  }
+
+  handle(c: Ctx): Response | Promise<Response> {
+    return this.app.fetch(c.req.raw, c.env);
+  }
+
+  private async answer(c: Ctx, described: Operation): Promise<Response> {
+    const { directory } = this.options;
+    const caller = await this.callerOf(header(c, 'authorization'));
+    c.env.caller = caller;
+    await this.takeTurn(caller);
+    caller.requireScope(described.scope);
+    const query = described.query === undefined ? {} : readQuery(c);
+    const bytes = described.body === undefined ? Buffer.alloc(0) : await readBytes(c);
+    const { body: taken } = described;
+    const json = taken === undefined ? undefined : (parseJson(c, bytes) ?? (taken.optional ? {} : undefined));
+    const request = {
+      params: described.params === undefined ? {} : checked(described.params, c.req.param()),
+      query: described.query === undefined ? undefined : checked(described.query, query),
+      body: taken === undefined ? undefined : checked(taken.schema, json),
+      caller,
+    };
+    try {
+      const response = await this.perform(c, described, request, bytes);
+      // So that the next request meets it, on the metrics routes too, and not only the one after the next look.
+      if (changes(described)) await directory.sync();
+      return response;
+    } catch (error) {
+      if (error instanceof WeirError && error.code === 'not_found') throw outOfReach(error.facts.field);
+      throw isFullOrBusy(error) ? takesNoWrites(error) : error;
+    }
+  }
+
+  private async perform(
+    c: Ctx,
+    described: Operation,
+    request: Pick<Call<unknown, unknown, unknown>, 'params' | 'query' | 'body' | 'caller'>,
+    bytes: Buffer,
+  ): Promise<Response> {
+    const { adminFor, idempotency, mac, clock, trustedProxies, issuer } = this.options;
+    const { clientId } = request.caller;
+    const by: Doer = { actor: `client:${clientId}`, ip: originOf(c, trustedProxies).ip };
+    const ifMatch = header(c, 'if-match');
+    const call = (doer: Doer): Promise<Answer> =>
+      described.handle({
+        ...request,
+        admin: adminFor(doer),
+        url: issuer(),
+        now: clock.now(),
+        expecting: (represent) => expectation(ifMatch, represent),
+      });
+    const wantedKey = described.idempotent ? header(c, 'idempotency-key') : undefined;
+    if (wantedKey === undefined) return respond(described, await call(by));
+    const { method, url } = c.env.incoming;
+    const once = {
+      clientId,
+      key: readKey(wantedKey),
+      digest: mac(`idempotency ${method} ${url}\n${bytes.toString('base64')}`),
+      endsAt: clock.now() + rememberedMs,
+    };
+    const done = await doOnce(idempotency, once, async () => {
+      const { body, location, repeated = body } = await call({ ...by, once });
+      return { answer: { body, location }, kept: { body: repeated, location } };
+    });
+    if ('first' in done) return respond(described, done.first);
+    return respond(described, done.repeated, { 'idempotent-replayed': 'true' });
+  }
+
+  /** By an access token of ours only: what else opens the metrics routes does not open this. */
+  private async callerOf(authorization: string | undefined): Promise<Caller> {
+    const { tokens, directory } = this.options;
+    const token = await tokens.verify(bearerToken(authorization));
+    const live = token && (await directory.client(token.clientId));
+    if (token === undefined || live === undefined || !isTokenGood(token, live)) throw invalidToken();
+    return new Caller(token);
+  }
+
+  /** How often a client may ask is a limit of its project; of an operator client, the configuration's. */
+  private async takeTurn({ clientId, projectId }: Caller): Promise<void> {
+    const { directory, rateLimit } = this.options;
+    const project =
+      projectId === null ? undefined : (directory.peekProject(projectId) ?? (await directory.project(projectId)));
+    rateLimit.check(clientId, project?.limits ?? directory.limitsOutsideProjects);
+  }
+}
+
+function respond(
+  { answer: { status }, tagged }: Operation,
+  { body, location }: Partial<KeptAnswer>,
+  more: Record<string, string> = {},
+): Response {
+  const headers: Record<string, string> = { 'cache-control': 'private, no-store', ...more };
+  if (location !== undefined) headers.location = `${managementRoot}${location}`;
+  if (status === 204) return new Response(null, { status, headers });
+  if (tagged) headers.etag = etagOf(body);
+  return new Response(`${JSON.stringify(body)}\n`, {
+    status,
+    headers: { ...headers, 'content-type': 'application/json' },
+  });
+}
+
+function noRoute(c: Ctx): Response {
+  const segments = (path: string): string[] => path.split('/');
+  const asked = segments(c.req.path.slice(managementRoot.length));
+  const isAsked = (path: string): boolean => {
+    const own = segments(path);
+    return own.length === asked.length && own.every((segment, i) => segment.startsWith('{') || segment === asked[i]);
+  };
+  const methods = operations.filter(({ path }) => isAsked(path)).map(({ method }) => method as string);
+  if (c.req.path === `${managementRoot}/openapi.json`) methods.push('GET');
+  if (methods.length === 0) return problem(404, 'Not Found', 'There is nothing at this path.');
+  const allow = [...new Set(methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])))].join(', ');
+  return problem(405, 'Method Not Allowed', `This path takes ${allow}.`, {}, { allow });
+}
+
+const isFullOrBusy = (error: unknown): boolean =>
+  /^SQLITE_(BUSY|FULL|IOERR|READONLY)/.test(String((error as { code?: unknown } | undefined)?.code));
+
+const takesNoWrites = (cause: unknown): WeirError =>
+  new WeirError(
+    'unavailable',
+    'The store takes no writes at the moment; nothing was changed. Try again.',
+    { retryAfterSeconds: 1 },
+    cause,
+  );

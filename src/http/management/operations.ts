@@ -1,0 +1,21 @@
+import { auditOperations } from './audit.js';
+import { banOperations } from './bans.js';
+import { clientKeyOperations } from './client-keys.js';
+import { clientSecretOperations } from './client-secrets.js';
+import { clientOperations } from './clients.js';
+import { endpointOperations } from './endpoints.js';
+import type { Operation } from './operation.js';
+import { projectOperations } from './projects.js';
+import { signingKeyOperations } from './signing-keys.js';
+
+/** Everything there is, in the order of the document. */
+export const operations: readonly Operation[] = [
+  ...projectOperations,
+  ...endpointOperations,
+  ...clientOperations,
+  ...clientSecretOperations,
+  ...clientKeyOperations,
+  ...auditOperations,
+  ...signingKeyOperations,
+  ...banOperations,
+];

@@ -1,0 +1,177 @@
+import { z } from '@hono/zod-openapi';
+import { checkSuppliedId } from '../../domain/ids.js';
+import { type LimitName, limitNames } from '../../domain/limits.js';
+import type { Project } from '../../domain/project.js';
+import type { Caller } from './caller.js';
+import { isoTime, nameOf, projectId, time } from './fields.js';
+import { ruled } from './input.js';
+import { type Call, type Operation, operation } from './operation.js';
+import { creationPlace, next, paging, readPage } from './paging.js';
+
+const limit = z.int().min(0).max(999_999_999_999_999);
+const shapeOf = <T extends z.ZodType>(each: T) =>
+  Object.fromEntries(limitNames.map((name) => [name, each.optional()])) as Record<LimitName, z.ZodOptional<T>>;
+const limits = z.strictObject(shapeOf(limit)).openapi('Limits', {
+  description: "Those that differ from the operator's configuration; 0 switches a limit off.",
+});
+const limitChanges = z.strictObject(shapeOf(limit.nullable())).openapi('LimitChanges', {
+  description: 'Those that are given are set; null takes one back to the configuration.',
+});
+
+const project = z.strictObject({ id: projectId, name: nameOf('project'), created_at: time, limits }).openapi('Project');
+const example = { id: 'acme', name: 'Acme', created_at: '2026-01-01T12:00:00.000Z', limits: { series: 100_000 } };
+
+export const representProject = ({ id, name, createdAt, limits }: Project) => ({
+  id,
+  name,
+  created_at: isoTime(createdAt),
+  limits,
+});
+
+const params = z.strictObject({ project_id: projectId });
+const tag = 'Projects';
+
+/** The project, if it is there and the caller reaches it. */
+export function reachProject(
+  { caller, admin }: Pick<Call<unknown, unknown, unknown>, 'caller' | 'admin'>,
+  id: string,
+  field?: string,
+) {
+  caller.requireReach(id, field);
+  return admin.projects.get(id);
+}
+
+/** The project a list is of: a project's client sees its own whether it names it or not. */
+export async function listedProject(
+  call: Pick<Call<unknown, unknown, unknown>, 'caller' | 'admin'> & { readonly caller: Caller },
+  asked: string | undefined,
+): Promise<string | undefined> {
+  if (asked !== undefined) await reachProject(call, asked, 'project_id');
+  return asked ?? call.caller.projectId ?? undefined;
+}
+
+const list = operation({
+  id: 'listProjects',
+  method: 'GET',
+  path: '/projects',
+  tag,
+  summary: 'List projects',
+  description: "Oldest first. A project's client sees its own only.",
+  scope: 'read:projects',
+  query: z.strictObject(paging),
+  answer: {
+    status: 200,
+    description: 'The projects.',
+    schema: z.strictObject({ projects: z.array(project), next }),
+    example: { projects: [example], next: null },
+  },
+  handle: async ({ query, caller, admin }) => {
+    if (caller.projectId !== null) {
+      return { body: { projects: [representProject(await admin.projects.get(caller.projectId))], next: null } };
+    }
+    const page = readPage(query, creationPlace);
+    const { items, next } = page.cut(await admin.projects.list(page.stretch), ({ createdAt, id }) => [createdAt, id]);
+    return { body: { projects: items.map(representProject), next } };
+  },
+});
+
+const create = operation({
+  id: 'createProject',
+  method: 'POST',
+  path: '/projects',
+  tag,
+  summary: 'Create a project',
+  description: 'A customer: the unit of isolation, limits and usage.',
+  scope: 'create:projects',
+  body: {
+    schema: z
+      .strictObject({
+        name: nameOf('project'),
+        id: ruled(z.string(), (id) => checkSuppliedId('project id', id))
+          .optional()
+          .openapi({
+            description: 'A-Z, a-z, 0-9, "_" and "-"; a UUID when left out.',
+            maxLength: 64,
+            example: 'acme',
+          }),
+        limits: limits.optional(),
+      })
+      .openapi('NewProject'),
+    example: { name: 'Acme', id: 'acme', limits: { series: 100_000 } },
+  },
+  answer: { status: 201, description: 'The project.', schema: project, example },
+  mayConflict: true,
+  tagged: true,
+  idempotent: true,
+  handle: async ({ body, admin }) => {
+    const { name, id, limits = {} } = body;
+    const made = await admin.projects.create({ name, id, limits: limits as Project['limits'] });
+    return { body: representProject(made), location: `/projects/${made.id}` };
+  },
+});
+
+const get = operation({
+  id: 'getProject',
+  method: 'GET',
+  path: '/projects/{project_id}',
+  tag,
+  summary: 'Show a project',
+  description: 'With its limits.',
+  scope: 'read:projects',
+  params,
+  answer: { status: 200, description: 'The project.', schema: project, example },
+  tagged: true,
+  handle: async (call) => ({ body: representProject(await reachProject(call, call.params.project_id)) }),
+});
+
+const update = operation({
+  id: 'updateProject',
+  method: 'PATCH',
+  path: '/projects/{project_id}',
+  tag,
+  summary: 'Change a project',
+  description: 'Its name and its limits; what is left out stays. It shows within a second.',
+  scope: 'update:projects',
+  params,
+  body: {
+    schema: z
+      .strictObject({ name: nameOf('project').optional(), limits: limitChanges.optional() })
+      .openapi('ProjectChanges'),
+    example: { name: 'Acme Ltd', limits: { series: 200_000, samples_per_second: null } },
+  },
+  answer: {
+    status: 200,
+    description: 'The project.',
+    schema: project,
+    example: { ...example, name: 'Acme Ltd', limits: { series: 200_000 } },
+  },
+  tagged: true,
+  conditional: true,
+  handle: async (call) => {
+    const { params, body, admin, expecting } = call;
+    await reachProject(call, params.project_id);
+    return {
+      body: representProject(await admin.projects.update(params.project_id, body, expecting(representProject))),
+    };
+  },
+});
+
+const remove = operation({
+  id: 'deleteProject',
+  method: 'DELETE',
+  path: '/projects/{project_id}',
+  tag,
+  summary: 'Delete a project',
+  description: 'With its endpoints, clients and series. Its tokens end at once.',
+  scope: 'delete:projects',
+  params,
+  answer: { status: 204, description: 'It is gone.' },
+  conditional: true,
+  handle: async (call) => {
+    await reachProject(call, call.params.project_id);
+    await call.admin.projects.delete(call.params.project_id, call.expecting(representProject));
+    return {};
+  },
+});
+
+export const projectOperations: readonly Operation[] = [list, create, get, update, remove];

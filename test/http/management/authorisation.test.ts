@@ -1,0 +1,143 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { managementScopes, projectScopes, type Scope } from '../../../src/domain/scopes.js';
+import { TestGateway } from '../../support/gateway.js';
+import { bodyIn, makeWorld, operationNamed, pathIn, type World } from './world.js';
+
+/** Roles × operations × own and foreign objects, as the document names them: an operation without a rule fails here. */
+interface Documented {
+  readonly security: readonly { readonly oauth2?: readonly Scope[] }[];
+  readonly responses: Record<string, unknown>;
+}
+const { paths } = JSON.parse(readFileSync('docs/openapi.json', 'utf8')) as {
+  paths: Record<string, Record<string, Documented>>;
+};
+const matrix = Object.entries(paths).flatMap(([path, methods]) =>
+  Object.entries(methods)
+    .filter(([, { security }]) => security.length > 0)
+    .map(([method, { security, responses }]) => ({
+      name: `${method.toUpperCase()} ${path}`,
+      scope: security[0]!.oauth2![0]!,
+      success: Object.keys(responses).map(Number)[0]!,
+      isOfProject: projectScopes.includes(security[0]!.oauth2![0]!),
+      namesProject: /\{(project_id|client_id)\}/.test(path) && !path.includes('/bans/'),
+    })),
+);
+
+let gateway: TestGateway;
+/** Authorization headers by role, made when first asked for. */
+const bearers = new Map<string, string>();
+
+beforeAll(async () => {
+  // Far from the limit of requests per minute: each role has its own client.
+  gateway = await TestGateway.boot();
+  for (const project of ['own', 'other']) await gateway.project(project);
+});
+afterAll(() => gateway.stop());
+
+async function bearer(projectId: string | null, scopes: readonly Scope[]): Promise<string> {
+  const key = `${projectId} ${scopes.join(' ')}`;
+  const known = bearers.get(key) ?? (await gateway.bearer(projectId, [...scopes]));
+  bearers.set(key, known);
+  return known;
+}
+
+const seen: string[] = [];
+
+async function ask(name: string, world: World, bearer: string | undefined, ids = world.ids): Promise<Response> {
+  const { method, path, body } = operationNamed(name);
+  const target = await pathIn(gateway, path, { ...world, ids });
+  const sent = bodyIn(body?.example, world);
+  const response = await gateway.fetch(`/api/v2${target}`, {
+    method,
+    ...(bearer === undefined ? {} : { bearer }),
+    ...(sent === undefined ? {} : { body: JSON.stringify(sent), headers: { 'content-type': 'application/json' } }),
+  });
+  seen.push(`${name} ${response.status}`);
+  return response;
+}
+
+const without = <T>(all: readonly T[], one: T): T[] => all.filter((each) => each !== one);
+const own = (): Promise<World> => makeWorld(gateway, 'own');
+const other = (): Promise<World> => makeWorld(gateway, 'other');
+const absent: Record<string, string> = {
+  project_id: 'nothing',
+  metrics_id: 'nothing',
+  client_id: 'weir_cid_nothing',
+  secret_id: 'weir_sec_nothing',
+  kid: 'nothing',
+};
+
+it('has every operation of the document', () => {
+  expect(matrix.length).toBeGreaterThan(25);
+});
+
+describe.each(matrix)('$name', ({ name, scope, success, isOfProject, namesProject }) => {
+  it('is 401 without a token, and with one that is none', async () => {
+    const world = await own();
+    for (const authorization of [undefined, 'Bearer garbage', 'Bearer weir_st_garbage', 'Basic b3duOm93bg==']) {
+      const response = await ask(name, world, authorization);
+      expect(response.status).toBe(401);
+      expect(response.headers.get('www-authenticate')).toMatch(/^Bearer realm="weir"/);
+    }
+  });
+
+  it('is 403 to a scraper and producer, whether it is there or not', async () => {
+    const world = await own();
+    const scraper = await bearer('own', ['read:metrics', 'write:metrics']);
+    const refused = await ask(name, world, scraper);
+    expect(refused.status).toBe(403);
+    expect(refused.headers.get('www-authenticate')).toContain(`scope="${scope}"`);
+    const text = await refused.text();
+    for (const ids of [(await other()).ids, absent]) {
+      const same = await ask(name, world, scraper, ids);
+      expect([same.status, await same.text()]).toEqual([403, text]);
+    }
+  });
+
+  it('is 403 to a client of the project with every other scope', async () => {
+    const everyOther = await bearer('own', without(projectScopes, scope));
+    expect((await ask(name, await own(), everyOther)).status).toBe(403);
+  });
+
+  it('is 403 to an operator with every other scope', async () => {
+    const everyOther = await bearer(null, without(managementScopes as readonly Scope[], scope));
+    expect((await ask(name, await own(), everyOther)).status).toBe(403);
+  });
+
+  if (isOfProject) {
+    it('is open to a client of the project with the scope', async () => {
+      expect((await ask(name, await own(), await bearer('own', projectScopes))).status).toBe(success);
+    });
+
+    if (namesProject) {
+      it('is 404 to a client of another project, who cannot tell it from what does not exist', async () => {
+        const theirs = await other();
+        const caller = await bearer('own', projectScopes);
+        const foreign = await ask(name, theirs, caller);
+        expect(foreign.status).toBe(404);
+        const nothing = await ask(name, theirs, caller, absent);
+        expect([nothing.status, await nothing.text()]).toEqual([404, await foreign.text()]);
+      });
+    }
+  } else {
+    it('cannot be granted to a client of a project', async () => {
+      await expect(gateway.client('own', [scope])).rejects.toThrow('cannot have the scope');
+    });
+  }
+
+  it('is open to an operator with the scope, in every project', async () => {
+    const operator = await bearer(null, managementScopes);
+    // In projects of its own: it may delete them.
+    for (const world of [await makeWorld(gateway), await makeWorld(gateway)]) {
+      expect((await ask(name, world, operator)).status).toBe(success);
+    }
+  });
+
+  if (namesProject) {
+    it('is 404 to an operator when it is not there', async () => {
+      const operator = await bearer(null, managementScopes);
+      expect((await ask(name, await own(), operator, absent)).status).toBe(404);
+    });
+  }
+});

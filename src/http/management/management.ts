@@ -168,7 +168,9 @@ function noRoute(c: Ctx): Response {
   const asked = segments(c.req.path.slice(managementRoot.length));
   const isAsked = (path: string): boolean => {
     const own = segments(path);
-    return own.length === asked.length && own.every((segment, i) => segment.startsWith('{') || segment === asked[i]);
+    const fits = (segment: string, i: number): boolean =>
+      segment.startsWith('{') ? asked[i] !== '' : segment === asked[i];
+    return own.length === asked.length && own.every(fits);
   };
   const methods = operations.filter(({ path }) => isAsked(path)).map(({ method }) => method as string);
   if (c.req.path === `${managementRoot}/openapi.json`) methods.push('GET');

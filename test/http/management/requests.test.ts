@@ -111,6 +111,19 @@ describe('a malformed request is refused with the field that is wrong:', () => {
   });
 });
 
+describe('too many requests', () => {
+  it('of an operator client are refused by the limit in the configuration, and of no other', async () => {
+    const limited = await TestGateway.boot({ limits: { api_requests_per_minute: 2 } });
+    const [one, other] = [await limited.bearer(null, ['read:bans']), await limited.bearer(null, ['read:bans'])];
+    const statuses = [];
+    for (const bearer of [one, one, one, other]) statuses.push((await api(limited, bearer, 'GET /bans')).status);
+    expect(statuses).toEqual([200, 200, 429, 200]);
+    limited.clock.advance(30_000);
+    expect((await api(limited, one, 'GET /bans')).status).toBe(200);
+    await limited.stop();
+  });
+});
+
 describe('a path', () => {
   it('that is not there is 404, with a token and without', async () => {
     for (const path of ['/nothing', '/projects/', '/projects/a/b', '/openapi.yaml', '/..%2Fv1', '']) {

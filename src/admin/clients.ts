@@ -33,6 +33,7 @@ export interface NewScrapeToken {
 export interface ClientChanges {
   readonly name?: string | undefined;
   readonly jwksUrl?: string | null | undefined;
+  readonly allowBasic?: boolean | undefined;
   readonly disabled?: boolean | undefined;
 }
 
@@ -97,13 +98,14 @@ export class ClientAdmin {
 
   /** Several settings at once. */
   async update(id: string, changes: ClientChanges, expect?: Expectation<Client>): Promise<Client> {
-    const { name, jwksUrl, disabled } = changes;
-    if (name === undefined && jwksUrl === undefined && disabled === undefined) {
-      throw new WeirError('invalid', 'Nothing to set; give a name, a status or a JWKS URL.');
+    const { name, jwksUrl, allowBasic, disabled } = changes;
+    if (Object.values(changes).every((value) => value === undefined)) {
+      throw new WeirError('invalid', 'Nothing to set; say what is to change.');
     }
     const settings: ClientSettings = {
       ...(name === undefined ? {} : { name: checkName('client', name) }),
       ...(jwksUrl === undefined ? {} : { jwksUrl: checkJwksUrl(jwksUrl) }),
+      ...(allowBasic === undefined ? {} : { allowBasic }),
       ...(disabled === undefined ? {} : { disabledAt: disabled ? this.clock.now() : null }),
     };
     return this.store.clients.set(id, settings, expect);
@@ -161,7 +163,7 @@ export class ClientAdmin {
 
   /** Whether the metrics routes take its id and secret by HTTP Basic. */
   setAllowBasic(id: string, allowBasic: boolean): Promise<Client> {
-    return this.store.clients.set(id, { allowBasic });
+    return this.update(id, { allowBasic });
   }
 
   /** A long-lived opaque token with all that the client may do. It is in the answer and nowhere else. */

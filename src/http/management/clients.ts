@@ -17,6 +17,10 @@ const scope = z.string().openapi({
 const status = z
   .enum(['enabled', 'disabled'])
   .openapi({ description: 'A disabled client is refused, with its tokens.' });
+const allowBasic = z.boolean().openapi({
+  description: 'Whether scrapes and pushes take its id and secret by HTTP Basic, for what cannot do OAuth2.',
+  example: false,
+});
 const jwksUrl = ruled(z.string().max(2000).nullable(), checkJwksUrl).openapi({
   description: 'Where it publishes the public keys it proves itself with (https, a public address); null for nowhere.',
   example: null,
@@ -29,7 +33,9 @@ const fields = {
   name: nameOf('client'),
   scope,
   endpoints: endpoints.nullable().openapi({ description: 'null for every endpoint, present and future.' }),
+  allow_basic: allowBasic,
   status,
+  disabled_at: time.nullable(),
   jwks_url: jwksUrl,
   created_at: time,
 };
@@ -45,7 +51,9 @@ const example = {
   name: 'Prometheus',
   scope: 'read:metrics',
   endpoints: null,
+  allow_basic: false,
   status: 'enabled',
+  disabled_at: null,
   jwks_url: null,
   created_at: '2026-01-01T12:00:00.000Z',
 };
@@ -56,7 +64,9 @@ export const representClient = (client: Client) => ({
   name: client.name,
   scope: client.scopes.join(' '),
   endpoints: client.endpoints,
+  allow_basic: client.allowBasic,
   status: client.disabledAt === null ? ('enabled' as const) : ('disabled' as const),
+  disabled_at: isoTimeOrNull(client.disabledAt),
   jwks_url: client.jwksUrl,
   created_at: isoTime(client.createdAt),
 });
@@ -126,6 +136,7 @@ const create = operation({
           .optional()
           .openapi({ description: 'Instead of project_id: a client of the operator.' }),
         endpoints: endpoints.min(1).max(1000).optional(),
+        allow_basic: allowBasic.optional(),
       })
       .openapi('NewClient'),
     example: { name: 'Prometheus', project_id: 'acme', scope: 'read:metrics' },
@@ -140,14 +151,14 @@ const create = operation({
   },
   handle: async (call) => {
     const { body, caller, admin, url } = call;
-    const { name, endpoints } = body;
+    const { name, endpoints, allow_basic: allowBasic } = body;
     const projectId = ownerOf(body, caller.projectId);
     if (projectId === null) caller.requireReach(null, 'operator');
     else await reachProject(call, projectId, 'project_id');
     const scopes = splitScopes(body.scope);
     const checkedScopes = checkScopes(scopes, { operator: projectId === null, narrowed: endpoints !== undefined });
     caller.requireToPassOn(checkedScopes);
-    const { client: made, secret } = await admin.clients.create({ name, projectId, scopes, endpoints });
+    const { client: made, secret } = await admin.clients.create({ name, projectId, scopes, endpoints, allowBasic });
     const shown = { ...representClient(made), client_secret: secret, token_url: `${url}/oauth/token` };
     return { body: shown, repeated: { ...shown, client_secret: hidden }, location: `/clients/${made.id}` };
   },
@@ -198,21 +209,33 @@ const update = operation({
   params: clientParams,
   body: {
     schema: z
-      .strictObject({ name: nameOf('client').optional(), status: status.optional(), jwks_url: jwksUrl.optional() })
+      .strictObject({
+        name: nameOf('client').optional(),
+        status: status.optional(),
+        allow_basic: allowBasic.optional(),
+        jwks_url: jwksUrl.optional(),
+      })
       .openapi('ClientChanges'),
     example: { status: 'disabled' },
   },
   tagged: true,
   conditional: true,
-  answer: { status: 200, description: 'The client.', schema: client, example: { ...example, status: 'disabled' } },
+  answer: {
+    status: 200,
+    description: 'The client.',
+    schema: client,
+    example: { ...example, status: 'disabled', disabled_at: '2026-01-02T12:00:00.000Z' },
+  },
   handle: async (call) => {
     const { params, body, caller, admin, expecting } = call;
-    const { name, status, jwks_url: jwksUrl } = body;
+    const { name, status, allow_basic: allowBasic, jwks_url: jwksUrl } = body;
     const before = await reachClient(call, params.client_id);
     if (jwksUrl !== undefined && jwksUrl !== null) caller.requireToPassOn(before.scopes);
     const disabled = status === undefined ? undefined : status === 'disabled';
     const expect = expecting(representClient);
-    return { body: representClient(await admin.clients.update(before.id, { name, jwksUrl, disabled }, expect)) };
+    return {
+      body: representClient(await admin.clients.update(before.id, { name, allowBasic, jwksUrl, disabled }, expect)),
+    };
   },
 });
 
@@ -286,7 +309,7 @@ const revokeTokens = operation({
   tag,
   summary: 'Refuse every token a client has',
   description:
-    'From the next request on; its secrets go on. Scrapers written in Go keep a dead token until it expires.',
+    'Scrape tokens included, from the next request on; its secrets go on. Scrapers written in Go keep a dead token until it expires.',
   scope: 'update:clients',
   params: clientParams,
   answer: { status: 204, description: 'They are refused.' },

@@ -2,6 +2,7 @@ import { auditOperations } from './audit.js';
 import { banOperations } from './bans.js';
 import { clientKeyOperations } from './client-keys.js';
 import { clientSecretOperations } from './client-secrets.js';
+import { clientTokenOperations } from './client-tokens.js';
 import { clientOperations } from './clients.js';
 import { endpointOperations } from './endpoints.js';
 import type { Operation } from './operation.js';
@@ -15,6 +16,7 @@ export const operations: readonly Operation[] = [
   ...clientOperations,
   ...clientSecretOperations,
   ...clientKeyOperations,
+  ...clientTokenOperations,
   ...auditOperations,
   ...signingKeyOperations,
   ...banOperations,

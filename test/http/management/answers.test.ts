@@ -101,6 +101,11 @@ const refused: Record<number, (described: Operation) => Promise<Response>> = {
   },
   409: async (described) => {
     const world = await makeWorld(gateway);
+    if (described.id === 'createScrapeToken') {
+      // As many as a client may have.
+      for (let i = 1; i < 20; i++) await ask(described, { world });
+      return ask(described, { world });
+    }
     if (described.mayConflict) {
       const body = JSON.stringify(bodyIn(described.body!.example, world));
       expect((await ask(described, { world, body })).status).toBeLessThan(300);
@@ -197,7 +202,7 @@ describe.each(operations.map((each) => ({ name: nameOf(each), described: each })
         expect(second.headers.get(name)).toBe(first.headers.get(name));
       }
       const shown = (await first.json()) as Record<string, unknown>;
-      if ('client_secret' in shown) shown.client_secret = '***';
+      for (const secret of ['client_secret', 'token']) if (secret in shown) shown[secret] = '***';
       expect(await second.json()).toEqual(shown);
       expect(await gateway.admin.audit.list({ limit: 1 })).toEqual(before);
     });

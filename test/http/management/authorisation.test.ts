@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { managementScopes, projectScopes, type Scope } from '../../../src/domain/scopes.js';
-import { TestGateway } from '../../support/gateway.js';
+import { basic, TestGateway } from '../../support/gateway.js';
 import { bodyIn, makeWorld, operationNamed, pathIn, type World } from './world.js';
 
 /** Roles × operations × own and foreign objects, as the document names them: an operation without a rule fails here. */
@@ -27,11 +27,17 @@ const matrix = Object.entries(paths).flatMap(([path, methods]) =>
 let gateway: TestGateway;
 /** Authorization headers by role, made when first asked for. */
 const bearers = new Map<string, string>();
+/** What opens the metrics routes to a client that has every scope, but is no access token. */
+const lasting: string[] = [];
 
 beforeAll(async () => {
   // Far from the limit of requests per minute: each role has its own client.
   gateway = await TestGateway.boot();
-  for (const project of ['own', 'other']) await gateway.project(project);
+  for (const project of ['own', 'other']) await gateway.project(project, 'db1');
+  const client = await gateway.client('own', [...projectScopes]);
+  await gateway.admin.clients.setAllowBasic(client.clientId, true);
+  lasting.push(await gateway.scrapeToken(client), basic(client.clientId, client.clientSecret));
+  for (const bearer of lasting) await gateway.page('own/db1/metrics', bearer);
 });
 afterAll(() => gateway.stop());
 
@@ -66,6 +72,7 @@ const absent: Record<string, string> = {
   client_id: 'weir_cid_nothing',
   secret_id: 'weir_sec_nothing',
   kid: 'nothing',
+  token_id: 'weir_tok_nothing',
 };
 
 it('has every operation of the document', () => {
@@ -73,9 +80,9 @@ it('has every operation of the document', () => {
 });
 
 describe.each(matrix)('$name', ({ name, scope, success, isOfProject, namesProject }) => {
-  it('is 401 without a token, and with one that is none', async () => {
+  it('is 401 without a token, with one that is none, with a scrape token and by Basic', async () => {
     const world = await own();
-    for (const authorization of [undefined, 'Bearer garbage', 'Bearer weir_st_garbage', 'Basic b3duOm93bg==']) {
+    for (const authorization of [undefined, 'Bearer garbage', ...lasting]) {
       const response = await ask(name, world, authorization);
       expect(response.status).toBe(401);
       expect(response.headers.get('www-authenticate')).toMatch(/^Bearer realm="weir"/);

@@ -21,6 +21,7 @@ export async function makeWorld(gateway: TestGateway, projectId = `world-${++wor
   await admin.clients.rotate(client.id, 0);
   const [secret] = await admin.clients.secrets(client.id);
   const [key] = await admin.clients.addKeys(client.id, publicKey());
+  const { scrapeToken } = await admin.clients.createScrapeToken(client.id, { lifetimeMs: 86_400_000 });
   return {
     projectId,
     ids: {
@@ -29,6 +30,7 @@ export async function makeWorld(gateway: TestGateway, projectId = `world-${++wor
       client_id: client.id,
       secret_id: secret!.id,
       kid: key!.kid,
+      token_id: scrapeToken.id,
     },
   };
 }

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { OperatorError } from '../domain/errors.js';
 import type { AuditEvent } from '../storage/store.js';
-import { onStore, withStore } from './common.js';
+import { managing, withManager } from './common.js';
 import { isoTime } from './output.js';
 
 const row = ({ at, actor, action, object, ip }: AuditEvent) => ({ at: isoTime(at), actor, action, object, ip });
@@ -9,15 +9,15 @@ const row = ({ at, actor, action, object, ip }: AuditEvent) => ({ at: isoTime(at
 export function auditCommand(): Command {
   const audit = new Command('audit').description('Who did what to which noun, from where, when.');
 
-  const list = onStore(audit.command('list')).description('List events, oldest first.');
+  const list = managing(audit.command('list')).description('List events, oldest first.');
   list
     .option('--project <id>', 'Only those of this project.')
     .option('--limit <count>', 'The newest so many.', '1000')
     .option('--json-lines', 'One JSON object a line, for export.');
   list.action(({ project: projectId, limit, jsonLines }: { project?: string; limit: string; jsonLines?: boolean }) =>
-    withStore(list, async ({ admin, many }) => {
+    withManager(list, async ({ admin, many }) => {
       const newest = await admin.audit.list({ projectId, limit: readLimit(limit) });
-      const rows = newest.reverse().map(row);
+      const rows = [...newest].reverse().map(row);
       if (jsonLines) for (const event of rows) process.stdout.write(`${JSON.stringify(event)}\n`);
       else many(rows, 'Nothing has been done yet.');
     }),

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { onStore, withStore } from './common.js';
+import { managing, withManager } from './common.js';
 import { isoTime } from './output.js';
 
 export function banCommand(): Command {
@@ -7,9 +7,9 @@ export function banCommand(): Command {
     'Who is answered 429 for guessing secrets. A right secret works all the same.',
   );
 
-  const list = onStore(ban.command('list')).description('List the bans that last.');
+  const list = managing(ban.command('list')).description('List the bans that last.');
   list.action(() =>
-    withStore(list, async ({ admin, many }) => {
+    withManager(list, async ({ admin, many }) => {
       const rows = (await admin.bans.list()).map(({ clientId, address, createdAt, endsAt }) => ({
         client_id: clientId,
         address,
@@ -20,12 +20,12 @@ export function banCommand(): Command {
     }),
   );
 
-  const lift = onStore(ban.command('lift').argument('<client-id>')).description(
+  const lift = managing(ban.command('lift').argument('<client-id>')).description(
     'Lift the bans of a client id, as listed.',
   );
   lift.option('--address <address>', 'Only the one from this address.');
   lift.action((clientId: string, { address }: { address?: string }) =>
-    withStore(lift, async ({ admin, one }) =>
+    withManager(lift, async ({ admin, one }) =>
       one({ client_id: clientId, lifted: await admin.bans.lift(clientId, address) }),
     ),
   );

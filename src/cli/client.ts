@@ -1,14 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
-import { type Client, type ClientSecret, secretStatus } from '../domain/client.js';
+import { secretStatus } from '../domain/client.js';
 import { parseDuration } from '../domain/duration.js';
 import { OperatorError } from '../domain/errors.js';
 import { splitScopes } from '../domain/scopes.js';
 import { clientTokenCommand } from './client-token.js';
-import { collect, onStore, withStore } from './common.js';
+import { collect, managing, withManager } from './common.js';
+import type { ClientFacts, SecretFacts } from './manager.js';
 import { isoTime } from './output.js';
 
-const brief = (client: Client) => ({
+const brief = (client: ClientFacts) => ({
   client_id: client.id,
   project_id: client.projectId,
   name: client.name,
@@ -24,7 +25,7 @@ export function clientCommand(): Command {
     'OAuth2 clients: scrapers and producers of a project, and those that use the management API.',
   );
 
-  const create = onStore(client.command('create').argument('<name>')).description(
+  const create = managing(client.command('create').argument('<name>')).description(
     'Create a client. Its secret is printed this once and cannot be shown again.',
   );
   create
@@ -41,7 +42,7 @@ export function clientCommand(): Command {
       'Take its id and secret by HTTP Basic on scrapes and pushes, too: for what cannot do OAuth2.',
     );
   create.action((name: string, options: NewClientOptions) =>
-    withStore(create, async ({ admin, externalUrl, one }) => {
+    withManager(create, async ({ admin, externalUrl, one }) => {
       const scopes = options.scope.flatMap(splitScopes);
       const { endpoint: endpoints, allowBasic } = options;
       const projectId = ownerOf(options);
@@ -56,10 +57,10 @@ export function clientCommand(): Command {
     }),
   );
 
-  const list = onStore(client.command('list')).description('List clients; never a secret.');
+  const list = managing(client.command('list')).description('List clients; never a secret.');
   list.option('--project <id>', 'Only those of this project.');
   list.action(({ project }: { project?: string }) =>
-    withStore(list, async ({ admin, many }) =>
+    withManager(list, async ({ admin, many }) =>
       many(
         (await admin.clients.list(project)).map(brief),
         'There are no clients; create one with "weir client create NAME".',
@@ -67,14 +68,14 @@ export function clientCommand(): Command {
     ),
   );
 
-  const rotate = onStore(client.command('rotate').argument('<client-id>')).description(
+  const rotate = managing(client.command('rotate').argument('<client-id>')).description(
     'Give a client another secret, printed this once. The one before goes on for the overlap (24h when left out); a third ' +
       'ends the oldest at once. Nothing breaks: tokens are not touched, and "weir client secret list" shows when the old ' +
       'secret was used last.',
   );
   rotate.option('--overlap <duration>', 'How long the secret before goes on: 0 to 7d.', '24h');
   rotate.action((id: string, { overlap }: { overlap: string }) =>
-    withStore(rotate, async ({ admin, one }) => {
+    withManager(rotate, async ({ admin, one }) => {
       const { secret, previousEndsAt } = await admin.clients.rotate(id, parseDuration(overlap));
       const ends = previousEndsAt === null ? null : isoTime(previousEndsAt);
       one({ client_id: id, client_secret: secret, previous_secret_expires_at: ends });
@@ -85,7 +86,7 @@ export function clientCommand(): Command {
   client.addCommand(clientKeyCommand());
   client.addCommand(clientTokenCommand());
 
-  const set = onStore(client.command('set').argument('<client-id>')).description('Change settings of a client.');
+  const set = managing(client.command('set').argument('<client-id>')).description('Change settings of a client.');
   set.option('--jwks-url <url>', 'Where it publishes its public keys (https, a public address); "none" for nowhere.');
   set.addOption(
     new Option(
@@ -94,47 +95,50 @@ export function clientCommand(): Command {
     ).choices(['on', 'off']),
   );
   set.action((id: string, { jwksUrl, allowBasic }: { jwksUrl?: string; allowBasic?: 'on' | 'off' }) =>
-    withStore(set, async ({ admin, one }) => {
-      let changed: Client | undefined;
-      if (jwksUrl !== undefined) changed = await admin.clients.setJwksUrl(id, jwksUrl === 'none' ? null : jwksUrl);
-      if (allowBasic !== undefined) changed = await admin.clients.setAllowBasic(id, allowBasic === 'on');
-      if (changed === undefined) throw new OperatorError('Nothing to set; give --jwks-url or --allow-basic.');
+    withManager(set, async ({ admin, one }) => {
+      if (jwksUrl === undefined && allowBasic === undefined) {
+        throw new OperatorError('Nothing to set; give --jwks-url or --allow-basic.');
+      }
+      const changed = await admin.clients.update(id, {
+        jwksUrl: jwksUrl === 'none' ? null : jwksUrl,
+        allowBasic: allowBasic && allowBasic === 'on',
+      });
       one({ ...brief(changed), jwks_url: changed.jwksUrl });
     }),
   );
 
-  const disable = onStore(client.command('disable').argument('<client-id>')).description(
+  const disable = managing(client.command('disable').argument('<client-id>')).description(
     'Refuse a client and its tokens within a second, until "enable" lets it in again: tokens that have not expired by then ' +
       'work at once.',
   );
   disable.action((id: string) =>
-    withStore(disable, async ({ admin, one }) => one(brief(await admin.clients.disable(id)))),
+    withManager(disable, async ({ admin, one }) => one(brief(await admin.clients.disable(id)))),
   );
 
-  const enable = onStore(client.command('enable').argument('<client-id>')).description(
+  const enable = managing(client.command('enable').argument('<client-id>')).description(
     'Let a disabled client in again; its tokens that have not expired work at once.',
   );
   enable.action((id: string) =>
-    withStore(enable, async ({ admin, one }) => one(brief(await admin.clients.enable(id)))),
+    withManager(enable, async ({ admin, one }) => one(brief(await admin.clients.enable(id)))),
   );
 
-  const revoke = onStore(client.command('revoke-tokens').argument('<client-id>')).description(
+  const revoke = managing(client.command('revoke-tokens').argument('<client-id>')).description(
     'Refuse every token the client has, within a second, those of "weir client token" included; its secrets go on. ' +
       'Scrapers written in Go keep a dead token until it expires: their scrapes fail for up to 15 minutes, others ask for a ' +
       'new one at once.',
   );
   revoke.action((id: string) =>
-    withStore(revoke, async ({ admin, one }) => {
+    withManager(revoke, async ({ admin, one }) => {
       await admin.clients.revokeTokens(id);
       one({ client_id: id, tokens_revoked: true });
     }),
   );
 
-  const remove = onStore(client.command('delete').argument('<client-id>')).description(
+  const remove = managing(client.command('delete').argument('<client-id>')).description(
     'Delete a client for good; its tokens are refused within a second.',
   );
   remove.action((id: string) =>
-    withStore(remove, async ({ admin, one }) => {
+    withManager(remove, async ({ admin, one }) => {
       await admin.clients.delete(id);
       one({ client_id: id, deleted: true });
     }),
@@ -160,10 +164,10 @@ function ownerOf({ project, operator = false }: NewClientOptions): string | null
 function secretCommand(): Command {
   const secret = new Command('secret').description('The secrets of a client; never the secrets themselves.');
 
-  const list = onStore(secret.command('list').argument('<client-id>'));
+  const list = managing(secret.command('list').argument('<client-id>'));
   list.description('List secrets with their last use, which is written down every 2 seconds.');
   list.action((id: string) =>
-    withStore(list, async ({ admin, many }) =>
+    withManager(list, async ({ admin, many }) =>
       many(
         (await admin.clients.secrets(id)).map(secretRow),
         `The client "${id}" has no secrets; "weir client rotate" makes one.`,
@@ -171,12 +175,12 @@ function secretCommand(): Command {
     ),
   );
 
-  const revoke = onStore(secret.command('revoke').argument('<client-id>').argument('<secret-id>')).description(
+  const revoke = managing(secret.command('revoke').argument('<client-id>').argument('<secret-id>')).description(
     'End a secret and every token it obtained, within a second. Scrapers that still use it fail until they get another; ' +
       'those written in Go keep a dead token until it expires (15 minutes at most).',
   );
   revoke.action((id: string, secretId: string) =>
-    withStore(revoke, async ({ admin, one }) => {
+    withManager(revoke, async ({ admin, one }) => {
       await admin.clients.revokeSecret(id, secretId);
       one({ client_id: id, secret_id: secretId, revoked: true });
     }),
@@ -184,7 +188,7 @@ function secretCommand(): Command {
   return secret;
 }
 
-const secretRow = (secret: ClientSecret) => ({
+const secretRow = (secret: SecretFacts) => ({
   secret_id: secret.id,
   status: secretStatus(secret, Date.now()),
   created_at: isoTime(secret.createdAt),
@@ -197,20 +201,20 @@ const secretRow = (secret: ClientSecret) => ({
 function clientKeyCommand(): Command {
   const key = new Command('key').description('Public keys a client proves itself with, instead of a secret.');
 
-  const add = onStore(key.command('add').argument('<client-id>').argument('<file>')).description(
+  const add = managing(key.command('add').argument('<client-id>').argument('<file>')).description(
     'Register a public key (PEM, JWK or JWKS): RSA of 2048 bits or more, EC P-256, or Ed25519.',
   );
   add.action((id: string, file: string) =>
-    withStore(add, async ({ admin, one, many }) => {
+    withManager(add, async ({ admin, one, many }) => {
       const rows = (await admin.clients.addKeys(id, readFileSync(file))).map(({ kid }) => ({ client_id: id, kid }));
       if (rows.length === 1) one(rows[0]!);
       else many(rows, 'The file holds no keys.');
     }),
   );
 
-  const list = onStore(key.command('list').argument('<client-id>')).description('List the keys of a client.');
+  const list = managing(key.command('list').argument('<client-id>')).description('List the keys of a client.');
   list.action((id: string) =>
-    withStore(list, async ({ admin, many }) => {
+    withManager(list, async ({ admin, many }) => {
       const rows = (await admin.clients.keys(id)).map(({ kid, jwk, createdAt }) => ({
         client_id: id,
         kid,
@@ -221,11 +225,11 @@ function clientKeyCommand(): Command {
     }),
   );
 
-  const remove = onStore(key.command('remove').argument('<client-id>').argument('<kid>')).description(
+  const remove = managing(key.command('remove').argument('<client-id>').argument('<kid>')).description(
     'Take a key away; tokens it obtained go on until they expire.',
   );
   remove.action((id: string, kid: string) =>
-    withStore(remove, async ({ admin, one }) => {
+    withManager(remove, async ({ admin, one }) => {
       await admin.clients.removeKey(id, kid);
       one({ client_id: id, kid, removed: true });
     }),

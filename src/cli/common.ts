@@ -4,11 +4,15 @@ import { type Command, Option } from 'commander';
 import type { LocalAdmin } from '../admin/admin.js';
 import { type Config, loadConfig, settings } from '../config.js';
 import { systemClock } from '../domain/clock.js';
+import { OperatorError } from '../domain/errors.js';
 import { systemRandom } from '../domain/ids.js';
 import { openStore } from '../gateway.js';
 import type { Store } from '../storage/store.js';
+import type { Manager } from './manager.js';
 import type { OutputFormat, Row } from './output.js';
 import { showMany, showOne } from './output.js';
+import { remoteManager } from './remote.js';
+import { RemoteApi } from './remote-api.js';
 
 /** Adds the flags of the named settings; without names, of all. */
 export function withSettings(command: Command, flags?: readonly string[]): Command {
@@ -24,6 +28,15 @@ export function withSettings(command: Command, flags?: readonly string[]): Comma
 export function onStore(command: Command): Command {
   withSettings(command, ['storage.path', 'config.file', 'web.external-url']);
   return withFormat(command);
+}
+
+/** What commands take that work on the store or through a running server. */
+export function managing(command: Command): Command {
+  return onStore(command)
+    .option('--url <url>', 'Work through the management API of the server there, not on the store: https, or loopback.')
+    .option('--client-id <id>', 'With --url: a client with the scopes for it.')
+    .option('--client-secret-file <file>', 'With --url: a file with its secret; "-" for standard input.')
+    .option('--ca-file <file>', 'With --url: a certificate to trust beside those of the system.');
 }
 
 export function withFormat(command: Command): Command {
@@ -45,19 +58,54 @@ export function readConfig(command: Command): Config {
   return config;
 }
 
-export interface StoreCommand {
-  readonly admin: LocalAdmin;
-  readonly store: Store;
+/** What a command works with. */
+export interface Managing {
+  readonly admin: Manager;
   /** Where clients reach the gateway: as configured, else as the server last said, else the default address. */
   readonly externalUrl: string;
   one(row: Row): void;
   many(rows: readonly Row[], none: string): void;
 }
 
+export interface StoreCommand extends Managing {
+  readonly admin: LocalAdmin;
+  readonly store: Store;
+}
+
+interface RemoteFlags {
+  readonly url?: string;
+  readonly clientId?: string;
+  readonly clientSecretFile?: string;
+  readonly caFile?: string;
+}
+
+/** Works through the server at `--url`, or else on the store. */
+export async function withManager(command: Command, work: (context: Managing) => Promise<void>): Promise<void> {
+  const { url, clientId, clientSecretFile, caFile } = command.opts<RemoteFlags>();
+  if (url === undefined) {
+    const stray = clientId ?? clientSecretFile ?? caFile;
+    if (stray !== undefined) throw new OperatorError('--client-id, --client-secret-file and --ca-file go with --url.');
+    return withStore(command, work);
+  }
+  if (clientId === undefined || clientSecretFile === undefined) {
+    throw new OperatorError('--url needs --client-id and --client-secret-file: who asks the server.');
+  }
+  const api = new RemoteApi({ url, clientId, clientSecretFile, caFile });
+  await work({ admin: remoteManager(api), externalUrl: await api.externalUrl(), ...printing(command) });
+}
+
+/** In the format that was asked for. */
+function printing(command: Command): Pick<Managing, 'one' | 'many'> {
+  const format = command.getOptionValue('format') as OutputFormat;
+  return {
+    one: (row) => process.stdout.write(showOne(row, format)),
+    many: (rows, none) => process.stdout.write(showMany(rows, format, none)),
+  };
+}
+
 /** Opens the store beside a server that may be running on it, does the work, closes it. */
 export async function withStore(command: Command, work: (context: StoreCommand) => Promise<void>): Promise<void> {
   const config = readConfig(command);
-  const format = command.getOptionValue('format') as OutputFormat;
   const actor = `cli:${userInfo().username}`;
   const seams = { clock: systemClock, random: systemRandom };
   const { store, admin } = await openStore(config, seams, { exclusive: false, actor });
@@ -70,8 +118,7 @@ export async function withStore(command: Command, work: (context: StoreCommand) 
       admin,
       store,
       externalUrl,
-      one: (row) => process.stdout.write(showOne(row, format)),
-      many: (rows, none) => process.stdout.write(showMany(rows, format, none)),
+      ...printing(command),
     });
   } finally {
     await store.close();

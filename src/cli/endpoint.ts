@@ -1,15 +1,15 @@
 import { Command, Option } from 'commander';
 import { formatDuration, parseDuration } from '../domain/duration.js';
-import type { MetricsEndpoint } from '../domain/endpoint.js';
-import { onStore, withStore } from './common.js';
+import { managing, withManager } from './common.js';
+import type { EndpointFacts } from './manager.js';
 
-const brief = ({ projectId, metricsId, name }: MetricsEndpoint, externalUrl: string) => ({
+const brief = ({ projectId, metricsId, name }: EndpointFacts, externalUrl: string) => ({
   project_id: projectId,
   metrics_id: metricsId,
   name,
   url: `${externalUrl}/api/v1/${projectId}/${metricsId}/metrics`,
 });
-const whole = (endpoint: MetricsEndpoint, externalUrl: string) => ({
+const whole = (endpoint: EndpointFacts, externalUrl: string) => ({
   ...brief(endpoint, externalUrl),
   lifetime: formatDuration(endpoint.lifetimeMs),
   timestamps: endpoint.timestamps ? 'on' : 'off',
@@ -39,14 +39,14 @@ function withEndpointSettings(command: Command): Command {
 
 export function endpointCommand(): Command {
   const endpoint = new Command('endpoint').description('Metrics endpoints: what is monitored, each with its own URL.');
-  const ofProject = (command: Command): Command => onStore(command).requiredOption('--project <id>', 'Its project.');
+  const ofProject = (command: Command): Command => managing(command).requiredOption('--project <id>', 'Its project.');
 
   const create = withEndpointSettings(ofProject(endpoint.command('create').argument('<name>')));
   create
     .description('Create a metrics endpoint.')
     .option('--metrics-id <id>', 'Its metricsId; 8 hex digits when left out.');
   create.action((name: string, options: Settings & { project: string; metricsId?: string }) =>
-    withStore(create, async ({ admin, externalUrl, one }) => {
+    withManager(create, async ({ admin, externalUrl, one }) => {
       const { project: projectId, metricsId } = options;
       one(brief(await admin.endpoints.create({ ...chosen(options), name, projectId, metricsId }), externalUrl));
     }),
@@ -54,7 +54,7 @@ export function endpointCommand(): Command {
 
   const list = ofProject(endpoint.command('list')).description('List the endpoints of a project.');
   list.action(({ project }: { project: string }) =>
-    withStore(list, async ({ admin, externalUrl, many }) => {
+    withManager(list, async ({ admin, externalUrl, many }) => {
       const rows = (await admin.endpoints.list(project)).map((each) => brief(each, externalUrl));
       many(
         rows,
@@ -67,7 +67,7 @@ export function endpointCommand(): Command {
     'Show an endpoint with its settings.',
   );
   get.action((metricsId: string, { project }: { project: string }) =>
-    withStore(get, async ({ admin, externalUrl, one }) =>
+    withManager(get, async ({ admin, externalUrl, one }) =>
       one(whole(await admin.endpoints.get(project, metricsId), externalUrl)),
     ),
   );
@@ -75,7 +75,7 @@ export function endpointCommand(): Command {
   const set = withEndpointSettings(ofProject(endpoint.command('set').argument('<metrics-id>')));
   set.description('Change settings of an endpoint; they show within a second.').option('--name <name>', 'A new name.');
   set.action((metricsId: string, options: Settings & { project: string }) =>
-    withStore(set, async ({ admin, externalUrl, one }) =>
+    withManager(set, async ({ admin, externalUrl, one }) =>
       one(whole(await admin.endpoints.set(options.project, metricsId, chosen(options)), externalUrl)),
     ),
   );
@@ -83,7 +83,7 @@ export function endpointCommand(): Command {
   const remove = ofProject(endpoint.command('delete').argument('<metrics-id>'));
   remove.description('Delete an endpoint with its series.');
   remove.action((metricsId: string, { project }: { project: string }) =>
-    withStore(remove, async ({ admin, one }) => {
+    withManager(remove, async ({ admin, one }) => {
       await admin.endpoints.delete(project, metricsId);
       one({ project_id: project, metrics_id: metricsId, deleted: true });
     }),

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { parseLimit } from '../domain/limits.js';
 import type { Project } from '../domain/project.js';
-import { collect, onStore, withStore } from './common.js';
+import { collect, managing, withManager } from './common.js';
 import { isoTime } from './output.js';
 
 const brief = ({ id, name, createdAt }: Project) => ({ id, name, created_at: isoTime(createdAt) });
@@ -10,15 +10,15 @@ const whole = (project: Project) => ({ ...brief(project), limits: project.limits
 export function projectCommand(): Command {
   const project = new Command('project').description('Customers: the unit of isolation, limits and usage.');
 
-  const create = onStore(project.command('create').argument('<name>')).description('Create a project.');
+  const create = managing(project.command('create').argument('<name>')).description('Create a project.');
   create.option('--id <id>', 'Its id (A-Z, a-z, 0-9, "_", "-"); a UUID when left out.');
   create.action((name: string, { id }: { id?: string }) =>
-    withStore(create, async ({ admin, one }) => one(brief(await admin.projects.create({ name, id })))),
+    withManager(create, async ({ admin, one }) => one(brief(await admin.projects.create({ name, id })))),
   );
 
-  const list = onStore(project.command('list')).description('List all projects.');
+  const list = managing(project.command('list')).description('List all projects.');
   list.action(() =>
-    withStore(list, async ({ admin, many }) =>
+    withManager(list, async ({ admin, many }) =>
       many(
         (await admin.projects.list()).map(brief),
         'There are no projects; create one with "weir project create NAME".',
@@ -26,25 +26,25 @@ export function projectCommand(): Command {
     ),
   );
 
-  const get = onStore(project.command('get').argument('<id>')).description('Show a project with its limits.');
-  get.action((id: string) => withStore(get, async ({ admin, one }) => one(whole(await admin.projects.get(id)))));
+  const get = managing(project.command('get').argument('<id>')).description('Show a project with its limits.');
+  get.action((id: string) => withManager(get, async ({ admin, one }) => one(whole(await admin.projects.get(id)))));
 
-  const set = onStore(project.command('set').argument('<id>')).description('Set limits of a project.');
+  const set = managing(project.command('set').argument('<id>')).description('Set limits of a project.');
   set.requiredOption(
     '--limit <name=value>',
     'A limit, such as series=100000; 0 switches it off. May be repeated.',
     collect,
   );
   set.action((id: string, { limit }: { limit: string[] }) =>
-    withStore(set, async ({ admin, one }) =>
+    withManager(set, async ({ admin, one }) =>
       one(whole(await admin.projects.setLimits(id, Object.fromEntries(limit.map(parseLimit))))),
     ),
   );
 
-  const remove = onStore(project.command('delete').argument('<id>'));
+  const remove = managing(project.command('delete').argument('<id>'));
   remove.description('Delete a project with its endpoints, clients and series. Its tokens end within a second.');
   remove.action((id: string) =>
-    withStore(remove, async ({ admin, one }) => {
+    withManager(remove, async ({ admin, one }) => {
       await admin.projects.delete(id);
       one({ id, deleted: true });
     }),

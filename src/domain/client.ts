@@ -41,10 +41,12 @@ export interface ClientSecret {
   readonly lastUse: LastUse | null;
 }
 
-export const isSecretAlive = ({ expiresAt, revokedAt }: ClientSecret, now: number): boolean =>
+type SecretEnds = Pick<ClientSecret, 'expiresAt' | 'revokedAt'>;
+
+export const isSecretAlive = ({ expiresAt, revokedAt }: SecretEnds, now: number): boolean =>
   revokedAt === null && (expiresAt === null || expiresAt > now);
 
-export const secretStatus = (secret: ClientSecret, now: number): 'live' | 'expired' | 'revoked' => {
+export const secretStatus = (secret: SecretEnds, now: number): 'live' | 'expired' | 'revoked' => {
   if (secret.revokedAt !== null) return 'revoked';
   return isSecretAlive(secret, now) ? 'live' : 'expired';
 };

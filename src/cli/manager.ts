@@ -1,0 +1,71 @@
+import type { NewClient, NewScrapeToken } from '../admin/clients.js';
+import type { NewEndpoint } from '../admin/endpoints.js';
+import type { Client, ClientKey, ClientSecret, ScrapeToken } from '../domain/client.js';
+import type { MetricsEndpoint } from '../domain/endpoint.js';
+import type { Limits } from '../domain/limits.js';
+import type { Project } from '../domain/project.js';
+import type { SigningAlgorithm } from '../domain/signing.js';
+import type { AuditEvent, Ban, EndpointSettings, StoredKey } from '../storage/store.js';
+
+/** What commands see of the nouns: nothing that only the store knows. */
+export type EndpointFacts = Omit<MetricsEndpoint, 'id' | 'version'>;
+export type ClientFacts = Omit<Client, 'tokenGeneration'>;
+export type SecretFacts = Omit<ClientSecret, 'mac' | 'clientId'>;
+export type ScrapeTokenFacts = Omit<ScrapeToken, 'mac' | 'clientId'>;
+export type ClientKeyFacts = Pick<ClientKey, 'kid' | 'createdAt'> & { readonly jwk: { readonly kty?: unknown } };
+export type SigningKeyFacts = Pick<StoredKey, 'kid' | 'alg' | 'state' | 'createdAt'>;
+
+/**
+ * What commands do, wherever they do it: on the store (`Admin`), or through the API of a running server (`remote.ts`).
+ * Neither of the two tells a command which it is.
+ */
+export interface Manager {
+  readonly projects: {
+    create(wanted: { name: string; id?: string | undefined }): Promise<Project>;
+    list(): Promise<readonly Project[]>;
+    get(id: string): Promise<Project>;
+    setLimits(id: string, limits: Partial<Limits>): Promise<Project>;
+    delete(id: string): Promise<void>;
+  };
+  readonly endpoints: {
+    create(wanted: NewEndpoint): Promise<EndpointFacts>;
+    list(projectId: string): Promise<readonly EndpointFacts[]>;
+    get(projectId: string, metricsId: string): Promise<EndpointFacts>;
+    set(projectId: string, metricsId: string, settings: Partial<EndpointSettings>): Promise<EndpointFacts>;
+    delete(projectId: string, metricsId: string): Promise<void>;
+  };
+  readonly clients: {
+    create(wanted: NewClient): Promise<{ client: ClientFacts; secret: string }>;
+    list(projectId?: string): Promise<readonly ClientFacts[]>;
+    update(
+      id: string,
+      changes: { jwksUrl?: string | null | undefined; allowBasic?: boolean | undefined },
+    ): Promise<ClientFacts>;
+    disable(id: string): Promise<ClientFacts>;
+    enable(id: string): Promise<ClientFacts>;
+    delete(id: string): Promise<void>;
+    rotate(id: string, overlapMs: number): Promise<{ secret: string; previousEndsAt: number | null }>;
+    secrets(id: string): Promise<readonly SecretFacts[]>;
+    revokeSecret(id: string, secretId: string): Promise<void>;
+    revokeTokens(id: string): Promise<void>;
+    addKeys(id: string, content: Buffer): Promise<readonly ClientKeyFacts[]>;
+    keys(id: string): Promise<readonly ClientKeyFacts[]>;
+    removeKey(id: string, kid: string): Promise<void>;
+    createScrapeToken(id: string, wanted: NewScrapeToken): Promise<{ token: string; scrapeToken: ScrapeTokenFacts }>;
+    scrapeTokens(id: string): Promise<readonly ScrapeTokenFacts[]>;
+    revokeScrapeToken(id: string, tokenId: string): Promise<void>;
+  };
+  readonly keys: {
+    list(): Promise<readonly SigningKeyFacts[]>;
+    rotate(alg: SigningAlgorithm | undefined): Promise<readonly SigningKeyFacts[]>;
+    retire(kid: string): Promise<readonly SigningKeyFacts[]>;
+  };
+  readonly audit: {
+    /** Newest first. */
+    list(filter: { projectId?: string | undefined; limit: number }): Promise<readonly AuditEvent[]>;
+  };
+  readonly bans: {
+    list(): Promise<readonly Ban[]>;
+    lift(clientId: string, address?: string): Promise<number>;
+  };
+}

@@ -1,0 +1,129 @@
+import { formatDuration, parseDuration } from '../domain/duration.js';
+import type { Limits } from '../domain/limits.js';
+import type { Project } from '../domain/project.js';
+import type { AuditEvent, Ban, EndpointSettings } from '../storage/store.js';
+import type { EndpointFacts, Manager, SigningKeyFacts } from './manager.js';
+import { type RemoteApi, segment } from './remote-api.js';
+import { remoteClients } from './remote-clients.js';
+
+/** The same as on the store, asked of a running server. */
+export const remoteManager = (api: RemoteApi): Manager => ({
+  projects: remoteProjects(api),
+  endpoints: remoteEndpoints(api),
+  clients: remoteClients(api),
+  keys: remoteKeys(api),
+  audit: remoteAudit(api),
+  bans: remoteBans(api),
+});
+
+interface ProjectJson {
+  readonly id: string;
+  readonly name: string;
+  readonly created_at: string;
+  readonly limits: Partial<Limits>;
+}
+const toProject = ({ id, name, created_at, limits }: ProjectJson): Project => ({
+  id,
+  name,
+  createdAt: Date.parse(created_at),
+  limits,
+});
+
+function remoteProjects(api: RemoteApi): Manager['projects'] {
+  const at = (id: string): string => `/projects/${segment(id)}`;
+  return {
+    create: async ({ name, id }) => toProject(await api.ask('POST', '/projects', { body: { name, id } })),
+    list: async () => (await api.all<ProjectJson>('/projects', 'projects')).map(toProject),
+    get: async (id) => toProject(await api.ask('GET', at(id))),
+    setLimits: async (id, limits) => toProject(await api.ask('PATCH', at(id), { body: { limits } })),
+    delete: (id) => api.ask('DELETE', at(id)),
+  };
+}
+
+interface EndpointJson {
+  readonly project_id: string;
+  readonly metrics_id: string;
+  readonly name: string;
+  readonly lifetime: string;
+  readonly timestamps: boolean;
+  readonly created_at: string;
+}
+const toEndpoint = (json: EndpointJson): EndpointFacts => ({
+  projectId: json.project_id,
+  metricsId: json.metrics_id,
+  name: json.name,
+  lifetimeMs: parseDuration(json.lifetime),
+  timestamps: json.timestamps,
+  createdAt: Date.parse(json.created_at),
+});
+const settings = ({ name, lifetimeMs, timestamps }: Partial<EndpointSettings>) => ({
+  name,
+  lifetime: lifetimeMs === undefined ? undefined : formatDuration(lifetimeMs),
+  timestamps,
+});
+
+function remoteEndpoints(api: RemoteApi): Manager['endpoints'] {
+  const of = (projectId: string): string => `/projects/${segment(projectId)}/endpoints`;
+  const at = (projectId: string, metricsId: string): string => `${of(projectId)}/${segment(metricsId)}`;
+  return {
+    create: async ({ projectId, metricsId, ...wanted }) => {
+      const body = { ...settings(wanted), metrics_id: metricsId };
+      return toEndpoint(await api.ask('POST', of(projectId), { body }));
+    },
+    list: async (projectId) => (await api.all<EndpointJson>(of(projectId), 'endpoints')).map(toEndpoint),
+    get: async (projectId, metricsId) => toEndpoint(await api.ask('GET', at(projectId, metricsId))),
+    set: async (projectId, metricsId, changes) =>
+      toEndpoint(await api.ask('PATCH', at(projectId, metricsId), { body: settings(changes) })),
+    delete: (projectId, metricsId) => api.ask('DELETE', at(projectId, metricsId)),
+  };
+}
+
+interface KeysJson {
+  readonly signing_keys: readonly (Omit<SigningKeyFacts, 'createdAt'> & { readonly created_at: string })[];
+}
+const toKeys = ({ signing_keys }: KeysJson): SigningKeyFacts[] =>
+  signing_keys.map(({ kid, alg, state, created_at }) => ({ kid, alg, state, createdAt: Date.parse(created_at) }));
+
+function remoteKeys(api: RemoteApi): Manager['keys'] {
+  return {
+    list: async () => toKeys(await api.ask('GET', '/signing-keys')),
+    rotate: async (alg) => toKeys(await api.ask('POST', '/signing-keys/rotate', { body: { alg } })),
+    retire: async (kid) => toKeys(await api.ask('POST', `/signing-keys/${segment(kid)}/retire`)),
+  };
+}
+
+type AuditJson = Omit<AuditEvent, 'at' | 'projectId'> & { readonly at: string; readonly project_id: string | null };
+
+function remoteAudit(api: RemoteApi): Manager['audit'] {
+  return {
+    list: async ({ projectId, limit }) => {
+      const found = await api.all<AuditJson>('/audit-events', 'audit_events', { project_id: projectId }, limit);
+      return found.map(({ at, project_id, ...event }) => ({ ...event, at: Date.parse(at), projectId: project_id }));
+    },
+  };
+}
+
+interface BanJson {
+  readonly client_id: string;
+  readonly address: string;
+  readonly created_at: string;
+  readonly ends_at: string;
+}
+const toBan = ({ client_id, address, created_at, ends_at }: BanJson): Ban => ({
+  clientId: client_id,
+  address,
+  createdAt: Date.parse(created_at),
+  endsAt: Date.parse(ends_at),
+});
+
+function remoteBans(api: RemoteApi): Manager['bans'] {
+  return {
+    list: async () => (await api.all<BanJson>('/bans', 'bans')).map(toBan),
+    lift: async (clientId, address) => {
+      const { lifted } = await api.ask<{ lifted: number }>('DELETE', `/bans/${segment(clientId)}`, {
+        query: { address },
+      });
+      return lifted;
+    },
+  };
+}

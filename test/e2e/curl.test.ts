@@ -67,6 +67,19 @@ describe('the curl lines of the README, as they are', () => {
   });
 });
 
+describe('the lines of docs/api.md, as they are', () => {
+  it('lead from an operator token to a scrape, and to a command through the server', async () => {
+    const page = readFileSync(new URL('../../docs/api.md', import.meta.url), 'utf8');
+    const blocks = [...page.matchAll(/```sh\n([^`]*)```/g)].map(([, block]) => block);
+    expect(blocks).toHaveLength(3);
+    const printed = succeeded(await weir.paste(`set -e -o pipefail\n${blocks.join('\n')}`));
+    expect(printed).toContain('"id":"acme-api"');
+    expect(printed).toContain('/api/v1/acme-api/db1/metrics"');
+    expect(printed).toContain('weir_snapshot_timestamp_seconds{instance_id="db1"}');
+    expect(printed).toMatch(/^acme-api +Acme /m);
+  });
+});
+
 describe('curl', () => {
   const ways = [
     ['Basic', '-u "$CLIENT_ID:$CLIENT_SECRET"'],

@@ -30,12 +30,14 @@ export async function doOnce<T extends KeptAnswer>(
   store: IdempotencyStore,
   once: Once,
   work: () => Promise<{ answer: T; kept: KeptAnswer }>,
+  onNotKept: (error: unknown) => void,
 ): Promise<{ first: T } | { repeated: KeptAnswer }> {
   const known = await earlier(store, once);
   if (known !== undefined) return { repeated: known };
   try {
     const { answer, kept } = await work();
-    await store.note(once.clientId, once.key, JSON.stringify(kept));
+    // It is done, and must not be answered as if it were not: who repeats it is told what was made.
+    await store.note(once.clientId, once.key, JSON.stringify(kept)).catch(onNotKept);
     return { first: answer };
   } catch (error) {
     if (!(error instanceof RepeatedRequest)) throw error;

@@ -1,3 +1,4 @@
+import { z } from '@hono/zod-openapi';
 import { Hono } from 'hono';
 import type { Admin } from '../../admin/admin.js';
 import { type AccessTokens, isTokenGood } from '../../auth/access-token.js';
@@ -69,30 +70,36 @@ export class Management {
   }
 
   private async answer(c: Ctx, described: Operation): Promise<Response> {
-    const { directory } = this.options;
     const caller = await this.callerOf(header(c, 'authorization'));
     c.env.caller = caller;
     await this.takeTurn(caller);
     caller.requireScope(described.scope);
-    const query = described.query === undefined ? {} : readQuery(c);
+    const query = checked(described.query ?? noQuery, readQuery(c));
     const bytes = described.body === undefined ? Buffer.alloc(0) : await readBytes(c);
     const { body: taken } = described;
     const json = taken === undefined ? undefined : (parseJson(c, bytes) ?? (taken.optional ? {} : undefined));
     const request = {
       params: described.params === undefined ? {} : checked(described.params, c.req.param()),
-      query: described.query === undefined ? undefined : checked(described.query, query),
+      query,
       body: taken === undefined ? undefined : checked(taken.schema, json),
       caller,
     };
-    try {
-      const response = await this.perform(c, described, request, bytes);
-      // So that the next request meets it, on the metrics routes too, and not only the one after the next look.
-      if (changes(described)) await directory.sync();
-      return response;
-    } catch (error) {
+    const response = await this.perform(c, described, request, bytes).catch((error) => {
       if (error instanceof WeirError && error.code === 'not_found') throw outOfReach(error.facts.field);
       throw isFullOrBusy(error) ? takesNoWrites(error) : error;
-    }
+    });
+    if (changes(described)) await this.follow(c);
+    return response;
+  }
+
+  /** So that the next request meets what was changed, on the metrics routes too. It is done, whether this succeeds or not. */
+  private async follow(c: Ctx): Promise<void> {
+    await this.options.directory.sync().catch(this.logging(c, 'what was changed shows a little later'));
+  }
+
+  private logging(c: Ctx, sentence: string): (error: unknown) => void {
+    const { log, requests } = this.options;
+    return (error) => log.error({ ...requests.line(c.env), err: error }, sentence);
   }
 
   private async perform(
@@ -122,10 +129,12 @@ export class Management {
       digest: mac(`idempotency ${method} ${url}\n${bytes.toString('base64')}`),
       endsAt: clock.now() + rememberedMs,
     };
-    const done = await doOnce(idempotency, once, async () => {
+    const work = async () => {
       const { body, location, repeated = body } = await call({ ...by, once });
       return { answer: { body, location }, kept: { body: repeated, location } };
-    });
+    };
+    const onNotKept = this.logging(c, 'the answer under an idempotency key was not kept');
+    const done = await doOnce(idempotency, once, work, onNotKept);
     if ('first' in done) return respond(described, done.first);
     return respond(described, done.repeated, { 'idempotent-replayed': 'true' });
   }
@@ -147,6 +156,8 @@ export class Management {
     rateLimit.check(clientId, project?.limits ?? directory.limitsOutsideProjects);
   }
 }
+
+const noQuery = z.strictObject({});
 
 function respond(
   { answer: { status }, tagged }: Operation,

@@ -1,3 +1,4 @@
+import Sqlite from 'better-sqlite3';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { managementScopes } from '../../../src/domain/scopes.js';
 import { TestGateway } from '../../support/gateway.js';
@@ -58,6 +59,19 @@ it('the key of a request that was refused can be used again', async () => {
   expect((await conflict()).status).toBe(409);
   await gateway.admin.projects.delete('taken');
   expect((await conflict()).status).toBe(201);
+});
+
+it('what was done is answered as done, also when its answer cannot be kept', async () => {
+  const database = new Sqlite(gateway.config.storage.path);
+  database.exec("CREATE TRIGGER refuse BEFORE UPDATE ON idempotency_key BEGIN SELECT RAISE(ABORT, 'no'); END");
+  const first = await create('unkept', 'unkept');
+  database.exec('DROP TRIGGER refuse');
+  database.close();
+  expect(first.status).toBe(201);
+  const second = await create('unkept', 'unkept');
+  expect([second.status, second.body.detail]).toEqual([409, expect.stringContaining(`project:${first.body.id}`)]);
+  expect(await named('unkept')).toHaveLength(1);
+  expect(gateway.logs.some(({ msg }) => msg === 'the answer under an idempotency key was not kept')).toBe(true);
 });
 
 it('two updates that start from the same version: the second is told', async () => {

@@ -87,6 +87,7 @@ describe('a malformed request is refused with the field that is wrong:', () => {
     ['GET /projects?cursor=WzEsMl0', undefined, 'cursor', 'The cursor is not one of this list'],
     ['GET /projects?access_token=a', undefined, 'access_token', 'Tokens are not taken from the URL'],
     ['GET /audit-events?since=yesterday', undefined, 'since', 'a time such as 2026-01-01T12:00:00Z'],
+    ['GET /projects/acme?colour=red', undefined, 'colour', 'There is no field "colour" here.'],
     ['DELETE /bans/a?addresses=1', undefined, 'addresses', 'There is no field "addresses" here.'],
   ])('%s with %j', async (line, body, field, sentence) => {
     const answer = await ask(line, { body });

@@ -153,6 +153,8 @@ export class SigningKeys {
     const pair = newPair[alg]();
     const jwk = pair.publicKey.export({ format: 'jwk' }) as JWK;
     const kid = await calculateJwkThumbprint(jwk);
+    // "weir key retire" would take it for an option: one in 64.
+    if (kid.startsWith('-')) return this.newKey(state, alg);
     const privateJwk = Buffer.from(JSON.stringify(pair.privateKey.export({ format: 'jwk' })));
     return {
       kid,

@@ -226,7 +226,7 @@ function clientKeyCommand(): Command {
   );
 
   const remove = managing(key.command('remove').argument('<client-id>').argument('<kid>')).description(
-    'Take a key away; tokens it obtained go on until they expire.',
+    'Take a key away; tokens it obtained go on until they expire. Write "--" before arguments that begin with "-".',
   );
   remove.action((id: string, kid: string) =>
     withManager(remove, async ({ admin, one }) => {

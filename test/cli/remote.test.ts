@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { createHash, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -52,8 +52,16 @@ function keyFile(type: 'EC' | 'PRIVATE'): { pem: Buffer; path: string } {
     type === 'EC'
       ? publicKey.export({ type: 'spki', format: 'pem' })
       : privateKey.export({ type: 'pkcs8', format: 'pem' });
+  // One in 64: a command would take it for an option.
+  if (thumbprint(publicKey).startsWith('-')) return keyFile(type);
   const path = file(`${type}.pem`, pem as string);
   return { pem: Buffer.from(pem as string), path };
+}
+
+/** RFC 7638 §3. */
+function thumbprint(key: KeyObject): string {
+  const { crv, kty, x, y } = key.export({ format: 'jwk' });
+  return createHash('sha256').update(JSON.stringify({ crv, kty, x, y })).digest('base64url');
 }
 
 function file(name: string, text: string): string {

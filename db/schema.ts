@@ -240,10 +240,101 @@ export const pushGroup = sqliteTable(
   ],
 );
 
+/** Subscriptions that are pushed to a destination, and how that goes. */
+export const metricStream = sqliteTable(
+  'metric_stream',
+  {
+    id: text('id').primaryKey(),
+    projectId: text('project_id')
+      .notNull()
+      .references(() => project.id, { onDelete: 'cascade' }),
+    name: text('name').notNull(),
+    status: text('status', { enum: ['enabled', 'disabled', 'suspended'] }).notNull(),
+    statusReason: text('status_reason'),
+    /** JSON array. */
+    subscriptions: text('subscriptions').notNull(),
+    destinationType: text('destination_type', {
+      enum: ['datadog', 'otlp', 'prometheus_remote_write', 'dogstatsd'],
+    }).notNull(),
+    /** JSON object, without what is secret. */
+    configuration: text('configuration').notNull(),
+    /** JSON object of what is secret, encrypted (see src/auth/envelope.ts). */
+    secrets: blob('secrets', { mode: 'buffer' }).notNull(),
+    health: text('health', { enum: ['ok', 'degraded', 'credential_error'] })
+      .notNull()
+      .default('ok'),
+    healthReason: text('health_reason'),
+    failures: integer('failures').notNull().default(0),
+    failingSince: integer('failing_since'),
+    version: integer('version').notNull().default(1),
+    createdAt: integer('created_at').notNull(),
+    updatedAt: integer('updated_at').notNull(),
+  },
+  (table) => [index('stream_of_project').on(table.projectId)],
+);
+
+/** What a stream must remember between two windows: the last value of each counter. One row per kind of metric. */
+export const streamState = sqliteTable(
+  'stream_state',
+  {
+    streamId: text('stream_id')
+      .notNull()
+      .references(() => metricStream.id, { onDelete: 'cascade' }),
+    kind: text('kind', { enum: ['project.metrics', 'api_request.count'] }).notNull(),
+    state: blob('state', { mode: 'buffer' }).notNull(),
+    at: integer('at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.streamId, table.kind] })],
+);
+
+/** Windows of streams, and what became of them. The first pending one is where a stream stands. */
+export const delivery = sqliteTable(
+  'delivery',
+  {
+    seq: integer('seq').primaryKey({ autoIncrement: true }),
+    id: text('id').notNull(),
+    streamId: text('stream_id')
+      .notNull()
+      .references(() => metricStream.id, { onDelete: 'cascade' }),
+    kind: text('kind', { enum: ['project.metrics', 'api_request.count'] }).notNull(),
+    from: integer('from_time').notNull(),
+    to: integer('to_time').notNull(),
+    points: integer('points').notNull(),
+    /** Compressed; null once it can no longer be sent again. */
+    window: blob('window', { mode: 'buffer' }),
+    status: text('status', { enum: ['pending', 'delivered', 'failed', 'dropped'] }).notNull(),
+    /** Requests of it that the destination has taken already. */
+    partsDone: integer('parts_done').notNull().default(0),
+    createdAt: integer('created_at').notNull(),
+    finishedAt: integer('finished_at'),
+  },
+  (table) => [
+    uniqueIndex('delivery_by_id').on(table.id),
+    index('delivery_of_stream').on(table.streamId, table.seq),
+    index('delivery_by_status').on(table.streamId, table.status, table.seq),
+  ],
+);
+
+export const deliveryAttempt = sqliteTable(
+  'delivery_attempt',
+  {
+    id: integer('id').primaryKey({ autoIncrement: true }),
+    deliverySeq: integer('delivery_seq')
+      .notNull()
+      .references(() => delivery.seq, { onDelete: 'cascade' }),
+    at: integer('at').notNull(),
+    durationMs: integer('duration_ms').notNull(),
+    status: integer('status'),
+    error: text('error'),
+    answer: text('answer').notNull(),
+  },
+  (table) => [index('attempt_of_delivery').on(table.deliverySeq, table.id)],
+);
+
 /** What was changed about projects, endpoints, clients and keys, for processes that hold it in memory. */
 export const change = sqliteTable('change', {
   seq: integer('seq').primaryKey({ autoIncrement: true }),
-  noun: text('noun', { enum: ['project', 'client', 'key', 'ban'] }).notNull(),
+  noun: text('noun', { enum: ['project', 'client', 'key', 'ban', 'stream'] }).notNull(),
   id: text('id').notNull(),
   at: integer('at').notNull(),
 });

@@ -20,6 +20,8 @@ export interface Limits {
   readonly scrapes_per_minute: number;
   /** Of each client, to the management API. */
   readonly api_requests_per_minute: number;
+  /** Metric streams of the project. */
+  readonly streams: number;
 }
 
 export type LimitName = keyof Limits;
@@ -35,6 +37,7 @@ export const defaultLimits: Limits = {
   token_requests_per_minute: 0,
   scrapes_per_minute: 0,
   api_requests_per_minute: 600,
+  streams: 5,
 };
 
 export const limitNames = Object.keys(defaultLimits) as LimitName[];
@@ -73,4 +76,5 @@ const sentence: Record<LimitName, string> = {
   token_requests_per_minute: 'The client asks for too many tokens',
   scrapes_per_minute: 'The client scrapes too often',
   api_requests_per_minute: 'The client uses the management API too often',
+  streams: 'The project would have too many metric streams',
 };

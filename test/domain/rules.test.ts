@@ -73,6 +73,7 @@ describe('limits', () => {
       token_requests_per_minute: 0,
       scrapes_per_minute: 0,
       api_requests_per_minute: 600,
+      streams: 5,
     });
   });
 

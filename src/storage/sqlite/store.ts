@@ -5,6 +5,7 @@ import { sqliteBans } from './bans.js';
 import { sqliteChanges } from './changes.js';
 import { sqliteClients } from './clients.js';
 import { type Db, openDatabase, takeLock } from './database.js';
+import { sqliteDeliveries } from './deliveries.js';
 import { sqliteEndpoints } from './endpoints.js';
 import { sqliteFacts } from './facts.js';
 import { type GroupStoreOptions, SqliteGroups } from './groups.js';
@@ -12,6 +13,7 @@ import { sqliteIdempotency } from './idempotency.js';
 import { Journal, sqliteAudit } from './journal.js';
 import { sqliteIssuers, sqliteKeys } from './keys.js';
 import { sqliteProjects } from './projects.js';
+import { sqliteStreams } from './streams.js';
 
 export interface SqliteStoreOptions {
   readonly path: string;
@@ -54,6 +56,8 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
       clients: sqliteClients(db, journal, now),
       keys: sqliteKeys(db, journal),
       bans: sqliteBans(db, journal),
+      streams: sqliteStreams(db, journal, now),
+      deliveries: sqliteDeliveries(db, journal),
       audit: sqliteAudit(db),
     };
   };

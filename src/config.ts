@@ -5,6 +5,7 @@ import { externalIssuersSchema } from './auth/external-issuers-schema.js';
 import { parseDuration } from './domain/duration.js';
 import { OperatorError, WeirError } from './domain/errors.js';
 import { defaultLimits, type LimitName, type Limits, limitNames } from './domain/limits.js';
+import { parseNetworks } from './net/addresses.js';
 import { type BackendConfig, backendKinds } from './telemetry/metrics/backends/index.js';
 import { readYaml, yamlMap } from './yaml.js';
 
@@ -25,6 +26,8 @@ export interface Config {
   readonly secrets: { readonly pepperFile: string; readonly encryptionKeysFile: string };
   readonly log: { readonly level: (typeof logLevels)[number]; readonly format: (typeof logFormats)[number] };
   readonly tokens: { readonly lifetimeSeconds: number };
+  /** What metric streams may reach beside public addresses. */
+  readonly streams: { readonly allowedNetworks: readonly string[]; readonly allowHttp: boolean };
   readonly limits: Limits;
   /** Whose tokens are taken beside our own. */
   readonly externalIssuers: readonly ExternalIssuer[];
@@ -96,6 +99,10 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
     },
     log: { level: pick(table.logLevel, file.log?.level), format: pick(table.logFormat, file.log?.format) },
     tokens: { lifetimeSeconds: pick(table.tokenLifetime, file.tokens?.lifetime) },
+    streams: {
+      allowedNetworks: pick(table.streamsAllowedNetworks, file.streams?.allowed_networks),
+      allowHttp: pick(table.streamsAllowHttp, file.streams?.allow_http),
+    },
     limits: overlay(file.limits ?? {}),
     externalIssuers: file.external_issuers ?? [],
     telemetry: { metrics: metricsOf(file.telemetry?.metrics ?? {}) },
@@ -160,6 +167,22 @@ const networks = z
       .map((each) => each.trim())
       .filter((each) => each !== ''),
   );
+
+/** Checked, since a network that is misspelt would otherwise only show when a stream does not go through. */
+const allowedNetworks = networks.transform((list, context) => {
+  try {
+    parseNetworks(list);
+    return list;
+  } catch (error) {
+    if (!(error instanceof WeirError)) throw error;
+    context.addIssue(error.message);
+    return z.NEVER;
+  }
+});
+
+const yesOrNo = z
+  .union([z.boolean(), z.enum(['true', 'false'])], { error: 'Write true or false here.' })
+  .transform((written) => written === true || written === 'true');
 
 const filePath = z.string({ error: 'Write a path here, as text.' }).min(1, { error: 'The path is empty.' });
 
@@ -226,6 +249,7 @@ const configFile = yamlMap({
   storage: yamlMap({ path: filePath.nullish() }).nullish(),
   log: yamlMap({ level: oneOf(logLevels).nullish(), format: oneOf(logFormats).nullish() }).nullish(),
   tokens: yamlMap({ lifetime: tokenLifetime.nullish() }).nullish(),
+  streams: yamlMap({ allowed_networks: allowedNetworks.nullish(), allow_http: yesOrNo.nullish() }).nullish(),
   limits: yamlMap(byLimit(() => limit.nullish())).nullish(),
   external_issuers: externalIssuersSchema.nullish(),
   telemetry: yamlMap({ metrics: metrics.nullish() }).nullish(),
@@ -322,6 +346,24 @@ const table = {
     help: 'File with the keys that encrypt what is secret in the store (default: the storage path with .keys added).',
     argument: 'file',
     value: filePath.optional(),
+  },
+  streamsAllowedNetworks: {
+    flag: 'streams.allowed-networks',
+    env: 'WEIR_STREAMS_ALLOWED_NETWORKS',
+    yaml: 'streams.allowed_networks',
+    default: '',
+    help: 'Networks that metric streams may reach on any port although they are not public, with commas between.',
+    argument: 'networks',
+    value: allowedNetworks,
+  },
+  streamsAllowHttp: {
+    flag: 'streams.allow-http',
+    env: 'WEIR_STREAMS_ALLOW_HTTP',
+    yaml: 'streams.allow_http',
+    default: 'false',
+    help: 'Whether metric streams may send to http URLs, in the clear: true or false.',
+    argument: 'bool',
+    value: yesOrNo,
   },
   tokenLifetime: {
     yaml: 'tokens.lifetime',

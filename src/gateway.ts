@@ -21,6 +21,8 @@ import type { Config } from './config.js';
 import type { Client } from './domain/client.js';
 import type { Clock } from './domain/clock.js';
 import type { RandomBytes } from './domain/ids.js';
+import type { Limits } from './domain/limits.js';
+import { deliveredKeptMs, undeliveredKeptMs } from './domain/stream.js';
 import { publicApp } from './http/app.js';
 import { Authenticator } from './http/authenticate.js';
 import { TrustedProxies } from './http/client-address.js';
@@ -31,16 +33,21 @@ import { RequestLog } from './http/request-log.js';
 import { Scrape } from './http/scrape.js';
 import { Ingest } from './ingest/push.js';
 import { parseNetworks } from './net/addresses.js';
-import { EgressError, guardedFetch, systemLookup } from './net/egress.js';
+import { EgressError, type EgressSeams, guardedFetch, systemLookup } from './net/egress.js';
 import { operatorApp } from './operator/app.js';
 import { ClockCheck } from './operator/clock-check.js';
 import { startGauges } from './operator/gauges.js';
 import { ShutdownMark } from './operator/shutdown-mark.js';
 import { Reload } from './reload.js';
 import { Pages } from './scrape/pages.js';
+import { endpointTarget, wholeProjectTarget } from './scrape/targets.js';
 import { Directory } from './storage/directory.js';
 import { openSqliteStore } from './storage/sqlite/store.js';
 import type { Doer, Store } from './storage/store.js';
+import type { Reach } from './streams/destinations/destination.js';
+import { probe } from './streams/probe.js';
+import { Streams } from './streams/streams.js';
+import { ApiRequests } from './telemetry/api-requests.js';
 import { gatewayDefinitions } from './telemetry/gateway-definitions.js';
 import { type BuildInfo, GatewayMetrics } from './telemetry/gateway-metrics.js';
 import type { Log } from './telemetry/log.js';
@@ -54,6 +61,9 @@ export interface Seams {
   readonly build: BuildInfo;
   readonly pageMemoryBytes?: number;
   readonly groupMemoryBytes?: number;
+  /** How streams reach their destinations. */
+  readonly egress?: EgressSeams;
+  readonly streamTickMs?: number;
 }
 
 export interface Gateway {
@@ -79,6 +89,9 @@ const sweepEveryMs = 5_000;
 const housekeepingEveryMs = 300_000;
 const changeLogKeptMs = 86_400_000;
 const writeUsesEveryMs = 2_000;
+const streamTickMs = 250;
+/** What a stop waits for a destination that is being talked to; what it does not hear of is sent again. */
+const streamGraceMs = 5_000;
 /** No token lives longer: the longest lifetime that can be configured, and the leeway. */
 const tokensKeptMs = 3_600_000 + 60_000;
 const issuerKeptMs = tokensKeptMs + 2 * housekeepingEveryMs;
@@ -88,7 +101,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
   const { clock, log, random } = seams;
   const facade = openMetrics({ ...config.telemetry.metrics, definitions: gatewayDefinitions, log, clock });
   const metrics = new GatewayMetrics(facade, seams.build);
-  const { store, hasher, keys, admin, adminFor } = await openStore(config, seams, {
+  const { store, hasher, keys, envelope, reach, setLimits, admin, adminFor } = await openStore(config, seams, {
     exclusive: true,
     actor: 'system',
     onCommit: (writes, seconds) => {
@@ -145,6 +158,32 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       memoryBytes: seams.pageMemoryBytes ?? pageMemoryBytes,
       onRender: (seconds, bytes) => metrics.rendered(seconds * 1000, bytes),
     });
+    const apiRequests = new ApiRequests();
+    const counting = { counted: apiRequests, clock };
+    const streams = new Streams({
+      streams: store.streams,
+      deliveries: store.deliveries,
+      clock,
+      random: Math.random,
+      newBytes: random,
+      log,
+      envelope,
+      reach,
+      requests: apiRequests,
+      report: metrics.streams,
+      page: async (projectId) => {
+        const project = await directory.project(projectId);
+        if (project === undefined) return undefined;
+        return pages.refresh(wholeProjectTarget(project), [...project.endpoints.values()].map(endpointTarget));
+      },
+    });
+    await streams.reload();
+    directory.onChange((changes) => {
+      const all = changes === undefined || changes.some(({ noun }) => noun === 'project');
+      const ids = changes?.flatMap(({ noun, id }) => (noun === 'stream' ? [id] : []));
+      if (!all && ids?.length === 0) return;
+      streams.reload(all ? undefined : ids).catch((error) => log.error({ err: error }, 'streams were not read again'));
+    });
     const clientJwks = new RemoteJwks({
       clock,
       fetch: (url, limits) => guardedFetch(url, { method: 'GET', ...limits }, { lookup: systemLookup }),
@@ -178,16 +217,17 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
         metrics,
         trustedProxies,
         issuer: issuerUrl,
+        ...counting,
       },
-      scrape: new Scrape({ authenticator, directory, pages, clock, metrics, rateLimit: scrapes }),
-      push: { authenticator, directory, ingest: new Ingest(store.groups, clock), metrics },
+      scrape: new Scrape({ ...counting, authenticator, directory, pages, metrics, rateLimit: scrapes }),
+      push: { ...counting, authenticator, directory, ingest: new Ingest(store.groups, clock), metrics },
       management: new Management({
         tokens,
         directory,
         adminFor,
         idempotency: store.idempotency,
         mac: (text) => hasher.mac(text),
-        clock,
+        ...counting,
         trustedProxies,
         issuer: issuerUrl,
         rateLimit: new RateLimit('api_requests_per_minute', clock),
@@ -205,6 +245,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       log.level = next.log.level;
       tokens.setLifetime(next.tokens.lifetimeSeconds);
       directory.setBaseLimits(next.limits);
+      setLimits(next.limits);
       externalIssuers.replace(next.externalIssuers);
       authenticator.forget();
       limits = next.limits;
@@ -236,6 +277,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       limits: () => limits,
       clock,
       signingKeySince: () => keys.currentSince(),
+      streams: () => streams.lags(),
       projectLabel: config.telemetry.metrics.projectLabel,
     });
     const stopTimers = startTimers(log, [
@@ -247,6 +289,11 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       [housekeepingEveryMs, () => store.idempotency.prune(clock.now())],
       [housekeepingEveryMs, () => store.clients.prune(clock.now() - tokensKeptMs)],
       [writeUsesEveryMs, () => uses.write(store.clients)],
+      [seams.streamTickMs ?? streamTickMs, () => streams.tick()],
+      [
+        housekeepingEveryMs,
+        () => store.deliveries.prune(clock.now() - deliveredKeptMs, clock.now() - undeliveredKeptMs),
+      ],
       // A retired key ends by itself.
       [housekeepingEveryMs, () => keys.load()],
     ]);
@@ -284,6 +331,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       close: async () => {
         stopTimers();
         stopGauges();
+        await streams.close(streamGraceMs);
         if (issuer !== '') await useIssuer();
         await regulation.settled();
         await clockCheck.remember().catch((error) => log.error({ err: error }, 'the time was not written'));
@@ -305,6 +353,10 @@ interface OpenStore {
   readonly store: Store;
   readonly hasher: SecretHasher;
   readonly keys: SigningKeys;
+  readonly envelope: Envelope;
+  readonly reach: Reach;
+  /** Those of the configuration, when they have changed. */
+  setLimits(limits: Limits): void;
   readonly admin: LocalAdmin;
   /** On somebody's behalf, with their name in the audit log. */
   adminFor(by: Doer): Admin;
@@ -315,7 +367,7 @@ type StoreMode = { exclusive: boolean; actor: string; onCommit?: (writes: number
 /** Store, pepper and what may be done with them: all that a command needs, and the ground the gateway stands on. */
 export async function openStore(
   config: Config,
-  { clock, random, groupMemoryBytes }: Pick<Seams, 'clock' | 'random' | 'groupMemoryBytes'>,
+  { clock, random, groupMemoryBytes, egress }: Pick<Seams, 'clock' | 'random' | 'groupMemoryBytes' | 'egress'>,
   mode: StoreMode,
 ): Promise<OpenStore> {
   const store = openSqliteStore({
@@ -336,10 +388,28 @@ export async function openStore(
       () => readKeys(encryptionKeysFile, 'encryption keys'),
     );
     const signing = { envelope, now: () => clock.now(), keptMs: tokensKeptMs };
-    const tools = { clock, random, hasher, signing };
+    const reach: Reach = {
+      allowHttp: config.streams.allowHttp,
+      allowedNetworks: parseNetworks(config.streams.allowedNetworks),
+      seams: egress ?? { lookup: systemLookup },
+      now: () => clock.now(),
+      agent: 'weir-metric-streams',
+    };
+    let { limits } = config;
+    const streams = {
+      envelope,
+      limits: () => limits,
+      test: (target: Parameters<typeof probe>[0]) => probe(target, reach, clock),
+    };
+    const tools = { clock, random, hasher, signing, streams };
     return {
       store,
       hasher,
+      envelope,
+      reach,
+      setLimits: (next) => {
+        limits = next;
+      },
       keys: new SigningKeys({ ...signing, store: store.keys }),
       admin: {
         ...adminOn(store, tools),

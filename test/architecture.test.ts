@@ -20,7 +20,9 @@ const rooms: Record<string, readonly string[]> = {
   auth: ['net', ...below],
   ingest: below,
   scrape: below,
-  admin: ['auth', 'ingest', 'scrape', ...below],
+  // Sends where customers say, with secrets kept like the signing keys. Never across to ingest or scrape.
+  streams: ['net', 'auth', ...below],
+  admin: ['auth', 'ingest', 'scrape', 'streams', ...below],
 
   // Its hot paths look clients and projects up in storage's directory, and read formats' negotiation.
   http: ['admin', 'auth', 'ingest', 'scrape', ...below],
@@ -28,10 +30,10 @@ const rooms: Record<string, readonly string[]> = {
 
   yaml: ground,
   // The shape of `external_issuers` belongs to those who use it, and each metrics backend says which options it takes.
-  config: ['yaml', 'auth', 'telemetry', ...ground],
+  config: ['yaml', 'auth', 'net', 'telemetry', ...ground],
   'web-config': ['yaml', ...ground],
   reload: ['config', ...below],
-  gateway: ['config', 'reload', 'net', 'http', 'operator', 'admin', 'auth', 'ingest', 'scrape', ...below],
+  gateway: ['config', 'reload', 'net', 'http', 'operator', 'admin', 'auth', 'ingest', 'scrape', 'streams', ...below],
   main: ['gateway', 'http', 'config', 'web-config', ...below],
   demo: ['config', ...ground],
   // A backup is checked against its pepper, which only auth can read.

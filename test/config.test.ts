@@ -46,6 +46,7 @@ test('without any setting there are only defaults', () => {
       secrets: { pepperFile: './data/weir.db.pepper', encryptionKeysFile: './data/weir.db.keys' },
       log: { level: 'info', format: 'json' },
       tokens: { lifetimeSeconds: 900 },
+      streams: { allowedNetworks: [], allowHttp: false },
       limits: defaultLimits,
       externalIssuers: [],
       telemetry: {
@@ -67,6 +68,7 @@ operator: {listen_address: '[::1]:9000'}
 storage: {path: /var/lib/weir/weir.db}
 log: {level: debug, format: pretty}
 tokens: {lifetime: 1h}
+streams: {allowed_networks: '10.0.0.0/8, fd00::/8', allow_http: true}
 limits:
   series: 100
   samples_per_second: 5
@@ -98,6 +100,7 @@ telemetry:
     secrets: { pepperFile: '/var/lib/weir/weir.db.pepper', encryptionKeysFile: '/var/lib/weir/weir.db.keys' },
     log: { level: 'debug', format: 'pretty' },
     tokens: { lifetimeSeconds: 3600 },
+    streams: { allowedNetworks: ['10.0.0.0/8', 'fd00::/8'], allowHttp: true },
     limits: { ...defaultLimits, series: 100, samples_per_second: 5 },
     externalIssuers: [expect.objectContaining({ issuer: 'https://acme.okta.com/oauth2/default', audiences: ['weir'] })],
     telemetry: {
@@ -128,11 +131,14 @@ const examples: Record<string, [file: string, env: string, flag: string]> = {
   'web.config_file': ['file', 'env', 'flag'],
   'web.trusted_proxies': ['10.0.0.1', '10.0.0.2', '10.0.0.3'],
   'storage.path': ['file', 'env', 'flag'],
+  'streams.allowed_networks': ['10.0.0.1', '10.0.0.2', '10.0.0.3'],
   'log.level': ['debug', 'warn', 'error'],
   'log.format': ['pretty', 'json', 'pretty'],
 };
 
-test.each(settings.flatMap(({ yaml, flag, env }) => (yaml && flag && env ? [{ yaml, flag, env }] : [])))(
+const texts = settings.filter(({ yaml }) => yaml !== 'streams.allow_http');
+
+test.each(texts.flatMap(({ yaml, flag, env }) => (yaml && flag && env ? [{ yaml, flag, env }] : [])))(
   'the flag $flag wins over $env, that over the file, that over the default',
   ({ yaml: path, flag, env: variable }) => {
     const [inFile, inEnv, inFlag] = examples[path]!;
@@ -147,6 +153,22 @@ test.each(settings.flatMap(({ yaml, flag, env }) => (yaml && flag && env ? [{ ya
     expect(values(load({ yaml, env, flags: { [flag]: inFlag } }))).toContain(inFlag);
   },
 );
+
+test('streams send over plain http only where it is said, by flag, environment or file', () => {
+  const allowed = (given: Parameters<typeof load>[0]) => load(given).config.streams.allowHttp;
+  expect(allowed({ yaml: 'streams: {allow_http: true}' })).toBe(true);
+  expect(allowed({ yaml: 'streams: {allow_http: true}', env: { WEIR_STREAMS_ALLOW_HTTP: 'false' } })).toBe(false);
+  expect(allowed({ env: { WEIR_STREAMS_ALLOW_HTTP: 'false' }, flags: { 'streams.allow-http': 'true' } })).toBe(true);
+  expect(problemsOf(() => load({ flags: { 'streams.allow-http': 'yes' } }))).toEqual([
+    '--streams.allow-http: Write true or false here.',
+  ]);
+});
+
+test('a network streams may reach must be one', () => {
+  expect(problemsOf(() => load({ flags: { 'streams.allowed-networks': '10.0.0.0/8, 10.0.0.0/40' } }))).toEqual([
+    '--streams.allowed-networks: "10.0.0.0/40" is not a network; write it like 10.0.0.0/8 or fd00::/8.',
+  ]);
+});
 
 test('the environment may name the config file', () => {
   const { config } = loadConfig({
@@ -204,7 +226,7 @@ test.each([
   [
     '__proto__: {}',
     1,
-    '__proto__ is not a setting; known here: web, operator, storage, log, tokens, limits, external_issuers, telemetry.',
+    '__proto__ is not a setting; known here: web, operator, storage, log, tokens, streams, limits, external_issuers, telemetry.',
   ],
 ])('an unknown key is an error with its line and the nearest known key: %j', (yaml, line, sentence) => {
   expect(checkConfigFile('weir.yml', yaml)).toEqual([`weir.yml:${line}: ${sentence}`]);

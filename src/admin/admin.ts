@@ -1,7 +1,9 @@
+import type { Envelope } from '../auth/envelope.js';
 import type { SecretHasher } from '../auth/secrets.js';
 import { SigningKeys, type SigningKeysOptions } from '../auth/signing-keys.js';
 import type { Clock } from '../domain/clock.js';
 import type { RandomBytes } from '../domain/ids.js';
+import type { Limits } from '../domain/limits.js';
 import type { Managed } from '../storage/store.js';
 import { AuditAdmin } from './audit.js';
 import { BanAdmin } from './bans.js';
@@ -10,6 +12,7 @@ import type { EncryptionAdmin } from './encryption.js';
 import { EndpointAdmin } from './endpoints.js';
 import { KeyAdmin } from './keys.js';
 import { ProjectAdmin } from './projects.js';
+import { type DestinationTest, StreamAdmin } from './streams.js';
 
 /** What may be done to each noun. */
 export interface Admin {
@@ -19,6 +22,7 @@ export interface Admin {
   readonly keys: KeyAdmin;
   readonly audit: AuditAdmin;
   readonly bans: BanAdmin;
+  readonly streams: StreamAdmin;
 }
 
 /** With what only those can do who have the gateway's files. */
@@ -31,10 +35,11 @@ export interface AdminTools {
   readonly random: RandomBytes;
   readonly hasher: SecretHasher;
   readonly signing: Omit<SigningKeysOptions, 'store'>;
+  readonly streams: { readonly envelope: Envelope; readonly limits: () => Limits; readonly test: DestinationTest };
 }
 
 /** The store as it is used on somebody's behalf. */
-export function adminOn(store: Managed, { clock, random, hasher, signing }: AdminTools): Admin {
+export function adminOn(store: Managed, { clock, random, hasher, signing, streams }: AdminTools): Admin {
   return {
     projects: new ProjectAdmin(store, clock),
     endpoints: new EndpointAdmin(store, clock, random),
@@ -42,5 +47,6 @@ export function adminOn(store: Managed, { clock, random, hasher, signing }: Admi
     keys: new KeyAdmin(new SigningKeys({ ...signing, store: store.keys })),
     audit: new AuditAdmin(store),
     bans: new BanAdmin(store, clock),
+    streams: new StreamAdmin({ ...streams, store, clock, random }),
   };
 }

@@ -73,7 +73,10 @@ export class ClientSecrets {
     const verdict = regulation.failed(clientId, origin.ip, { method, secret });
     if (verdict.banned) {
       const sentence = 'Too many wrong secrets for this client from this address; a right one still works.';
-      throw new OAuthError('temporarily_unavailable', sentence, 429, verdict.retryAfterSeconds);
+      const refusal = new OAuthError('temporarily_unavailable', sentence, 429, verdict.retryAfterSeconds);
+      const named = directory.peekClient(clientId)?.client;
+      if (named !== undefined) refusal.guessed = { clientId, projectId: named.projectId };
+      throw refusal;
     }
     throw new OAuthError('invalid_client', 'Client id or secret is wrong, or the client is disabled.');
   }

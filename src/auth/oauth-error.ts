@@ -17,6 +17,8 @@ export class OAuthError extends Error {
   readonly code: OAuthErrorCode;
   readonly status: number;
   readonly retryAfterSeconds: number | undefined;
+  /** Whose secret is being guessed, when that is why: its owner is told, though nobody has proved anything. */
+  guessed?: { readonly clientId: string; readonly projectId: string | null };
 
   constructor(code: OAuthErrorCode, description: string, status = defaultStatus[code], retryAfterSeconds?: number) {
     super(oauthText(description));

@@ -57,7 +57,8 @@ export const defaultIntervalMs = 30_000;
 export const shortestIntervalMs = 10_000;
 export const longestIntervalMs = 300_000;
 
-export type DestinationType = 'datadog' | 'otlp' | 'prometheus_remote_write' | 'dogstatsd';
+export const destinationTypes = ['datadog', 'otlp', 'prometheus_remote_write', 'dogstatsd'] as const;
+export type DestinationType = (typeof destinationTypes)[number];
 export type AuthType = 'none' | 'api_key' | 'bearer' | 'basic';
 
 /** How a stream proves itself to its destination; the secret half is kept apart. */

@@ -13,8 +13,9 @@ import { scopes } from '../domain/scopes.js';
 import type { GatewayMetrics } from '../telemetry/gateway-metrics.js';
 import { clientAddress, type TrustedProxies, userAgent } from './client-address.js';
 import { type Ctx, header, readBody } from './context.js';
+import { counted, knownGrant, type RequestCounting } from './requests.js';
 
-export interface OAuthOptions {
+export interface OAuthOptions extends RequestCounting {
   readonly service: TokenService;
   readonly status: TokenStatus;
   readonly keys: SigningKeys;
@@ -24,15 +25,21 @@ export interface OAuthOptions {
   readonly issuer: () => string;
 }
 
+const authentication = (operation_name: string) => ({ api: 'AUTHENTICATION', operation_name }) as const;
+
 const largestBody = 16 * 1024;
 
 /** `POST /oauth/token` (RFC 6749 §3.2). */
-export async function postToken(c: Ctx, { service, metrics, trustedProxies }: OAuthOptions): Promise<Response> {
+export async function postToken(c: Ctx, options: OAuthOptions): Promise<Response> {
+  const { service, metrics, trustedProxies } = options;
   try {
     const parameters = await readFormOrJson(c);
-    const response = await inTime(service.token(requestOf(c, parameters, trustedProxies)));
-    metrics.tokenIssued();
-    return sendToken(c, response);
+    const operation = { ...authentication('POST /oauth/token'), ...knownGrant(parameters.get('grant_type')) };
+    return await counted(options, c, operation, async () => {
+      const response = await inTime(service.token(requestOf(c, parameters, trustedProxies)));
+      metrics.tokenIssued();
+      return sendToken(c, response);
+    });
   } catch (error) {
     if (error instanceof OAuthError) metrics.tokenRefused(error.code);
     else if (error instanceof WeirError && error.code === 'rate_limited')
@@ -65,20 +72,24 @@ function inTime<T>(work: Promise<T>): Promise<T> {
 /** `POST /oauth/introspect` (RFC 7662), for clients that authenticate as at the token endpoint. */
 export async function postIntrospect(c: Ctx, options: OAuthOptions): Promise<Response> {
   const parameters = await readForm(c);
-  const { client } = await options.service.authenticate(requestOf(c, parameters, options.trustedProxies));
-  return json(await options.status.introspect(requiredToken(parameters), client.projectId));
+  return counted(options, c, authentication('POST /oauth/introspect'), async () => {
+    const { client } = await options.service.authenticate(requestOf(c, parameters, options.trustedProxies));
+    return json(await options.status.introspect(requiredToken(parameters), client.projectId));
+  });
 }
 
 /** `POST /oauth/revoke` (RFC 7009): 200 also for tokens that are unknown or somebody else's. */
 export async function postRevoke(c: Ctx, options: OAuthOptions): Promise<Response> {
   const parameters = await readForm(c);
-  const { client } = await options.service.authenticate(requestOf(c, parameters, options.trustedProxies));
-  const hint = parameters.get('token_type_hint');
-  if (hint === 'refresh_token') {
-    throw new OAuthError('unsupported_token_type', 'There are no refresh tokens here; access tokens can be revoked.');
-  }
-  await options.status.revoke(requiredToken(parameters), client.id, originOf(c, options.trustedProxies).ip);
-  return new Response(null, { status: 200, headers: { ...noStore, 'content-length': '0' } });
+  return counted(options, c, authentication('POST /oauth/revoke'), async () => {
+    const { client } = await options.service.authenticate(requestOf(c, parameters, options.trustedProxies));
+    const hint = parameters.get('token_type_hint');
+    if (hint === 'refresh_token') {
+      throw new OAuthError('unsupported_token_type', 'There are no refresh tokens here; access tokens can be revoked.');
+    }
+    await options.status.revoke(requiredToken(parameters), client.id, originOf(c, options.trustedProxies).ip);
+    return new Response(null, { status: 200, headers: { ...noStore, 'content-length': '0' } });
+  });
 }
 
 /** `GET /.well-known/oauth-authorization-server` (RFC 8414). */

@@ -12,12 +12,13 @@ import { type Authenticator, reachEndpoint, reachProject, requireScope } from '.
 import { BodyRooms } from './body-rooms.js';
 import { type Ctx, header, pathSegments, readBody } from './context.js';
 import { statusOf } from './errors.js';
+import { counted, type RequestCounting } from './requests.js';
 
 const inflate = promisify(gunzip);
 
 const rooms = new BodyRooms();
 
-export interface PushOptions {
+export interface PushOptions extends RequestCounting {
   readonly authenticator: Authenticator;
   readonly directory: Directory;
   readonly ingest: Ingest;
@@ -25,12 +26,12 @@ export interface PushOptions {
 }
 
 /** `PUT`, `POST` and `DELETE` of `…/metrics[/job/{job}{/label/value}…]`: the Pushgateway's API, with its status codes. */
-export async function handlePush(
-  c: Ctx,
-  projectId: string,
-  metricsId: string,
-  options: PushOptions,
-): Promise<Response> {
+export function handlePush(c: Ctx, projectId: string, metricsId: string, options: PushOptions): Promise<Response> {
+  const operation_name = `${c.env.incoming.method} /api/v1/{project}/{metricsId}/metrics`;
+  return counted(options, c, { api: 'METRICS', operation_name }, () => push(c, projectId, metricsId, options));
+}
+
+async function push(c: Ctx, projectId: string, metricsId: string, options: PushOptions): Promise<Response> {
   const { ingest, metrics } = options;
   const { project, endpoint } = await authorize(c, projectId, metricsId, options).catch((error: unknown) => {
     metrics.unauthorized(statusOf(error));

@@ -1,10 +1,11 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { LRUCache } from 'lru-cache';
-import type { Clock } from '../domain/clock.js';
 import { WeirError } from '../domain/errors.js';
 import { acceptsGzip, contentTypes, negotiateFormat, type PageFormat } from '../formats/negotiate.js';
 import type { Page, Pages, PageTarget } from '../scrape/pages.js';
-import { type Directory, type LiveProject, visibleTo } from '../storage/directory.js';
+import { endpointTarget, projectTarget } from '../scrape/targets.js';
+import type { Directory, LiveProject } from '../storage/directory.js';
+import type { RequestCounter } from '../telemetry/api-requests.js';
 import type { GatewayMetrics } from '../telemetry/gateway-metrics.js';
 import {
   type Access,
@@ -17,12 +18,12 @@ import {
 import type { Ctx } from './context.js';
 import { statusOf } from './errors.js';
 import type { RateLimit } from './rate-limit.js';
+import { counted, type RequestCounting } from './requests.js';
 
-export interface ScrapeOptions {
+export interface ScrapeOptions extends RequestCounting {
   readonly authenticator: Authenticator;
   readonly directory: Directory;
   readonly pages: Pages;
-  readonly clock: Clock;
   readonly metrics: GatewayMetrics;
   readonly rateLimit: RateLimit;
 }
@@ -42,6 +43,8 @@ export class Scrape {
   /** Scrapers send the same two headers all their lives. */
   private readonly negotiated = new LRUCache<string, Wanted>({ max: 1000 });
 
+  private readonly counters = new WeakMap<Access, (RequestCounter | undefined)[]>();
+
   constructor(options: ScrapeOptions) {
     this.options = options;
   }
@@ -59,13 +62,23 @@ export class Scrape {
       const body = wanted.gzip ? page?.gzipped : page?.identity;
       if (body !== undefined) {
         metrics.authorized();
-        rateLimit.check(access.clientId, project!.limits);
-        metrics.cacheHit();
         c.env.caller = access;
+        try {
+          rateLimit.check(access.clientId, project!.limits);
+        } catch (error) {
+          return this.counted(c, metricsId, () => Promise.reject(error));
+        }
+        metrics.cacheHit();
+        this.countHit(access, c.env.incoming.method!, metricsId);
         return this.send(c, page!, body, wanted.gzip);
       }
     }
-    return this.handleSlowly(c, projectId, metricsId, wanted);
+    return this.counted(c, metricsId, () => this.handleSlowly(c, projectId, metricsId, wanted));
+  }
+
+  private counted(c: Ctx, metricsId: string | undefined, work: () => Promise<Response>): Promise<Response> {
+    const operation_name = operationOf(c.env.incoming.method!, metricsId);
+    return counted(this.options, c, { api: 'METRICS', operation_name }, work);
   }
 
   private async handleSlowly(
@@ -100,6 +113,28 @@ export class Scrape {
     return { target, access, project };
   }
 
+  /** As `counted`, without building what names the counter: it is kept beside what was found out about the caller. */
+  private countHit(access: Access, method: string, metricsId: string | undefined): void {
+    const { counted: requests, clock } = this.options;
+    const kind = (method === 'HEAD' ? 2 : 0) + (metricsId === undefined ? 1 : 0);
+    let counters = this.counters.get(access);
+    if (counters === undefined) {
+      counters = [];
+      this.counters.set(access, counters);
+    }
+    let counter = counters[kind];
+    if (counter === undefined) {
+      counter = requests.counter(access.projectId!, {
+        api: 'METRICS',
+        operation_name: operationOf(method, metricsId),
+        operation_result: 'SUCCESS',
+        client_id: access.clientId,
+      });
+      counters[kind] = counter;
+    }
+    counter.count(clock.now());
+  }
+
   private send(c: Ctx, page: Page, body: Buffer, gzip: boolean): Response {
     const { clock } = this.options;
     const { incoming, outgoing } = c.env;
@@ -131,28 +166,14 @@ export class Scrape {
   }
 }
 
-const targets = new WeakMap<object, PageTarget>();
+const operationOf = (method: string, metricsId: string | undefined): string =>
+  `${method} /api/v1/{project}/${metricsId === undefined ? '' : '{metricsId}/'}metrics`;
 
-/** The page the path means, for what this caller sees: kept beside the project it is of, so that no key is built twice. */
+/** The page the path means, for what this caller sees. */
 function targetOf(project: LiveProject, access: Access, metricsId: string | undefined): PageTarget | undefined {
-  if (metricsId === undefined) {
-    const visible = visibleTo(project, access.sight);
-    return kept(visible, () => ({ key: `project ${project.project.id} ${visible.key}`, endpoints: visible.endpoints }));
-  }
+  if (metricsId === undefined) return projectTarget(project, access.sight);
   const endpoint = visibleEndpoint(project, access, metricsId);
   return endpoint && endpointTarget(endpoint);
-}
-
-const endpointTarget = (endpoint: Awaited<ReturnType<typeof reachEndpoint>>): PageTarget =>
-  kept(endpoint, () => ({ key: `endpoint ${endpoint.id}.${endpoint.version}`, endpoints: [endpoint] }));
-
-function kept(owner: object, make: () => PageTarget): PageTarget {
-  let target = targets.get(owner);
-  if (target === undefined) {
-    target = make();
-    targets.set(owner, target);
-  }
-  return target;
 }
 
 /** RFC 9700 §4.3.2: a token in a URL ends up in logs. */

@@ -33,6 +33,8 @@ export interface EgressRequest {
   readonly timeoutMs: number;
   /** Of the answer's body. */
   readonly maxBytes: number;
+  /** Of a longer body only the beginning is read, instead of refusing the answer. */
+  readonly cutBody?: boolean;
   readonly allowHttp?: boolean;
   /** Addresses that may be reached although they are not global, and on any port (`parseNetworks`). */
   readonly allowedNetworks?: BlockList;
@@ -211,7 +213,7 @@ async function secured(
 function exchange(
   socket: Socket,
   { path, host }: Target,
-  { method, headers, body, maxBytes }: EgressRequest,
+  { method, headers, body, maxBytes, cutBody }: EgressRequest,
 ): Promise<EgressResponse> {
   return new Promise((resolve, reject) => {
     const fail = (error: unknown): void => reject(error instanceof EgressError ? error : unreachable(error));
@@ -226,26 +228,28 @@ function exchange(
     sending.on('error', fail);
     // Without a listener Node would close the connection and say nothing.
     sending.on('upgrade', () => fail(new Error('the host switched protocols')));
-    sending.on('response', (response) => readAnswer(response, maxBytes).then(resolve, fail));
+    sending.on('response', (response) => readAnswer(response, maxBytes, cutBody ?? false).then(resolve, fail));
     sending.end(body);
   });
 }
 
-async function readAnswer(response: IncomingMessage, maxBytes: number): Promise<EgressResponse> {
+async function readAnswer(response: IncomingMessage, maxBytes: number, cutBody: boolean): Promise<EgressResponse> {
   const status = response.statusCode!;
   if (status >= 300 && status < 400) {
     throw new EgressError('redirect', 'The host answered with a redirect, which is not followed; give the final URL.');
   }
   const tooLarge = new EgressError('too_large', `The answer is larger than ${maxBytes} bytes.`);
-  if (Number(response.headers['content-length'] ?? 0) > maxBytes) throw tooLarge;
+  if (!cutBody && Number(response.headers['content-length'] ?? 0) > maxBytes) throw tooLarge;
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > maxBytes) throw tooLarge;
+    if (size > maxBytes && !cutBody) throw tooLarge;
     chunks.push(chunk);
+    // The caller closes the connection.
+    if (size > maxBytes) break;
   }
-  return { status, headers: response.headers, body: Buffer.concat(chunks) };
+  return { status, headers: response.headers, body: Buffer.concat(chunks).subarray(0, maxBytes) };
 }
 
 const unreachable = (cause: unknown): EgressError =>

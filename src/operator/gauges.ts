@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../domain/clock.js';
 import type { Limits } from '../domain/limits.js';
+import { type DestinationType, destinationTypes } from '../domain/stream.js';
 import type { Store } from '../storage/store.js';
 import { watchEventLoop } from '../telemetry/event-loop.js';
 import type { GatewayMetrics } from '../telemetry/gateway-metrics.js';
@@ -13,12 +14,14 @@ export interface GaugesOptions {
   readonly clock: Clock;
   /** When the key that signs was made. */
   readonly signingKeySince: () => number;
+  /** Per type of destination: how many streams there are, and how long the oldest window waits. */
+  readonly streams: () => ReadonlyMap<DestinationType, { readonly streams: number; readonly lagSeconds: number }>;
   /** Whether the operator wants each project by its id. */
   readonly projectLabel: boolean;
 }
 
 /** Sets what is only measured when somebody reads it; gives what stops the watching. */
-export function startGauges({ metrics, store, limits, clock, signingKeySince, projectLabel }: GaugesOptions) {
+export function startGauges({ metrics, store, limits, clock, signingKeySince, streams, projectLabel }: GaugesOptions) {
   const { facade } = metrics;
   const eventLoop = watchEventLoop(clock);
   const keyAge = facade.level('signing_key.age').with({});
@@ -32,6 +35,12 @@ export function startGauges({ metrics, store, limits, clock, signingKeySince, pr
     if (stopped) return;
     keyAge(Math.max(0, clock.now() - signingKeySince()) / 1000);
     wal(store.walBytes());
+    const lags = streams();
+    for (const type of destinationTypes) {
+      const { streams: enabled, lagSeconds } = lags.get(type) ?? { streams: 0, lagSeconds: 0 };
+      facade.level('streams').with({ type })(enabled);
+      facade.level('stream.lag').with({ type })(lagSeconds);
+    }
     const now = eventLoop.delay();
     for (const [stat, set] of delays) set(now[stat]);
   });

@@ -20,6 +20,12 @@ export interface PageTarget {
   readonly endpoints: readonly MetricsEndpoint[];
 }
 
+/** A page, and how long it is good. */
+interface Drawn {
+  readonly page: Page;
+  readonly ttlMs: number;
+}
+
 export type Completeness = 'complete' | 'partial';
 
 /** One rendered page, in the two encodings a scraper can ask for. */
@@ -71,6 +77,8 @@ export class Pages {
       sizeCalculation: (page) => Math.ceil(page.identity.length * 1.1) + 1024,
       ttl: pageLifetimeMs,
       ttlResolution: 0,
+      // Who waits for a rendering that `refresh` has overtaken still gets it; the cache keeps the newer one.
+      ignoreFetchAbort: true,
       perf: { now: () => clock.monotonic() },
       fetchMethod: async (_key, _stale, { context, options: entry }) => {
         const { page, ttlMs } = await this.render(context.target, context.format);
@@ -90,14 +98,51 @@ export class Pages {
     return page!;
   }
 
-  private async render(target: PageTarget, format: PageFormat): Promise<{ page: Page; ttlMs: number }> {
-    const { clock, groups, onRender } = this.options;
-    const snapshot = await groups.snapshot(target.endpoints).catch((error: unknown) => {
+  /**
+   * Takes a snapshot now, and gives the page of it in the text format. What the cache holds of the target, in either
+   * format, and of `parts` of it, is made anew from the same snapshot: who scrapes from now on sees these values.
+   */
+  async refresh(target: PageTarget, parts: readonly PageTarget[]): Promise<{ text: Buffer; at: number }> {
+    const { clock } = this.options;
+    const snapshot = await this.snapshot(target);
+    const moment = { now: clock.now(), madeAt: clock.monotonic() };
+    const text = this.draw(target, 'text', snapshot, moment);
+    const put = (key: string, { page, ttlMs }: Drawn): void => {
+      this.cache.set(key, page, { ttl: ttlMs });
+    };
+    put(cacheKey(target, 'text'), text);
+    for (const each of [target, ...parts]) {
+      const ids = new Set(each.endpoints.map(({ id }) => id));
+      for (const format of ['text', 'openmetrics'] as const) {
+        const key = cacheKey(each, format);
+        if ((each === target && format === 'text') || !this.cache.has(key)) continue;
+        const ofEach = each === target ? snapshot : snapshot.filter(({ endpointId }) => ids.has(endpointId));
+        put(key, this.draw(each, format, ofEach, moment));
+      }
+    }
+    return { text: text.page.identity, at: moment.now };
+  }
+
+  private async render(target: PageTarget, format: PageFormat): Promise<Drawn> {
+    const { clock } = this.options;
+    const snapshot = await this.snapshot(target);
+    return this.draw(target, format, snapshot, { now: clock.now(), madeAt: clock.monotonic() });
+  }
+
+  private snapshot({ endpoints }: PageTarget): Promise<Group[]> {
+    return this.options.groups.snapshot(endpoints).catch((error: unknown) => {
       const sentence = 'The page cannot be read at the moment; the next scrape may succeed.';
       throw new WeirError('unavailable', sentence, { retryAfterSeconds: 5 }, error);
     });
-    const now = clock.now();
-    const madeAt = clock.monotonic();
+  }
+
+  private draw(
+    target: PageTarget,
+    format: PageFormat,
+    snapshot: readonly Group[],
+    { now, madeAt }: { now: number; madeAt: number },
+  ): Drawn {
+    const { onRender } = this.options;
     const started = performance.now();
     const parts: PagePart[] = [ownSeries(target.endpoints, snapshot, now)];
     const timestamped = new Set(target.endpoints.filter(({ timestamps }) => timestamps).map(({ id }) => id));

@@ -1,3 +1,4 @@
+import { destinationTypes } from '../domain/stream.js';
 import { defineMetrics } from './metrics/index.js';
 
 /** Authelia's own (its telemetry reference, and internal/metrics). */
@@ -38,6 +39,8 @@ const tokenErrors = [
   'server_error',
   'temporarily_unavailable',
 ];
+
+const attemptResults = ['delivered', 'retry', 'refused', 'credentials'];
 
 const each = <Label extends string>(label: Label, values: readonly string[]) =>
   values.map((value) => ({ [label]: value }) as Record<Label, string>);
@@ -180,6 +183,38 @@ export const gatewayDefinitions = defineMetrics({
     type: 'gauge',
     help: 'Series limit of a project that has one; only with telemetry.metrics.project_label.',
     labels: ['project'],
+  },
+
+  streams: {
+    type: 'gauge',
+    help: 'Metric streams that are enabled, by the type of their destination.',
+    labels: ['type'],
+    known: each('type', destinationTypes),
+  },
+  'stream.lag': {
+    type: 'gauge',
+    help: 'How long the oldest window has waited to be sent.',
+    unit: 'seconds',
+    labels: ['type'],
+    known: each('type', destinationTypes),
+  },
+  'stream.attempts': {
+    type: 'counter',
+    help: 'Requests to destinations, by outcome.',
+    labels: ['type', 'result'],
+    known: destinationTypes.flatMap((type) => attemptResults.map((result) => ({ type, result }))),
+  },
+  'stream.points': {
+    type: 'counter',
+    help: 'Points that destinations have taken.',
+    labels: ['type'],
+    known: each('type', destinationTypes),
+  },
+  'stream.windows_dropped': {
+    type: 'counter',
+    help: 'Windows that were given up because they were too old, or too many.',
+    labels: ['type'],
+    known: each('type', destinationTypes),
   },
 
   'storage.commit': {

@@ -1,3 +1,4 @@
+import type { DestinationType } from '../domain/stream.js';
 import { type gatewayDefinitions, httpMethods, type OpenidEndpoint } from './gateway-definitions.js';
 import type { CounterHandle, Handle, Metrics, WithOwn } from './metrics/index.js';
 
@@ -28,6 +29,18 @@ export class GatewayMetrics {
   /** In milliseconds. */
   readonly committed: Handle;
   readonly authorized: CounterHandle;
+  /** What becomes of metric streams, by the type of their destination: never by stream or customer. */
+  readonly streams = {
+    attempt: (type: DestinationType, result: string): void => {
+      this.facade.counter('stream.attempts').with({ type, result })();
+    },
+    delivered: (_projectId: string, type: DestinationType, points: number): void => {
+      this.facade.counter('stream.points').with({ type })(points);
+    },
+    dropped: (type: DestinationType, windows: number): void => {
+      this.facade.counter('stream.windows_dropped').with({ type })(windows);
+    },
+  };
   private readonly renderTook: Handle;
   private readonly pageSize: Handle;
   private readonly pushRefusals: CounterHandle;

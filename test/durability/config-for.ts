@@ -9,6 +9,7 @@ export const configFor = (path: string): Config => ({
   secrets: { pepperFile: `${path}.pepper`, encryptionKeysFile: `${path}.keys` },
   log: { level: 'error', format: 'json' },
   tokens: { lifetimeSeconds: 900 },
+  streams: { allowedNetworks: [], allowHttp: false },
   limits: defaultLimits,
   externalIssuers: [],
   telemetry: { metrics: defaultMetrics },

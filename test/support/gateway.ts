@@ -40,6 +40,8 @@ export interface GatewayOptions {
   readonly trustedProxies?: readonly string[];
   readonly externalIssuers?: Config['externalIssuers'];
   readonly clock?: Clock;
+  /** What metric streams may reach; loopback. */
+  readonly allowedNetworks?: readonly string[];
   readonly seams?: Partial<Seams>;
   /** What a reload reads, from the configuration it was booted with. */
   readonly reread?: (config: Config) => Config;
@@ -85,6 +87,7 @@ export class TestGateway {
       secrets: { pepperFile: `${path}.pepper`, encryptionKeysFile: `${path}.keys` },
       log: { level: 'debug', format: 'json' },
       tokens: { lifetimeSeconds: this.options.tokenLifetimeSeconds ?? 900 },
+      streams: { allowedNetworks: this.options.allowedNetworks ?? ['127.0.0.0/8'], allowHttp: true },
       limits: { ...defaultLimits, ...this.options.limits },
       externalIssuers: this.options.externalIssuers ?? [],
       telemetry: { metrics: { ...defaultMetrics, ...this.options.metrics } },

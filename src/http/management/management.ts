@@ -2,7 +2,6 @@ import { z } from '@hono/zod-openapi';
 import { Hono } from 'hono';
 import type { Admin } from '../../admin/admin.js';
 import { type AccessTokens, isTokenGood } from '../../auth/access-token.js';
-import type { Clock } from '../../domain/clock.js';
 import { WeirError } from '../../domain/errors.js';
 import type { Directory } from '../../storage/directory.js';
 import type { Doer, IdempotencyStore } from '../../storage/store.js';
@@ -14,6 +13,7 @@ import { errorResponse, problem } from '../errors.js';
 import { originOf } from '../oauth.js';
 import type { RateLimit } from '../rate-limit.js';
 import type { RequestLog } from '../request-log.js';
+import { counted, type RequestCounting } from '../requests.js';
 import { Caller, outOfReach } from './caller.js';
 import { documentText } from './document.js';
 import { etagOf, expectation } from './etag.js';
@@ -22,14 +22,13 @@ import { checked, parseJson, readBytes, readQuery } from './input.js';
 import { type Answer, type Call, changes, type Operation } from './operation.js';
 import { operations } from './operations.js';
 
-export interface ManagementOptions {
+export interface ManagementOptions extends RequestCounting {
   readonly tokens: AccessTokens;
   readonly directory: Directory;
   readonly adminFor: (by: Doer) => Admin;
   readonly idempotency: IdempotencyStore;
   /** A hash under a key of the gateway's own. */
   readonly mac: (text: string) => Buffer;
-  readonly clock: Clock;
   readonly trustedProxies: TrustedProxies;
   /** The external URL. */
   readonly issuer: () => string;
@@ -52,7 +51,10 @@ export class Management {
     this.options = options;
     for (const each of operations) {
       const path = each.path.replaceAll(/\{(\w+)\}/g, ':$1');
-      this.app.on(each.method, `${managementRoot}${path}`, (c) => this.answer(c, each));
+      const operation_name = `${each.method.toUpperCase()} ${managementRoot}${each.path}`;
+      this.app.on(each.method, `${managementRoot}${path}`, (c) =>
+        counted(this.options, c, { api: 'MANAGEMENT', operation_name }, () => this.answer(c, each)),
+      );
     }
     this.app.get(`${managementRoot}/openapi.json`, (c) => {
       const type = { 'content-type': 'application/json', 'cache-control': 'public, max-age=300' };

@@ -1,0 +1,279 @@
+import type { Envelope } from '../auth/envelope.js';
+import { newDeliveryId, type RandomBytes } from '../domain/ids.js';
+import {
+  type DestinationType,
+  type MetricKind,
+  type MetricStream,
+  requestWindowMs,
+  type Subscription,
+} from '../domain/stream.js';
+import { selects } from '../formats/selector.js';
+import type { NewWindow } from '../storage/store.js';
+import type { ApiRequests, TakenRequests } from '../telemetry/api-requests.js';
+import { collectProject, type ProjectPage, type ProjectState, readPage } from './collect/project.js';
+import { collectRequests, type RequestState } from './collect/requests.js';
+import type { Reach } from './destinations/destination.js';
+import { openDestination } from './destinations/open.js';
+import { Runner, type RunnerOptions } from './runner.js';
+import { openSecrets } from './secrets.js';
+import { pack, pointCount, unpack, type Window } from './window.js';
+
+export interface StreamsOptions extends RunnerOptions {
+  readonly envelope: Envelope;
+  readonly newBytes: RandomBytes;
+  readonly reach: Reach;
+  readonly requests: ApiRequests;
+  /** The page of the whole project as a scrape gets it from now on; `undefined` when the project is gone. */
+  readonly page: (projectId: string) => Promise<{ readonly text: Buffer; readonly at: number } | undefined>;
+}
+
+/** What an enabled stream remembers from one window to the next. */
+interface Live {
+  stream: MetricStream;
+  readonly runner: Runner;
+  projectState: ProjectState;
+  requestState: RequestState;
+  /** End of the last window of each kind. */
+  readonly lastAt: Map<MetricKind, number>;
+}
+
+/** A window that is made but not written yet. */
+interface Made {
+  readonly live: Live;
+  readonly window: Window;
+  readonly remember: () => void;
+  readonly state: Buffer;
+}
+
+/**
+ * All streams that are enabled: makes their windows when it is time, and wakes whoever has windows to send. A window and
+ * what must be remembered after it are written together, before anything is sent.
+ */
+export class Streams {
+  private readonly options: StreamsOptions;
+  private readonly live = new Map<string, Live>();
+  /** Requests that were taken but are not written yet, by project. */
+  private readonly taken = new Map<string, TakenRequests[]>();
+  private takenUntil = 0;
+  /** Monotonic time. */
+  private restUntil = 0;
+  private working: Promise<void> = Promise.resolve();
+  private isWorking = false;
+  private closed = false;
+
+  constructor(options: StreamsOptions) {
+    this.options = options;
+  }
+
+  /** Takes up what the store says of these streams, or of all. */
+  reload(ids?: readonly string[]): Promise<void> {
+    return this.inTurn(async () => {
+      const { streams } = this.options;
+      const found =
+        ids === undefined
+          ? await streams.list(undefined)
+          : (await Promise.all(ids.map((id) => streams.get(id)))).flatMap((stored) => stored?.stream ?? []);
+      const enabled = new Map(found.filter(({ status }) => status === 'enabled').map((stream) => [stream.id, stream]));
+      for (const id of ids ?? this.live.keys()) if (!enabled.has(id)) this.stop(id);
+      for (const stream of enabled.values()) await this.take(stream);
+      this.options.requests.watch(new Set(this.subscribers('api_request.count').map(({ stream }) => stream.projectId)));
+    });
+  }
+
+  /** Makes the windows that are due, and sends. To be called several times a second; calls that overlap are left out. */
+  async tick(): Promise<void> {
+    if (this.isWorking || this.closed) return;
+    const { clock, log } = this.options;
+    if (clock.monotonic() >= this.restUntil) {
+      await this.inTurn(() => this.makeWindows(clock.now())).catch((error) => {
+        // A full disk, say: what was counted is kept, differences will cover the gap.
+        log.error({ err: error }, 'windows of streams could not be written');
+        this.restUntil = clock.monotonic() + restMs;
+      });
+    }
+    for (const { runner } of this.live.values()) runner.wake();
+  }
+
+  private async makeWindows(now: number): Promise<void> {
+    const boundary = Math.floor(now / requestWindowMs) * requestWindowMs;
+    if (boundary > this.takenUntil) await this.write(await this.requestWindows(boundary));
+    await this.write(await this.projectWindows(now));
+  }
+
+  /** Writes what was counted until now, and ends what is under way within `graceMs`. */
+  async close(graceMs: number): Promise<void> {
+    this.closed = true;
+    await this.inTurn(async () => {
+      const until = (Math.floor(this.options.clock.now() / 1000) + 1) * 1000;
+      await this.write(await this.requestWindows(until));
+    }).catch((error) => this.options.log.error({ err: error }, 'the last counts of requests were not written'));
+    const ends = [...this.live.values()].map(({ runner }) => runner.close());
+    let timer: NodeJS.Timeout | undefined;
+    const grace = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, graceMs);
+    });
+    await Promise.race([Promise.allSettled(ends), grace]);
+    clearTimeout(timer);
+  }
+
+  /** Per type of destination: how many streams there are, and how long the oldest window has waited, in seconds. */
+  lags(): Map<DestinationType, { streams: number; lagSeconds: number }> {
+    const now = this.options.clock.now();
+    const lags = new Map<DestinationType, { streams: number; lagSeconds: number }>();
+    for (const { runner } of this.live.values()) {
+      const { streams, lagSeconds } = lags.get(runner.type) ?? { streams: 0, lagSeconds: 0 };
+      lags.set(runner.type, { streams: streams + 1, lagSeconds: Math.max(lagSeconds, runner.lag(now) / 1000) });
+    }
+    return lags;
+  }
+
+  private async inTurn(work: () => Promise<void>): Promise<void> {
+    this.isWorking = true;
+    const turn = this.working.then(work);
+    this.working = turn.catch(() => {});
+    const mine = this.working;
+    await mine.then(() => {
+      if (this.working === mine) this.isWorking = false;
+    });
+    return turn;
+  }
+
+  private subscribers(kind: MetricKind): { live: Live; stream: MetricStream; subscription: Subscription }[] {
+    return [...this.live.values()].flatMap((live) => {
+      const subscription = live.stream.subscriptions.find((each) => each.kind === kind);
+      return subscription === undefined ? [] : [{ live, stream: live.stream, subscription }];
+    });
+  }
+
+  private async take(stream: MetricStream): Promise<void> {
+    const { streams, envelope, reach, log } = this.options;
+    const known = this.live.get(stream.id);
+    known?.runner.poke();
+    if (known !== undefined && known.runner.version === stream.version) return;
+    const stored = await streams.get(stream.id);
+    if (stored === undefined) return;
+    try {
+      const secrets = openSecrets(envelope, stream.id, stored.secrets);
+      const destination = openDestination({ destination: stream.destination, secrets }, reach);
+      const runner = known?.runner ?? new Runner(stream, destination, this.options);
+      if (known !== undefined) runner.use(stream, destination);
+      this.live.set(stream.id, { stream, runner, ...(await this.remembered(stream.id)) });
+    } catch (error) {
+      log.error({ err: error, stream_id: stream.id }, 'a stream cannot be opened');
+    }
+  }
+
+  private async remembered(id: string): Promise<Pick<Live, 'projectState' | 'requestState' | 'lastAt'>> {
+    const { deliveries } = this.options;
+    const project = await deliveries.state(id, 'project.metrics');
+    const requests = await deliveries.state(id, 'api_request.count');
+    const lastAt = new Map<MetricKind, number>();
+    if (project !== undefined) lastAt.set('project.metrics', project.at);
+    if (requests !== undefined) lastAt.set('api_request.count', requests.at);
+    return {
+      projectState: new Map(
+        project === undefined ? [] : await unpack<[string, [number, number, number]][]>(project.state),
+      ),
+      requestState: requests === undefined ? {} : await unpack<RequestState>(requests.state),
+      lastAt,
+    };
+  }
+
+  private stop(id: string): void {
+    const live = this.live.get(id);
+    this.live.delete(id);
+    live?.runner
+      .close()
+      .catch((error) => this.options.log.error({ err: error, stream_id: id }, 'a stream did not end well'));
+  }
+
+  private async requestWindows(until: number): Promise<Made[]> {
+    const { requests } = this.options;
+    const subscribers = this.subscribers('api_request.count');
+    for (const projectId of new Set(subscribers.map(({ stream }) => stream.projectId))) {
+      const all = [...(this.taken.get(projectId) ?? []), ...requests.take(projectId, until)];
+      this.taken.set(projectId, all.slice(-mostTaken));
+    }
+    this.takenUntil = until;
+    const made: Made[] = [];
+    for (const { live, stream, subscription } of subscribers) {
+      const { projectId } = stream;
+      const from = live.lastAt.get('api_request.count') ?? until - requestWindowMs;
+      const about = { projectId, from, to: until, subscription };
+      const { window, state } = collectRequests(this.taken.get(projectId) ?? [], live.requestState, about);
+      if (pointCount(window) === 0 && window.gone.length === 0) {
+        live.lastAt.set('api_request.count', until);
+        continue;
+      }
+      const remember = (): void => {
+        live.requestState = state;
+        this.taken.delete(projectId);
+      };
+      made.push({ live, window, remember, state: await pack(state) });
+    }
+    return made;
+  }
+
+  private async projectWindows(now: number): Promise<Made[]> {
+    const due = this.subscribers('project.metrics').filter(({ live, stream, subscription }) => {
+      const last = live.lastAt.get('project.metrics');
+      const { intervalMs } = subscription;
+      // Each project has moments of its own, so that not all are due at once.
+      const slot = (at: number): number => Math.floor((at - offsetOf(stream.projectId)) / intervalMs);
+      return last === undefined || slot(now) > slot(last) || now < last;
+    });
+    const pages = new Map<string, ProjectPage | undefined>();
+    const made: Made[] = [];
+    for (const { live, stream, subscription } of due) {
+      const { projectId } = stream;
+      if (!pages.has(projectId)) {
+        const page = await this.options.page(projectId);
+        pages.set(projectId, page && { families: [...readPage(page.text)], at: page.at });
+      }
+      const page = pages.get(projectId);
+      if (page === undefined) continue;
+      const from = live.lastAt.get('project.metrics') ?? page.at - subscription.intervalMs;
+      const passes = selects(subscription.match);
+      const { window, state } = collectProject(page, live.projectState, { projectId, from, passes });
+      const remember = (): void => {
+        live.projectState = state;
+      };
+      made.push({ live, window, remember, state: await pack([...state]) });
+    }
+    return made;
+  }
+
+  private async write(made: readonly Made[]): Promise<void> {
+    if (made.length === 0) return;
+    const { deliveries, clock, newBytes } = this.options;
+    const createdAt = clock.now();
+    const windows = await Promise.all(
+      made.map(async ({ live, window, state }): Promise<NewWindow> => {
+        const { kind, from, to } = window;
+        const points = pointCount(window);
+        const isEmpty = points === 0 && window.gone.length === 0;
+        const packed = isEmpty ? null : await pack(window);
+        const id = newDeliveryId(newBytes);
+        return { id, streamId: live.stream.id, kind, from, to, points, createdAt, window: packed, state };
+      }),
+    );
+    await deliveries.add(windows);
+    for (const { live, window, remember } of made) {
+      remember();
+      live.lastAt.set(window.kind, window.to);
+      live.runner.poke();
+    }
+  }
+}
+
+/** How long nothing is written after the store has refused. */
+const restMs = 5_000;
+/** Kinds of requests kept per project while the store takes no writes. */
+const mostTaken = 5000;
+
+/** Some milliseconds that are always the same for a project. */
+function offsetOf(projectId: string): number {
+  let hash = 0;
+  for (let at = 0; at < projectId.length; at++) hash = (hash * 31 + projectId.charCodeAt(at)) % 300_007;
+  return hash;
+}

@@ -36,7 +36,7 @@ const rooms: Record<string, readonly string[]> = {
   gateway: ['config', 'reload', 'net', 'http', 'operator', 'admin', 'auth', 'ingest', 'scrape', 'streams', ...below],
   main: ['gateway', 'http', 'config', 'web-config', ...below],
   demo: ['config', ...ground],
-  // A backup is checked against its pepper, which only auth can read.
+  // A backup is checked against its pepper, which only auth can read; a stream is shown in the shape the API shows.
   cli: ['main', 'gateway', 'config', 'demo', 'admin', 'auth', ...below],
 };
 

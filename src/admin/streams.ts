@@ -121,7 +121,7 @@ export class StreamAdmin {
   }
 
   /** The same before anything is saved: `destination` as in the body of `create`. */
-  testDestination(projectId: string, body: unknown) {
+  async testDestination(projectId: string, body: unknown) {
     return this.options.test({ ...readDestination(readBody(destinationSchema, body)), projectId });
   }
 

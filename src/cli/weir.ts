@@ -12,6 +12,7 @@ import { endpointCommand } from './endpoint.js';
 import { keyCommand } from './key.js';
 import { projectCommand } from './project.js';
 import { serveCommand } from './serve.js';
+import { streamCommand } from './stream.js';
 import { tokenCommand } from './token.js';
 import { buildInfo } from './version.js';
 
@@ -26,6 +27,7 @@ for (const command of [
   projectCommand(),
   endpointCommand(),
   clientCommand(),
+  streamCommand(),
   tokenCommand(),
   keyCommand(),
   encryptionCommand(),

@@ -81,8 +81,13 @@ export class ApiRequests {
 
   /** Only these projects' requests are kept. */
   watch(projectIds: ReadonlySet<string>): void {
-    for (const [id, project] of this.projects) project.wanted = projectIds.has(id);
-    for (const id of projectIds) this.ofProject(id).wanted = true;
+    for (const [id, project] of this.projects) if (!projectIds.has(id)) project.wanted = false;
+    for (const id of projectIds) {
+      const project = this.ofProject(id);
+      // What was asked before somebody wanted to know is nobody's.
+      if (!project.wanted) for (const counter of project.counters.values()) counter.take(Number.POSITIVE_INFINITY);
+      project.wanted = true;
+    }
   }
 
   counter(projectId: string, tags: RequestTags): RequestCounter {

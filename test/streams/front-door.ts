@@ -36,3 +36,32 @@ export const datadog = (server: Recorder, subscriptions: object[] = [{ metric_ty
 export async function until<T>(look: () => T, wanted: T): Promise<void> {
   await expect.poll(look, { timeout: 5000, interval: 5 }).toEqual(wanted);
 }
+
+export const otlp = (server: Recorder, subscriptions: object[] = [{ metric_type: 'project.metrics' }]) => ({
+  name: 'newrelic-production',
+  subscriptions,
+  destination: {
+    type: 'otlp',
+    configuration: {
+      endpoint: server.url,
+      protocol: 'http',
+      auth_type: 'api_key',
+      api_key: 'nr-canary-key',
+      auth_header_name: 'api-key',
+    },
+  },
+});
+
+export const remoteWrite = (server: Recorder, subscriptions: object[] = [{ metric_type: 'project.metrics' }]) => ({
+  name: 'prometheus',
+  subscriptions,
+  destination: {
+    type: 'prometheus_remote_write',
+    configuration: {
+      endpoint: `${server.url}/api/v1/write`,
+      auth_type: 'basic',
+      username: 'user',
+      password: 'rw-canary',
+    },
+  },
+});

@@ -42,6 +42,7 @@ export interface GatewayOptions {
   readonly clock?: Clock;
   /** What metric streams may reach; loopback. */
   readonly allowedNetworks?: readonly string[];
+  readonly allowHttp?: boolean;
   readonly seams?: Partial<Seams>;
   /** What a reload reads, from the configuration it was booted with. */
   readonly reread?: (config: Config) => Config;
@@ -87,7 +88,10 @@ export class TestGateway {
       secrets: { pepperFile: `${path}.pepper`, encryptionKeysFile: `${path}.keys` },
       log: { level: 'debug', format: 'json' },
       tokens: { lifetimeSeconds: this.options.tokenLifetimeSeconds ?? 900 },
-      streams: { allowedNetworks: this.options.allowedNetworks ?? ['127.0.0.0/8'], allowHttp: true },
+      streams: {
+        allowedNetworks: this.options.allowedNetworks ?? ['127.0.0.0/8'],
+        allowHttp: this.options.allowHttp ?? true,
+      },
       limits: { ...defaultLimits, ...this.options.limits },
       externalIssuers: this.options.externalIssuers ?? [],
       telemetry: { metrics: { ...defaultMetrics, ...this.options.metrics } },

@@ -10,7 +10,7 @@ import {
   type MetricStream,
   windowAgeLimitMs,
 } from '../domain/stream.js';
-import type { DeliveryFilter, Managed, StoredStream } from '../storage/store.js';
+import type { DeliveryFilter, Expectation, Managed, StoredStream } from '../storage/store.js';
 import { openSecrets, sealSecrets } from '../streams/secrets.js';
 import {
   destinationSchema,
@@ -80,22 +80,20 @@ export class StreamAdmin {
   }
 
   /**
-   * Fields that are there, and no others. `{"status":"enabled"}` lifts a suspension, too. With `ifVersion` only when
-   * nobody has changed it since.
+   * Fields that are there, and no others. `{"status":"enabled"}` lifts a suspension, too. Only if `expect` does not throw
+   * at what is there.
    */
   async update(
     id: string,
     body: unknown,
-    { projectId, ifVersion }: { projectId?: string | undefined; ifVersion?: number | undefined } = {},
+    { projectId, expect }: { projectId?: string | undefined; expect?: Expectation<MetricStream> | undefined } = {},
   ): Promise<MetricStream> {
     const { store, envelope } = this.options;
     const patch = readBody(streamPatchSchema, body);
     if (Object.keys(patch).length === 0) throw new WeirError('invalid', 'There is nothing to change.');
     await this.stored(id, projectId);
     return store.streams.update(id, (before) => {
-      if (ifVersion !== undefined && ifVersion !== before.stream.version) {
-        throw new WeirError('conflict', 'Somebody else has changed the stream meanwhile; read it again.');
-      }
+      expect?.(before.stream);
       const split =
         patch.destination === undefined ? undefined : readDestination(patch.destination, this.splitOf(before));
       return {

@@ -314,14 +314,4 @@ describe('a project', () => {
       .poll(() => gateway.operatorValue('weir_stream_attempts_total{type="datadog",result="delivered"}'))
       .toBe(5);
   });
-
-  it('changes of somebody else in between are noticed where a version is given', async () => {
-    const { streams } = await acme();
-    const { id, version } = await streams.create('acme', published.datadog);
-    await streams.update(id, { name: 'one' }, { ifVersion: version });
-    await expect(streams.update(id, { name: 'two' }, { ifVersion: version })).rejects.toMatchObject({
-      code: 'conflict',
-    });
-    expect((await streams.update(id, { name: 'three' })).name).toBe('three');
-  });
 });

@@ -224,7 +224,8 @@ export function openApiDocument() {
     info: {
       title: 'Weir management API',
       version: '2.0',
-      description: 'Projects, endpoints, clients, keys, bans and the audit log of a Weir gateway. See docs/api.md.',
+      description:
+        'Projects, endpoints, clients, metric streams, keys, bans and the audit log of a Weir gateway. See docs/api.md.',
       license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
     },
     servers: [{ url: '/' }],

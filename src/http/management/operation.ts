@@ -32,6 +32,8 @@ export interface Operation<P = unknown, Q = unknown, B = unknown> {
   /** Whether what it is about may be absent or another's: for all with ids in the path unless told otherwise. */
   readonly mayBeAbsent?: boolean;
   readonly mayConflict?: true;
+  /** Nothing is written, although it is no GET. */
+  readonly writes?: boolean;
   /** The answer carries an `ETag`. */
   readonly tagged?: true;
   /** Takes `If-Match`. */
@@ -69,4 +71,5 @@ export const operation = <P = unknown, Q = unknown, B = unknown>(described: Oper
   described;
 
 export const hasPathIds = ({ path }: Pick<Operation, 'path'>): boolean => path.includes('{');
-export const changes = ({ method }: Pick<Operation, 'method'>): boolean => method !== 'GET';
+export const changes = ({ method, writes = true }: Pick<Operation, 'method' | 'writes'>): boolean =>
+  method !== 'GET' && writes;

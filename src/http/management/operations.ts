@@ -5,6 +5,7 @@ import { clientSecretOperations } from './client-secrets.js';
 import { clientTokenOperations } from './client-tokens.js';
 import { clientOperations } from './clients.js';
 import { endpointOperations } from './endpoints.js';
+import { metricStreamOperations } from './metric-streams.js';
 import type { Operation } from './operation.js';
 import { projectOperations } from './projects.js';
 import { signingKeyOperations } from './signing-keys.js';
@@ -17,6 +18,7 @@ export const operations: readonly Operation[] = [
   ...clientSecretOperations,
   ...clientKeyOperations,
   ...clientTokenOperations,
+  ...metricStreamOperations,
   ...auditOperations,
   ...signingKeyOperations,
   ...banOperations,

@@ -22,9 +22,15 @@ export async function makeWorld(gateway: TestGateway, projectId = `world-${++wor
   const [secret] = await admin.clients.secrets(client.id);
   const [key] = await admin.clients.addKeys(client.id, publicKey());
   const { scrapeToken } = await admin.clients.createScrapeToken(client.id, { lifetimeMs: 86_400_000 });
+  const stream = await admin.streams.create(projectId, {
+    name: 's',
+    subscriptions: [{ metric_type: 'project.metrics' }],
+    destination: nowhere,
+  });
   return {
     projectId,
     ids: {
+      stream_id: stream.id,
       project_id: projectId,
       metrics_id: endpoint.metricsId,
       client_id: client.id,
@@ -34,6 +40,9 @@ export async function makeWorld(gateway: TestGateway, projectId = `world-${++wor
     },
   };
 }
+
+/** Nobody listens there. */
+const nowhere = { type: 'datadog', configuration: { api_key: 'k', url: 'http://127.0.0.1:1' } };
 
 export const publicKey = (): Buffer =>
   Buffer.from(
@@ -62,6 +71,7 @@ export function bodyIn(example: object | undefined, { projectId }: Pick<World, '
   const own: Record<string, unknown> = { ...example };
   if ('project_id' in own) own.project_id = projectId;
   if ('id' in own) own.id = `made-${++worlds}`;
+  if ('destination' in own) own.destination = nowhere;
   if ('metrics_id' in own) own.metrics_id = `made-${++worlds}`;
   return own;
 }

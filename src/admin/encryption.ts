@@ -4,6 +4,7 @@ import { placeOf } from '../auth/signing-keys.js';
 import { OperatorError } from '../domain/errors.js';
 import type { RandomBytes } from '../domain/ids.js';
 import type { Store } from '../storage/store.js';
+import { secretsPlace } from '../streams/secrets.js';
 
 /** A value that lies encrypted in the store. */
 export interface EncryptedValue {
@@ -42,14 +43,22 @@ export class EncryptionAdmin {
     const values: EncryptedValue[] = [];
     const unreadable: string[] = [];
     const names = this.envelope.names();
-    for (const { kid, privateJwk } of await this.store.keys.list()) {
-      const place = placeOf(kid);
+    const streams = await Promise.all(
+      (await this.store.streams.list(undefined)).map(({ id }) => this.store.streams.get(id)),
+    );
+    const sealed = [
+      ...(await this.store.keys.list()).map(({ kid, privateJwk }) => [placeOf(kid), privateJwk] as const),
+      ...streams.flatMap((found) =>
+        found === undefined ? [] : [[secretsPlace(found.stream.id), found.secrets] as const],
+      ),
+    ];
+    for (const [place, value] of sealed) {
       try {
-        const { key } = this.envelope.openNamed(privateJwk, place);
-        values.push({ value: nameOf(place), row: kid, key, line: names.indexOf(key) + 1 });
+        const { key } = this.envelope.openNamed(value, place);
+        values.push({ value: nameOf(place), row: place.row, key, line: names.indexOf(key) + 1 });
       } catch (error) {
         if (!(error instanceof OperatorError)) throw error;
-        unreadable.push(`${nameOf(place)} of ${kid}`);
+        unreadable.push(`${nameOf(place)} of ${place.row}`);
       }
     }
     if (unreadable.length === 0) return values;
@@ -67,18 +76,20 @@ export class EncryptionAdmin {
   async rotate(mayAddKey: boolean): Promise<EncryptionRotation> {
     const { store, envelope } = this;
     let rotation: EncryptionRotation | undefined;
-    await store.keys.reseal((keys) => {
+    await store.keys.reseal((keys, streams) => {
+      const secrets = streams.map(({ id, secrets }) => ({ id, ...envelope.openNamed(secrets, secretsPlace(id)) }));
       const opened = keys.map((stored) => ({ stored, ...envelope.openNamed(stored.privateJwk, placeOf(stored.kid)) }));
       const [first] = envelope.names();
-      const isNew = opened.every(({ key }) => key === first);
+      const isNew = [...opened, ...secrets].every(({ key }) => key === first);
       if (isNew) this.addKey(mayAddKey);
       const [name, ...others] = envelope.names() as [string, ...string[]];
-      rotation = { key: name, isNew, values: keys.length, unused: others.length };
+      rotation = { key: name, isNew, values: keys.length + streams.length, unused: others.length };
       const resealed = opened.map(({ stored, plain }) => ({
         ...stored,
         privateJwk: envelope.seal(plain, placeOf(stored.kid)),
       }));
-      return { name, keys: resealed };
+      const resealedSecrets = secrets.map(({ id, plain }) => ({ id, secrets: envelope.seal(plain, secretsPlace(id)) }));
+      return { name, keys: resealed, streams: resealedSecrets };
     });
     return rotation!;
   }

@@ -198,16 +198,17 @@ export interface KeyStore {
    */
   update(change: (keys: readonly StoredKey[]) => KeyChange | undefined): Promise<StoredKey[]>;
   /**
-   * Replaces every private key by what `reseal` makes of it, in one transaction; others that do so wait. The audit log says
+   * Replaces every private key, and the secrets of every stream, by what `reseal` makes of them, in one transaction; others that do so wait. The audit log says
    * `encryption.rotate` of the encryption key that `reseal` names. What it throws changes nothing.
    */
-  reseal(reseal: (keys: readonly StoredKey[]) => Resealed): Promise<void>;
+  reseal(reseal: (keys: readonly StoredKey[], streams: readonly SealedSecrets[]) => Resealed): Promise<void>;
 }
 
 export interface Resealed {
   /** Of the encryption key. */
   readonly name: string;
   readonly keys: readonly StoredKey[];
+  readonly streams: readonly SealedSecrets[];
 }
 
 export interface IssuerStore {
@@ -245,6 +246,12 @@ export interface BanStore {
 /** What a person may change about a stream. `secrets` is encrypted. */
 export interface StreamSettings extends Pick<MetricStream, 'name' | 'subscriptions' | 'destination'> {
   readonly status: Exclude<StreamStatus, 'suspended'>;
+  readonly secrets: Buffer;
+}
+
+/** The secrets of a stream, encrypted. */
+export interface SealedSecrets {
+  readonly id: string;
   readonly secrets: Buffer;
 }
 

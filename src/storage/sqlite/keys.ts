@@ -1,5 +1,5 @@
 import { asc, desc, eq, gte, sql } from 'drizzle-orm';
-import { issuer, signingKey } from '../../../db/schema.js';
+import { issuer, metricStream, signingKey } from '../../../db/schema.js';
 import type { IssuerStore, KeyStore } from '../store.js';
 import type { Db } from './database.js';
 import type { Journal } from './journal.js';
@@ -25,9 +25,13 @@ export function sqliteKeys(db: Db, journal: Journal): KeyStore {
     reseal: async (reseal) =>
       db.transaction(
         (tx) => {
-          const { name, keys } = reseal(list(tx));
+          const secrets = tx.select({ id: metricStream.id, secrets: metricStream.secrets }).from(metricStream).all();
+          const { name, keys, streams } = reseal(list(tx), secrets);
           for (const { kid, privateJwk } of keys) {
             tx.update(signingKey).set({ privateJwk }).where(eq(signingKey.kid, kid)).run();
+          }
+          for (const { id, secrets: sealed } of streams) {
+            tx.update(metricStream).set({ secrets: sealed }).where(eq(metricStream.id, id)).run();
           }
           const object = `encryption_key:${name}`;
           journal.record(tx, { changed: ['key', name], action: 'encryption.rotate', object, projectId: null });

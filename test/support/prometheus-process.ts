@@ -31,7 +31,7 @@ export interface Target {
 
 /** A stock Prometheus with its own storage. */
 export class PrometheusProcess {
-  private readonly url: string;
+  readonly url: string;
   private readonly running: RunningProgram;
 
   private constructor(url: string, running: RunningProgram) {
@@ -39,7 +39,12 @@ export class PrometheusProcess {
     this.running = running;
   }
 
-  static async start(programs: Programs, config: string, env: Record<string, string> = {}): Promise<PrometheusProcess> {
+  static async start(
+    programs: Programs,
+    config: string,
+    env: Record<string, string> = {},
+    flags: readonly string[] = [],
+  ): Promise<PrometheusProcess> {
     const port = await freePort();
     const configFile = join(programs.folder, `prometheus-${port}.yml`);
     writeFileSync(configFile, config);
@@ -49,6 +54,7 @@ export class PrometheusProcess {
         `--config.file=${configFile}`,
         `--storage.tsdb.path=${join(programs.folder, `prometheus-${port}`)}`,
         `--web.listen-address=127.0.0.1:${port}`,
+        ...flags,
       ],
       { env },
     );

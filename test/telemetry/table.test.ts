@@ -29,7 +29,19 @@ it('each metric says what it means in a sentence, and has no label that grows wi
   for (const [key, { help, labels = [] }] of Object.entries(allDefinitions)) {
     expect(help, key).toMatch(/^[A-Z0-9].*\.$/);
     const named = key === 'project.series' || key === 'project.series_limit' ? ['project'] : [];
-    const bounded = ['code', 'method', 'endpoint', 'success', 'banned', 'error', 'event', 'result', 'reason', 'stat'];
+    const bounded = [
+      'code',
+      'method',
+      'endpoint',
+      'success',
+      'banned',
+      'error',
+      'event',
+      'result',
+      'reason',
+      'stat',
+      'type',
+    ];
     const known = [...bounded, 'version', 'revision', 'nodeversion', 'backend', ...named];
     expect(
       labels.filter((label) => !known.includes(label)),

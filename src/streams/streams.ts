@@ -258,10 +258,10 @@ export class Streams {
       }),
     );
     await deliveries.add(windows);
-    for (const { live, window, remember } of made) {
+    for (const [index, { live, window, remember }] of made.entries()) {
       remember();
       live.lastAt.set(window.kind, window.to);
-      live.runner.poke();
+      live.runner.offer(windows[index]!.id, window);
     }
   }
 }

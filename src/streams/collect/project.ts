@@ -76,7 +76,10 @@ export function* readPage(text: Buffer): Generator<PageFamily> {
     } else {
       const { name, labels, value } = readLine(text, start, end);
       const key = text.toString('utf8', start, end - 1);
-      family!.samples.push({ key: key.slice(0, key.lastIndexOf('}') + 1), name, labels, value: sampleValue(value) });
+      const number = sampleValue(value);
+      // No -0: what is stored as JSON comes back as 0, and a repetition has to have the same bytes.
+      const plain = number === 0 ? 0 : number;
+      family!.samples.push({ key: key.slice(0, key.lastIndexOf('}') + 1), name, labels, value: plain });
     }
     start = end;
   }

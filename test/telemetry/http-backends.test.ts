@@ -1,10 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { OperatorError } from '../../src/domain/errors.js';
-import { encodeOtlpMetrics } from '../../src/formats/otlp-metrics.js';
 import { type BackendConfig, defineMetrics, openMetrics } from '../../src/telemetry/metrics/index.js';
 import { HeldClock } from '../support/gateway.js';
 import { attributesOf, readOtlp } from '../support/otlp-reader.js';
@@ -262,50 +260,5 @@ describe('an OpenTelemetry collector', () => {
       const since = temporality === 'delta' ? started + 1000 : started;
       expect(points[1]!.startTimeUnixNano).toBe(`${since}000000`);
     }
-  });
-
-  it('reads whatever names, tags and numbers there are', () => {
-    const text = fc.string({ unit: 'grapheme' });
-    const metric = fc.record({
-      name: fc.string({ unit: 'grapheme', minLength: 1 }),
-      value: fc.double({ noNaN: true, noDefaultInfinity: true }),
-      tag: text,
-    });
-    fc.assert(
-      fc.property(fc.array(metric, { maxLength: 5 }), fc.array(fc.nat(), { minLength: 1 }), (given, counts) => {
-        const bounds = counts.slice(1).map((_, at) => at);
-        const bytes = encodeOtlpMetrics({
-          resource: {},
-          scope: { name: 's', version: '1' },
-          temporality: 'delta',
-          startedAt: 1,
-          at: 2,
-          metrics: [
-            ...given.map(({ name, value, tag }) => ({
-              name,
-              description: '',
-              unit: '1',
-              kind: 'gauge' as const,
-              points: [{ attributes: { tag }, value }],
-            })),
-            {
-              name: 'h',
-              description: '',
-              unit: 's',
-              kind: 'histogram',
-              points: [{ attributes: {}, sum: 1, bounds, counts }],
-            },
-          ],
-        });
-        const { metrics } = readOtlp(bytes).resourceMetrics[0]!.scopeMetrics[0]!;
-        const seen = metrics.slice(0, -1).map(({ name, gauge }) => {
-          const [point] = gauge!.dataPoints;
-          return { name, value: point!.asDouble ?? 0, tag: attributesOf(point!.attributes).tag ?? '' };
-        });
-        expect(seen.map(({ name, tag }) => [name, tag])).toEqual(given.map(({ name, tag }) => [name, tag]));
-        expect(seen.every(({ value }, at) => value === given[at]!.value)).toBe(true);
-        expect(metrics.at(-1)!.histogram!.dataPoints[0]!.bucketCounts).toEqual(counts.map(String));
-      }),
-    );
   });
 });

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { encodeOtlpMetrics, type OtlpMetric } from '../../../formats/otlp-metrics.js';
+import { encodeOtlp, type OtlpAttributes, type OtlpMetric, type Temporality } from '../../../formats/otlp.js';
 import { backendKind, type MetricsBackend } from '../backend.js';
 import { Deltas } from '../deltas.js';
 import { type HttpParcel, post } from '../http-sender.js';
@@ -30,7 +30,8 @@ export const otlp = backendKind({
     const header = options.api_key_header ?? 'api-key';
     const headers = options.api_key_file ? { [header]: readSecret(options.api_key_file) } : {};
     const temporality = options.temporality ?? 'cumulative';
-    const resource = { 'service.name': prefix.replace(/\.$/, '') || 'unknown_service', ...context.tags };
+    const service = prefix.replace(/\.$/, '') || 'unknown_service';
+    const resource = attributesOf({ 'service.name': service, ...context.tags });
     const outbox = new Outbox<HttpParcel>({
       send: (parcel, signal) => post(parcel, headers, { fetch: context.fetch, signal }),
       // A sum that was dropped is in the next one, a difference is not.
@@ -46,15 +47,15 @@ export const otlp = backendKind({
     const gather = async (): Promise<void> => {
       await collect();
       const wanted = registry.families().filter(({ key }) => context.wants(key));
-      const metrics = wanted.map((family) => metricOf(family, prefix, deltas));
+      const time: Span = { startMs: deltas === undefined ? registry.since : lastAt, timeMs: clock.now(), temporality };
+      const metrics = wanted.map((family) => metricOf(family, prefix, time, deltas));
       const points = metrics.reduce((sum, metric) => sum + metric.points.length, 0);
       if (points === 0) return;
-      const at = clock.now();
-      const startedAt = deltas === undefined ? registry.since : lastAt;
-      lastAt = at;
-      const scope = { name: 'weir-gateway/metrics', version: '' };
-      const body = encodeOtlpMetrics({ resource, scope, metrics, temporality, startedAt, at });
-      outbox.push({ url, contentType: 'application/x-protobuf', body }, points);
+      lastAt = time.timeMs;
+      const source = { resource, scope: { name: 'weir-gateway/metrics' } };
+      // One request: the registry is bounded, and an outbox of one would drop the first of two.
+      const [body] = encodeOtlp(source, metrics, 'protobuf', Number.POSITIVE_INFINITY);
+      outbox.push({ url, contentType: 'application/x-protobuf', body: body! }, points);
     };
     const flush = (): Promise<void> => gather().catch((error) => complain(error, 'OTLP metrics could not be made'));
     const stop = every(flushEveryMs, () => void flush());
@@ -75,19 +76,42 @@ export const otlp = backendKind({
 /** UCUM. */
 const units: Readonly<Record<string, string>> = { seconds: 's', bytes: 'By', ratio: '1' };
 
-function metricOf({ key, type, help, unit, series }: Family, prefix: string, deltas: Deltas | undefined): OtlpMetric {
+interface Span {
+  readonly startMs: number;
+  readonly timeMs: number;
+  readonly temporality: Temporality;
+}
+
+function metricOf(
+  { key, type, help, unit, series }: Family,
+  prefix: string,
+  { startMs, timeMs, temporality }: Span,
+  deltas: Deltas | undefined,
+): OtlpMetric {
   const about = { name: `${prefix}${key}`, description: help, unit: unit === undefined ? '1' : (units[unit] ?? unit) };
   const all = [...series.values()];
+  const timed = (labels: Readonly<Record<string, string>>) => ({ attributes: attributesOf(labels), startMs, timeMs });
   if (type === 'timing' || type === 'distribution') {
     const points = (all as HistogramSeries[]).map((each) => {
       const { counts, sum } = deltas?.ofHistogram(each) ?? each;
-      return { attributes: each.labels, bounds: each.bounds, counts: [...counts], sum };
+      const count = counts.reduce((total, one) => total + one, 0);
+      return { ...timed(each.labels), bounds: each.bounds, counts: [...counts], count, sum };
     });
-    return { ...about, kind: 'histogram', points };
+    return { ...about, kind: 'histogram', temporality, points };
   }
-  const points = (all as NumberSeries[]).map((each) => {
-    const value = type === 'counter' && deltas !== undefined ? deltas.ofCounter(each) : each.value;
-    return { attributes: each.labels, value };
-  });
-  return { ...about, kind: type === 'counter' ? 'sum' : 'gauge', points };
+  if (type === 'gauge') {
+    const levels = (all as NumberSeries[]).map(({ labels, value }) => ({
+      ...timed(labels),
+      startMs: undefined,
+      value,
+    }));
+    return { ...about, kind: 'gauge', points: levels };
+  }
+  const points = (all as NumberSeries[]).map((each) => ({
+    ...timed(each.labels),
+    value: deltas === undefined ? each.value : deltas.ofCounter(each),
+  }));
+  return { ...about, kind: 'sum', monotonic: true, temporality, points };
 }
+
+const attributesOf = (labels: Readonly<Record<string, string>>): OtlpAttributes => Object.entries(labels);

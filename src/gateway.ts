@@ -37,6 +37,7 @@ import { EgressError, type EgressSeams, guardedFetch, systemLookup } from './net
 import { operatorApp } from './operator/app.js';
 import { ClockCheck } from './operator/clock-check.js';
 import { startGauges } from './operator/gauges.js';
+import type { ReadyCheck } from './operator/ready.js';
 import { ShutdownMark } from './operator/shutdown-mark.js';
 import { Reload } from './reload.js';
 import { Pages } from './scrape/pages.js';
@@ -271,6 +272,19 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       log.warn('the run before this one ended without closing the store');
     }
     await mark.set(true).catch((error) => log.error({ err: error }, 'the store takes no writes'));
+    const readyChecks: readonly ReadyCheck[] = [
+      {
+        name: 'running',
+        check: () => {
+          if (draining) throw new Error('the gateway is stopping');
+          if (issuer === '') throw new Error('the gateway is starting');
+        },
+      },
+      { name: 'storage', check: () => store.checkWritable() },
+      { name: 'queue', check: () => store.checkQueue() },
+      { name: 'keys', check: () => keys.load() },
+      { name: 'clock', check: () => clockCheck.check() },
+    ];
     const stopGauges = startGauges({
       metrics,
       store,
@@ -279,6 +293,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       signingKeySince: () => keys.currentSince(),
       streams: () => streams.lags(),
       projectLabel: config.telemetry.metrics.projectLabel,
+      readyChecks,
     });
     const stopTimers = startTimers(log, [
       [syncEveryMs, () => directory.sync()],
@@ -305,19 +320,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       admin,
       operatorApp: operatorApp({
         page: facade.page,
-        readyChecks: [
-          {
-            name: 'running',
-            check: () => {
-              if (draining) throw new Error('the gateway is stopping');
-              if (issuer === '') throw new Error('the gateway is starting');
-            },
-          },
-          { name: 'storage', check: () => store.checkWritable() },
-          { name: 'queue', check: () => store.checkQueue() },
-          { name: 'keys', check: () => keys.load() },
-          { name: 'clock', check: () => clockCheck.check() },
-        ],
+        readyChecks,
         reload,
       }),
       setExternalUrl: async (url) => {

@@ -1,12 +1,7 @@
 import { Hono } from 'hono';
 import { OperatorError } from '../domain/errors.js';
 import type { MetricsPage } from '../telemetry/metrics/index.js';
-
-/** A named condition of readiness; throws or rejects with the reason when it does not hold. */
-export interface ReadyCheck {
-  readonly name: string;
-  readonly check: () => Promise<void> | void;
-}
+import { failing, type ReadyCheck } from './ready.js';
 
 export interface OperatorAppOptions {
   /** What /metrics shows; without it there is none. */
@@ -21,14 +16,7 @@ export function operatorApp({ page, readyChecks, reload }: OperatorAppOptions): 
   const app = new Hono();
   app.get('/-/healthy', (c) => c.text('Weir is healthy.\n'));
   app.get('/-/ready', async (c) => {
-    const failures: string[] = [];
-    for (const { name, check } of readyChecks) {
-      try {
-        await check();
-      } catch (error) {
-        failures.push(`${name}: ${(error as Error).message}`);
-      }
-    }
+    const failures = [...(await failing(readyChecks))].map(([name, reason]) => `${name}: ${reason}`);
     if (failures.length > 0) return c.text(`Weir is not ready.\n${failures.join('\n')}\n`, 503);
     return c.text('Weir is ready.\n');
   });

@@ -5,6 +5,7 @@ import { type DestinationType, destinationTypes } from '../domain/stream.js';
 import type { Store } from '../storage/store.js';
 import { watchEventLoop } from '../telemetry/event-loop.js';
 import type { GatewayMetrics } from '../telemetry/gateway-metrics.js';
+import { failing, type ReadyCheck } from './ready.js';
 
 export interface GaugesOptions {
   readonly metrics: GatewayMetrics;
@@ -18,10 +19,12 @@ export interface GaugesOptions {
   readonly streams: () => ReadonlyMap<DestinationType, { readonly streams: number; readonly lagSeconds: number }>;
   /** Whether the operator wants each project by its id. */
   readonly projectLabel: boolean;
+  readonly readyChecks: readonly ReadyCheck[];
 }
 
 /** Sets what is only measured when somebody reads it; gives what stops the watching. */
-export function startGauges({ metrics, store, limits, clock, signingKeySince, streams, projectLabel }: GaugesOptions) {
+export function startGauges(options: GaugesOptions) {
+  const { metrics, store, limits, clock, signingKeySince, streams, projectLabel, readyChecks } = options;
   const { facade } = metrics;
   const eventLoop = watchEventLoop(clock);
   const keyAge = facade.level('signing_key.age').with({});
@@ -46,6 +49,11 @@ export function startGauges({ metrics, store, limits, clock, signingKeySince, st
   });
   facade.onCollect(async () => {
     // The page may be asked for until the very end, the store not.
+    if (stopped) return;
+    const reasons = await failing(readyChecks);
+    for (const { name } of readyChecks) facade.level('ready').with({ check: name })(reasons.has(name) ? 0 : 1);
+  });
+  facade.onCollect(async () => {
     if (stopped) return;
     let [sum, fullest] = [0, 0];
     const projects = await store.projects.list();

@@ -59,6 +59,12 @@ export const gatewayDefinitions = defineMetrics({
     type: 'gauge',
     help: '1 when the run before this one ended without closing the store: a crash, a kill or a power cut.',
   },
+  ready: {
+    type: 'gauge',
+    help: 'Whether a condition of /-/ready holds; 0: it does not, and /-/ready says why.',
+    labels: ['check'],
+    known: each('check', ['running', 'storage', 'queue', 'keys', 'clock']),
+  },
 
   'config.last_reload_successful': {
     type: 'gauge',

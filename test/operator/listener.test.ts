@@ -33,9 +33,12 @@ describe('health', () => {
     expect(broken.status).toBe(503);
     expect(await broken.text()).toMatch(/^Weir is not ready\.\nstorage: .*meta/);
     expect((await operator('/-/healthy')).status).toBe(200);
+    const told = await values();
+    expect([told.get('weir_ready{check="storage"}'), told.get('weir_ready{check="keys"}')]).toEqual([0, 1]);
     other.exec('ALTER TABLE elsewhere RENAME TO meta');
     other.close();
     expect((await operator('/-/ready')).status).toBe(200);
+    expect((await values()).get('weir_ready{check="storage"}')).toBe(1);
   });
 
   it('is not ready while the clock is behind what the store has seen, over a restart, too', async () => {

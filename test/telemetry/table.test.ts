@@ -42,7 +42,7 @@ it('each metric says what it means in a sentence, and has no label that grows wi
       'stat',
       'type',
     ];
-    const known = [...bounded, 'version', 'revision', 'nodeversion', 'backend', ...named];
+    const known = [...bounded, 'check', 'version', 'revision', 'nodeversion', 'backend', ...named];
     expect(
       labels.filter((label) => !known.includes(label)),
       key,

@@ -29,6 +29,16 @@ export interface Target {
   readonly labels: Readonly<Record<string, string>>;
 }
 
+export interface LoadedRule {
+  readonly name: string;
+  readonly type: 'alerting' | 'recording';
+  /** `ok` once it was evaluated without an error. */
+  readonly health: 'ok' | 'unknown' | 'err';
+  readonly lastError?: string;
+  /** Of alerting rules. */
+  readonly state?: 'inactive' | 'pending' | 'firing';
+}
+
 /** A stock Prometheus with its own storage. */
 export class PrometheusProcess {
   readonly url: string;
@@ -82,6 +92,12 @@ export class PrometheusProcess {
 
   async targets(): Promise<Target[]> {
     return (await this.api<{ activeTargets: Target[] }>('targets?state=active')).activeTargets;
+  }
+
+  /** Every rule it has loaded. */
+  async rules(): Promise<LoadedRule[]> {
+    const { groups } = await this.api<{ groups: { rules: LoadedRule[] }[] }>('rules');
+    return groups.flatMap(({ rules }) => rules);
   }
 
   /** Resolves when all targets have been scraped and are up. */

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeDemoCertificate } from '../../src/demo/certificate.js';
@@ -14,6 +14,8 @@ let certFile: string;
 let filledIn: string;
 
 beforeAll(async () => {
+  // Beside the example, as in the source tree.
+  cpSync('contrib/prometheus', join(programs.folder, 'contrib/prometheus'), { recursive: true });
   const certificate = await writeDemoCertificate(mkdtempSync(join(programs.folder, 'tls-')), Date.now());
   certFile = certificate.certFile;
   const weir = await WeirProcess.start(programs, [`--web.config.file=${certificate.webConfigFile}`]);
@@ -38,6 +40,16 @@ describe('prometheus-example.yml', () => {
     }
   });
 
+  it('is valid where it stands, with the alerts it loads', async () => {
+    const { status, stdout } = await programs.run(promtoolProgram(), [
+      'check',
+      'config',
+      join(process.cwd(), 'prometheus-example.yml'),
+    ]);
+    expect(status, stdout).toBe(0);
+    expect(stdout).toMatch(/SUCCESS: \d\d rules found/);
+  });
+
   it("brings the project's metrics and the gateway's own into Prometheus once it is filled in", async () => {
     // The certificate is self-made; a customer's is of an authority that the system knows, so the example names none.
     const prometheus = await PrometheusProcess.start(programs, filledIn, { SSL_CERT_FILE: certFile });
@@ -47,5 +59,6 @@ describe('prometheus-example.yml', () => {
     const instances = await prometheus.query('weir_snapshot_timestamp_seconds{job="weir"}');
     expect(instances.map(({ labels }) => labels.instance_id).sort()).toEqual(['db1', 'db2']);
     expect(await prometheus.query('weir_build_info{job="weir-operator"}')).toHaveLength(1);
+    expect((await prometheus.rules()).map(({ name }) => name)).toContain('WeirDown');
   });
 });

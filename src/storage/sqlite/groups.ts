@@ -2,56 +2,29 @@ import { and, asc, eq, isNotNull, lte, max, min, sql } from 'drizzle-orm';
 import { LRUCache } from 'lru-cache';
 import { endpoint, pushGroup } from '../../../db/schema.js';
 import { type MetricsEndpoint, outOfReach } from '../../domain/endpoint.js';
-import { WeirError } from '../../domain/errors.js';
 import { type Family, type FamilyHeader, indexLines, seriesCount } from '../../formats/family.js';
 import type { Group, GroupDecision, GroupKey, GroupStore, GroupView } from '../store.js';
+import type { Commits, Participant } from './commits.js';
 import type { Db } from './database.js';
 import { groupOverhead, Shelf } from './shelf.js';
-
-interface Pending {
-  readonly endpoint: MetricsEndpoint;
-  readonly key: GroupKey;
-  readonly decide: (view: GroupView) => GroupDecision;
-  /** Monotonic time it was queued at. */
-  readonly since: number;
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
-}
 
 export interface GroupStoreOptions {
   readonly now: () => number;
   /** How much of the groups is kept in memory, whole endpoints at a time. */
   readonly memoryBytes: number;
-  /** Told after each commit how many writes shared it and how long it took. */
-  readonly onCommit?: (writes: number, seconds: number) => void;
 }
 
-const largestBatch = 256;
-/** Writes that may wait for their commit; each holds its whole body. */
-const largestQueue = 4096;
-/** How long a push waits for another process that is writing, and how often it looks. */
-const longestWaitMs = 5_000;
-const retryMs = 10;
-const failureIsNewsMs = 10_000;
 /** Of the texts that families are known by, together. */
 const familiesTextCharacters = 16 * 1024 * 1024;
-
-const queueFull = (): WeirError =>
-  new WeirError('unavailable', `${largestQueue} pushes are waiting to be stored already. Try again.`, {
-    retryAfterSeconds: 5,
-  });
-
-const isBusy = (error: unknown): boolean => (error as { code?: string }).code?.startsWith('SQLITE_BUSY') ?? false;
 
 /**
  * Groups on disk, and whole endpoints of them in memory. This process is the only one that writes groups (the serve
  * lock sees to that), so what is in memory is what was committed; other processes only delete, and the change log
  * tells which project to forget. A batch of writes runs in one synchronous turn: nobody sees it half done.
  */
-export class SqliteGroups implements GroupStore {
-  private readonly db: Db;
+export class SqliteGroups implements GroupStore, Participant {
+  private readonly commits: Commits;
   private readonly now: () => number;
-  private readonly onCommit: GroupStoreOptions['onCommit'];
   private readonly shelves: LRUCache<number, Shelf>;
   private readonly projectSeries = new Map<string, number>();
   private readonly headers = new LRUCache<string, FamilyHeader>({ max: 50_000 });
@@ -61,44 +34,32 @@ export class SqliteGroups implements GroupStore {
     sizeCalculation: (_, text) => text.length,
   });
   private readonly statements: ReturnType<typeof prepare>;
-  private queue: Pending[] = [];
-  private scheduled = false;
-  private failure: { at: number; error: Error } | undefined;
   private version: number;
   /** No group ends before this. */
   private nextExpiry: number;
 
-  constructor(db: Db, { now, memoryBytes, onCommit }: GroupStoreOptions) {
-    this.db = db;
+  constructor(db: Db, commits: Commits, { now, memoryBytes }: GroupStoreOptions) {
+    this.commits = commits;
     this.now = now;
-    this.onCommit = onCommit;
     this.shelves = new LRUCache({ maxSize: memoryBytes, sizeCalculation: (shelf) => shelf.bytes + groupOverhead });
     this.statements = prepare(db);
     // Beyond the last one that is left, also when newer ones were deleted: no number is given twice.
     this.version = Math.max(this.statements.lastVersion.get()?.version ?? 0, now() * 1000);
     this.nextExpiry = 0;
+    commits.join(this);
   }
 
   update(at: MetricsEndpoint, key: GroupKey, decide: (view: GroupView) => GroupDecision): Promise<void> {
-    if (this.queue.length >= largestQueue) return Promise.reject(queueFull());
-    return new Promise((resolve, reject) => {
-      this.queue.push({ endpoint: at, key, decide, since: performance.now(), resolve, reject });
-      // After the current round of I/O: what has arrived until then goes into the same commit.
-      if (!this.scheduled) {
-        this.scheduled = true;
-        setImmediate(() => this.flush());
-      }
-    });
+    return this.commits.write((now) => this.apply(at, key, decide, now));
   }
 
-  /** Throws when no more writes are taken. */
-  checkQueue(): void {
-    if (this.queue.length >= largestQueue) throw queueFull();
+  /** Within each transaction: what has died is not seen by its writes. */
+  begin(now: number): void {
+    this.sweep(now);
   }
 
-  /** Throws why the last commit failed, for as long as that is news. */
-  checkLastCommit(): void {
-    if (this.failure !== undefined && performance.now() - this.failure.at < failureIsNewsMs) throw this.failure.error;
+  rolledBack(): void {
+    this.forget(undefined);
   }
 
   async snapshot(endpoints: readonly MetricsEndpoint[]): Promise<Group[]> {
@@ -134,76 +95,8 @@ export class SqliteGroups implements GroupStore {
     return this.sweep(this.now());
   }
 
-  /** Commits what is queued. */
-  flush(): void {
-    this.scheduled = false;
-    while (this.queue.length > 0 && this.tryCommit(this.queue.splice(0, largestBatch)));
-  }
-
-  /** Resolves when nothing is queued any more. */
-  async drain(): Promise<void> {
-    this.flush();
-    while (this.queue.length > 0) await new Promise((resolve) => setTimeout(resolve, retryMs));
-  }
-
-  /** False when another process is writing: then the batch waits without holding up anything else. */
-  private tryCommit(batch: Pending[]): boolean {
-    try {
-      this.db.$client.exec('BEGIN IMMEDIATE');
-    } catch (error) {
-      const patient = performance.now() - batch[0]!.since < longestWaitMs;
-      if (!patient || !isBusy(error)) return this.refuse(batch, error);
-      this.queue.unshift(...batch);
-      this.scheduled = true;
-      setTimeout(() => this.flush(), retryMs);
-      return false;
-    }
-    this.commit(batch);
-    return true;
-  }
-
-  private refuse(batch: readonly Pending[], error: unknown): true {
-    this.failure = { at: performance.now(), error: error as Error };
-    const sentence = 'The push could not be stored; nothing of it was kept. Try again.';
-    const refused = new WeirError('unavailable', sentence, { retryAfterSeconds: 5 }, error);
-    for (const { reject } of batch) reject(refused);
-    return true;
-  }
-
-  /** Within the transaction that was begun. */
-  private commit(batch: readonly Pending[]): void {
-    const started = performance.now();
-    const { $client } = this.db;
-    const failed = new Map<Pending, unknown>();
-    try {
-      const now = this.now();
-      this.sweep(now);
-      for (const pending of batch) {
-        try {
-          this.apply(pending, now);
-        } catch (error) {
-          // A refusal concerns this write alone; a disk that is full or broken, all of them.
-          if (!(error instanceof WeirError)) throw error;
-          failed.set(pending, error);
-        }
-      }
-      $client.exec('COMMIT');
-    } catch (error) {
-      if ($client.inTransaction) $client.exec('ROLLBACK');
-      this.forget(undefined);
-      this.refuse(batch, error);
-      return;
-    }
-    this.failure = undefined;
-    this.onCommit?.(batch.length, (performance.now() - started) / 1000);
-    for (const pending of batch) {
-      if (failed.has(pending)) pending.reject(failed.get(pending));
-      else pending.resolve();
-    }
-  }
-
   /** One write, on disk (within the transaction) and in memory. */
-  private apply({ endpoint: at, key, decide }: Pending, now: number): void {
+  private apply(at: MetricsEndpoint, key: GroupKey, decide: (view: GroupView) => GroupDecision, now: number): void {
     const shelf = this.shelf(at.id, at.projectId);
     const projectSeries = this.countSeries(at.projectId, now);
     const decision = decide(shelf.view(key, projectSeries));

@@ -4,11 +4,12 @@ import type { Doer, Managed, Store } from '../store.js';
 import { sqliteBans } from './bans.js';
 import { sqliteChanges } from './changes.js';
 import { sqliteClients } from './clients.js';
+import { Commits, type CommitsOptions } from './commits.js';
 import { type Db, openDatabase, takeLock } from './database.js';
 import { sqliteDeliveries } from './deliveries.js';
 import { sqliteEndpoints } from './endpoints.js';
 import { sqliteFacts } from './facts.js';
-import { type GroupStoreOptions, SqliteGroups } from './groups.js';
+import { SqliteGroups } from './groups.js';
 import { sqliteIdempotency } from './idempotency.js';
 import { Journal, sqliteAudit } from './journal.js';
 import { sqliteIssuers, sqliteKeys } from './keys.js';
@@ -23,7 +24,7 @@ export interface SqliteStoreOptions {
   /** The server holds the file for itself; commands share it. */
   readonly exclusive: boolean;
   readonly groupMemoryBytes?: number;
-  readonly onCommit?: GroupStoreOptions['onCommit'];
+  readonly onCommit?: CommitsOptions['onCommit'];
 }
 
 const serverWaitMs = 100;
@@ -42,11 +43,9 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
   const db = openOrUnlock(path, lock);
   // A command may wait for the server; the server must not stand still for a command (groups wait on their own).
   if (exclusive) db.$client.pragma(`busy_timeout = ${serverWaitMs}`);
-  const groups = new SqliteGroups(db, {
-    now,
-    memoryBytes: options.groupMemoryBytes ?? defaultGroupMemory,
-    ...(options.onCommit === undefined ? {} : { onCommit: options.onCommit }),
-  });
+  const { onCommit } = options;
+  const commits = new Commits(db, { now, ...(onCommit === undefined ? {} : { onCommit }) });
+  const groups = new SqliteGroups(db, commits, { now, memoryBytes: options.groupMemoryBytes ?? defaultGroupMemory });
   const facts = sqliteFacts(db);
   const as = (by: Doer): Managed => {
     const journal = new Journal(now, by);
@@ -69,14 +68,14 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     changes: sqliteChanges(db),
     facts,
     groups,
-    checkQueue: () => groups.checkQueue(),
+    checkQueue: () => commits.checkQueue(),
     walBytes: () => statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0,
     checkWritable: async () => {
       facts.touch();
-      groups.checkLastCommit();
+      commits.checkLastCommit();
     },
     close: async () => {
-      await groups.drain();
+      await commits.drain();
       try {
         if (exclusive) db.$client.pragma('wal_checkpoint(TRUNCATE)');
       } catch {

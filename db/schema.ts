@@ -331,6 +331,27 @@ export const deliveryAttempt = sqliteTable(
   (table) => [index('attempt_of_delivery').on(table.deliverySeq, table.id)],
 );
 
+/** The live series of an endpoint as they were once: one record of `src/storage/live/record.ts`. */
+export const liveBase = sqliteTable('live_base', {
+  endpointId: integer('endpoint_id')
+    .primaryKey()
+    .references(() => endpoint.id, { onDelete: 'cascade' }),
+  record: blob('record', { mode: 'buffer' }).notNull(),
+});
+
+/** What was written to them since, in the order of `seq`; folded into the base from time to time. */
+export const liveDelta = sqliteTable(
+  'live_delta',
+  {
+    seq: integer('seq').primaryKey(),
+    endpointId: integer('endpoint_id')
+      .notNull()
+      .references(() => endpoint.id, { onDelete: 'cascade' }),
+    record: blob('record', { mode: 'buffer' }).notNull(),
+  },
+  (table) => [index('delta_of_endpoint').on(table.endpointId, table.seq)],
+);
+
 /** What was changed about projects, endpoints, clients and keys, for processes that hold it in memory. */
 export const change = sqliteTable('change', {
   seq: integer('seq').primaryKey({ autoIncrement: true }),

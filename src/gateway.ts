@@ -32,6 +32,8 @@ import { RateLimit } from './http/rate-limit.js';
 import { RequestLog } from './http/request-log.js';
 import { Scrape } from './http/scrape.js';
 import { Ingest } from './ingest/push.js';
+import { SampleRate } from './ingest/rate.js';
+import { RemoteWrite } from './ingest/remote-write.js';
 import { parseNetworks } from './net/addresses.js';
 import { EgressError, type EgressSeams, guardedFetch, systemLookup } from './net/egress.js';
 import { operatorApp } from './operator/app.js';
@@ -145,8 +147,12 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       trustedProxies,
     });
     directory.onChange((changes) => {
-      if (changes === undefined) store.groups.forget(undefined);
-      for (const { noun, id } of changes ?? []) if (noun === 'project') store.groups.forget(id);
+      const changed =
+        changes === undefined ? [undefined] : changes.flatMap(({ noun, id }) => (noun === 'project' ? [id] : []));
+      for (const projectId of changed) {
+        store.groups.forget(projectId);
+        store.live.forget(projectId);
+      }
       if (changes?.every(({ noun }) => noun !== 'key')) return;
       keys.load().then(
         () => authenticator.forget(),
@@ -210,6 +216,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       if (project !== undefined) tokenRequests.check(id, project.limits);
     };
     const scrapes = new RateLimit('scrapes_per_minute', clock);
+    const rate = new SampleRate(clock);
     const app = publicApp({
       oauth: {
         service: new TokenService({ directory, secrets, tokens, assertions, proofs, admit, issuer: issuerUrl }),
@@ -221,7 +228,8 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
         ...counting,
       },
       scrape: new Scrape({ ...counting, authenticator, directory, pages, metrics, rateLimit: scrapes }),
-      push: { ...counting, authenticator, directory, ingest: new Ingest(store.groups, clock), metrics },
+      push: { ...counting, authenticator, directory, ingest: new Ingest(store.groups, rate), metrics },
+      remoteWrite: { authenticator, directory, remoteWrite: new RemoteWrite(store.live, rate), metrics },
       management: new Management({
         tokens,
         directory,
@@ -298,6 +306,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
     const stopTimers = startTimers(log, [
       [syncEveryMs, () => directory.sync()],
       [sweepEveryMs, async () => metrics.groupsExpired(await store.groups.removeExpired())],
+      [sweepEveryMs, () => store.live.removeExpired()],
       [housekeepingEveryMs, useIssuer],
       [housekeepingEveryMs, () => clockCheck.remember()],
       [housekeepingEveryMs, () => store.changes.prune(clock.now() - changeLogKeptMs)],

@@ -81,3 +81,12 @@ export function pushSyntax(contentType: string | undefined): 'text' | 'openmetri
   // What curl sends with --data-binary and no -H; the Pushgateway takes it as text as well.
   return type === 'application/x-www-form-urlencoded' ? 'text' : undefined;
 }
+
+/** The version of Prometheus remote write a content type names; `undefined` when it names none we read. */
+export function remoteWriteVersion(contentType: string | undefined): '1.0' | '2.0' | undefined {
+  const { type, parameters } = readRange(contentType ?? '');
+  if (type !== 'application/x-protobuf') return undefined;
+  const message = parameters.get('proto') ?? 'prometheus.WriteRequest';
+  if (message === 'prometheus.WriteRequest') return '1.0';
+  return message === 'io.prometheus.write.v2.Request' ? '2.0' : undefined;
+}

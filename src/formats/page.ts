@@ -17,6 +17,8 @@ export interface PagePart {
   readonly exposition: Exposition;
   /** When given, every sample carries this time (milliseconds since the epoch). */
   readonly timestampMs?: number | undefined;
+  /** In the place of `timestampMs`, a time for each line. */
+  readonly times?: Float64Array | undefined;
 }
 
 /** The same family from every part that has it. */
@@ -243,20 +245,22 @@ const mayCarryExemplars = (type: FamilyType): boolean =>
 
 /** The lines as they stand, unless the page wants timestamps or cannot have exemplars. */
 function pushLines(chunks: Buffer[], { part, family }: Piece, { format, exemplars }: LineStyle): void {
-  const { exposition, timestampMs } = part;
+  const { exposition, timestampMs, times } = part;
   const withoutExemplars = family.exemplars && !exemplars;
   if (timestampMs === undefined && !withoutExemplars) {
     chunks.push(familyBytes(exposition, family));
     return;
   }
-  const time = timestampMs === undefined ? '' : ` ${format === 'text' ? timestampMs : secondsOf(timestampMs)}`;
+  const timeText = (ms: number | undefined): string =>
+    ms === undefined ? '' : ` ${format === 'text' ? ms : secondsOf(ms)}`;
+  const time = timeText(timestampMs);
   const { bytes, lines } = exposition;
   let text = '';
   for (let line = family.first; line < family.last; line++) {
     const start = lines[line]!;
     const end = lines[line + 1]! - 1;
     const stop = family.exemplars ? valueEnd(bytes, start) : end;
-    text += bytes.toString('utf8', start, stop) + time;
+    text += bytes.toString('utf8', start, stop) + (times === undefined ? time : timeText(times[line]));
     if (!withoutExemplars) text += bytes.toString('utf8', stop, end);
     text += '\n';
   }

@@ -14,6 +14,7 @@ import {
   postToken,
 } from './oauth.js';
 import { handlePush, type PushOptions } from './push.js';
+import { handleRemoteWrite, type RemoteWriteOptions } from './remote-write.js';
 import type { RequestLog } from './request-log.js';
 import type { Scrape } from './scrape.js';
 
@@ -21,13 +22,22 @@ export interface PublicAppOptions {
   readonly oauth: OAuthOptions;
   readonly scrape: Scrape;
   readonly push: PushOptions;
+  readonly remoteWrite: RemoteWriteOptions;
   readonly management: Management;
   readonly log: Log;
   readonly requests: RequestLog;
 }
 
 /** The public listener's table of contents. */
-export function publicApp({ oauth, scrape, push, management, log, requests }: PublicAppOptions): Hono<Env> {
+export function publicApp({
+  oauth,
+  scrape,
+  push,
+  remoteWrite,
+  management,
+  log,
+  requests,
+}: PublicAppOptions): Hono<Env> {
   const app = new Hono<Env>();
 
   // First, and without middleware: the one path that must cost next to nothing. Hono answers HEAD by the GET routes.
@@ -39,6 +49,10 @@ export function publicApp({ oauth, scrape, push, management, log, requests }: Pu
   // The wildcard stands for nothing, too: the group without labels.
   app.on(['PUT', 'POST', 'DELETE'], '/api/v1/:project/:metricsId/metrics/*', (c) =>
     handlePush(c, c.req.param('project'), c.req.param('metricsId'), push),
+  );
+
+  app.post('/api/v1/:project/:metricsId/write', (c) =>
+    handleRemoteWrite(c, c.req.param('project'), c.req.param('metricsId'), remoteWrite),
   );
 
   app.post('/oauth/token', (c) => postToken(c, oauth));
@@ -54,7 +68,8 @@ export function publicApp({ oauth, scrape, push, management, log, requests }: Pu
   app.notFound((c) => {
     const allow = allowedMethods.find(([path]) => path.test(c.req.path))?.[1];
     if (allow === undefined) return problem(404, 'Not Found', 'There is nothing at this path.');
-    if (allow === 'POST') throw new OAuthError('invalid_request', 'This endpoint takes POST only.', 405);
+    if (allow === 'POST' && c.req.path.startsWith('/oauth/'))
+      throw new OAuthError('invalid_request', 'This endpoint takes POST only.', 405);
     return problem(405, 'Method Not Allowed', `This path takes ${allow}.`, {}, { allow });
   });
   app.onError((error, c) =>
@@ -77,5 +92,6 @@ const allowedMethods: readonly (readonly [path: RegExp, allow: string])[] = [
   [/^\/\.well-known\/(oauth-authorization-server|jwks\.json|oauth-protected-resource)$/, 'GET, HEAD'],
   [/^\/api\/v1\/[^/]+\/metrics$/, 'GET, HEAD'],
   [/^\/api\/v1\/[^/]+\/[^/]+\/metrics$/, 'GET, HEAD, PUT, POST, DELETE'],
+  [/^\/api\/v1\/[^/]+\/[^/]+\/write$/, 'POST'],
   [/^\/api\/v1\/[^/]+\/[^/]+\/metrics\//, 'PUT, POST, DELETE'],
 ];

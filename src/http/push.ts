@@ -63,11 +63,12 @@ async function push(c: Ctx, projectId: string, metricsId: string, options: PushO
   }
 }
 
-async function authorize(
+/** The endpoint of the path, for a caller who may write to it; counts who may not. */
+export async function authorize(
   c: Ctx,
   projectId: string,
   metricsId: string,
-  { authenticator, directory }: PushOptions,
+  { authenticator, directory }: Pick<PushOptions, 'authenticator' | 'directory'>,
 ): Promise<{ project: LiveProject; endpoint: MetricsEndpoint }> {
   const access = await authenticator.authenticate(c);
   // A push waits for the disk anyway: it may as well know the newest limits and settings.
@@ -82,7 +83,7 @@ async function authorize(
 const done = (status: 200 | 202): Response => new Response(null, { status, headers: { 'content-length': '0' } });
 
 /** The body, inflated if it was compressed; refused as soon as it is larger than its limit. */
-async function readInflated(c: Ctx, limits: Limits): Promise<Buffer> {
+export async function readInflated(c: Ctx, limits: Limits): Promise<Buffer> {
   const encoding = (header(c, 'content-encoding') ?? 'identity').trim().toLowerCase();
   if (encoding === 'identity' || encoding === '') {
     return readRoomy(c, limits, 'body_inflated_bytes');

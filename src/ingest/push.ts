@@ -1,4 +1,3 @@
-import type { Clock } from '../domain/clock.js';
 import { instanceLabel, type MetricsEndpoint, reservedMetricPrefix } from '../domain/endpoint.js';
 import { WeirError } from '../domain/errors.js';
 import { type Limits, limitExceeded } from '../domain/limits.js';
@@ -7,7 +6,7 @@ import { claimedNames, openMetricsName } from '../formats/openmetrics-rules.js';
 import { parseExposition, type Syntax } from '../formats/parse.js';
 import { seriesIdentity } from '../formats/syntax.js';
 import type { GroupKey, GroupStore, GroupView } from '../storage/store.js';
-import { SampleRate } from './rate.js';
+import type { SampleRate } from './rate.js';
 
 export interface Push {
   readonly endpoint: MetricsEndpoint;
@@ -27,9 +26,9 @@ export class Ingest {
   private readonly groups: GroupStore;
   private readonly rate: SampleRate;
 
-  constructor(groups: GroupStore, clock: Clock) {
+  constructor(groups: GroupStore, rate: SampleRate) {
     this.groups = groups;
-    this.rate = new SampleRate(clock);
+    this.rate = rate;
   }
 
   /**

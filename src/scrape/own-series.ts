@@ -1,5 +1,5 @@
 import { instanceLabel, type MetricsEndpoint } from '../domain/endpoint.js';
-import type { FamilyHeader } from '../formats/family.js';
+import type { Family, FamilyHeader } from '../formats/family.js';
 import type { PagePart } from '../formats/page.js';
 import { escapeLabelValue, secondsOf } from '../formats/syntax.js';
 import type { Group } from '../storage/store.js';
@@ -17,18 +17,45 @@ const lastPush: FamilyHeader = {
   unit: 'seconds',
 };
 
+const lastSample: FamilyHeader = {
+  name: 'weir_live_last_sample_timestamp_seconds',
+  type: 'gauge',
+  help: 'When the last sample of the series that come by remote write or OTLP came, in seconds since the epoch.',
+  unit: 'seconds',
+};
+
 /** What every page says about itself: the age of its snapshot and of each group. Never timestamped. */
 export function ownSeries(endpoints: readonly MetricsEndpoint[], groups: readonly Group[], now: number): PagePart {
   const metricsIds = new Map(endpoints.map(({ id, metricsId }) => [id, metricsId]));
   const taken = endpoints.map(({ metricsId }) => `${series(snapshotTime, metricsId)} ${secondsOf(now)}\n`);
-  const pushed = groups.map(
-    ({ endpointId, key, pushedAt }) =>
-      `${series(lastPush, metricsIds.get(endpointId)!, key.labels)} ${secondsOf(pushedAt)}\n`,
-  );
-  const all = [...(taken.length > 0 ? taken : [`${snapshotTime.name}{} ${secondsOf(now)}\n`]), ...pushed];
-  const first = all.length - pushed.length;
-  const families = [{ header: snapshotTime, first: 0, last: first, exemplars: false }];
-  if (pushed.length > 0) families.push({ header: lastPush, first, last: all.length, exemplars: false });
+  const said = (header: FamilyHeader, some: readonly Group[]): string[] =>
+    some.map(
+      ({ endpointId, key, pushedAt }) =>
+        `${series(header, metricsIds.get(endpointId)!, key.labels)} ${secondsOf(pushedAt)}\n`,
+    );
+  const parts: [FamilyHeader, string[]][] = [
+    [snapshotTime, taken.length > 0 ? taken : [`${snapshotTime.name}{} ${secondsOf(now)}\n`]],
+    [
+      lastPush,
+      said(
+        lastPush,
+        groups.filter(({ times }) => times === undefined),
+      ),
+    ],
+    [
+      lastSample,
+      said(
+        lastSample,
+        groups.filter(({ times }) => times !== undefined),
+      ),
+    ],
+  ];
+  const all: string[] = [];
+  const families: Family[] = [];
+  for (const [header, some] of parts) {
+    if (some.length > 0) families.push({ header, first: all.length, last: all.length + some.length, exemplars: false });
+    all.push(...some);
+  }
   const lines = new Uint32Array(all.length + 1);
   for (let line = 0; line < all.length; line++) lines[line + 1] = lines[line]! + Buffer.byteLength(all[line]!);
   return { exposition: { families, lines, bytes: Buffer.from(all.join('')) } };

@@ -146,8 +146,8 @@ export class Pages {
     const started = performance.now();
     const parts: PagePart[] = [ownSeries(target.endpoints, snapshot, now)];
     const timestamped = new Set(target.endpoints.filter(({ timestamps }) => timestamps).map(({ id }) => id));
-    for (const { exposition, endpointId, pushedAt } of snapshot) {
-      parts.push(timestamped.has(endpointId) ? { exposition, timestampMs: pushedAt } : { exposition });
+    for (const { exposition, endpointId, pushedAt, times } of snapshot) {
+      parts.push(timestamped.has(endpointId) ? { exposition, timestampMs: pushedAt, times } : { exposition });
     }
     const page = new Page(format, renderPage(parts, format), madeAt);
     onRender?.((performance.now() - started) / 1000, page.identity.length);

@@ -13,6 +13,8 @@ import type {
   StreamStatus,
 } from '../domain/stream.js';
 import type { Exposition, FamilyType } from '../formats/family.js';
+import type { Recorder } from './live/record.js';
+import type { SeriesTable } from './live/series-table.js';
 
 /**
  * The contracts of storage. All are async, so that a database across a network can stand behind them. A write is
@@ -26,6 +28,7 @@ export interface Store extends Managed {
   readonly changes: ChangeLog;
   readonly facts: FactStore;
   readonly groups: GroupStore;
+  readonly live: LiveStore;
   /** Throws when so many writes are waiting that no more are taken. */
   checkQueue(): void;
   /** Size of what is committed but not yet in the database's own place. */
@@ -417,6 +420,8 @@ export interface Group {
   readonly expiresAt: number | null;
   /** The number of the write that made it. */
   readonly version: number;
+  /** Present on the live series of the endpoint, which no producer replaces as a whole: by line, its own time. */
+  readonly times?: Float64Array;
 }
 
 /** What a write to a group can see while it decides. Only what lives. */
@@ -442,7 +447,10 @@ export interface GroupStore {
    * share one. Throws `not_found` when the endpoint is gone and `unavailable` when the disk refuses.
    */
   update(endpoint: MetricsEndpoint, key: GroupKey, decide: (view: GroupView) => GroupDecision): Promise<void>;
-  /** The living groups of the endpoints at one moment, in the order of the endpoints, then of the keys. */
+  /**
+   * The living groups of the endpoints at one moment, in the order of the endpoints, then of the keys. The last of an
+   * endpoint are its live series, if it has any: as a group without labels, and without what a pushed group has too.
+   */
   snapshot(endpoints: readonly MetricsEndpoint[]): Promise<Group[]>;
   /** The group as last read or written, if it is in memory: a hint for the parser, not a promise. */
   peek(endpointId: number, key: string): Group | undefined;
@@ -451,5 +459,30 @@ export interface GroupStore {
   /** Lets go of what is kept in memory for a project that another process changed; all projects without an id. */
   forget(projectId: string | undefined): void;
   /** Deletes groups whose lifetime has ended; gives how many. */
+  removeExpired(): Promise<number>;
+}
+
+/** What a write to the live series of an endpoint works on. */
+export interface LiveWrite {
+  readonly table: SeriesTable;
+  /** Every change of a value goes through this, and so to disk. */
+  readonly record: Recorder;
+  /** When it comes; milliseconds since the epoch. */
+  readonly now: number;
+  /** Series the project holds now: of its groups, and live ones. */
+  projectSeries(): number;
+}
+
+/** Series that come in pieces: each request brings samples of some of them, each series ends by itself. */
+export interface LiveStore {
+  /**
+   * One write to the live series of one endpoint, in the same queue and the same commits as the pushes; gives what
+   * `decide` gives, after COMMIT. `decide` must not wait; it may throw before it has changed anything. Throws
+   * `not_found` when the endpoint is gone and `unavailable` when the disk refuses.
+   */
+  write<T>(endpoint: MetricsEndpoint, decide: (write: LiveWrite) => T): Promise<T>;
+  /** Lets go of what is kept in memory for a project that another process changed; all projects without an id. */
+  forget(projectId: string | undefined): void;
+  /** Ends the series whose lifetime has ended; gives how many. */
   removeExpired(): Promise<number>;
 }

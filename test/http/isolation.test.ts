@@ -1,7 +1,9 @@
 import { gunzipSync } from 'node:zlib';
+import { compressSync } from 'snappy';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { publicApp } from '../../src/http/app.js';
 import { basic, TestGateway } from '../support/gateway.js';
+import { request1 } from '../support/remote-write.js';
 import { type Answer, send, telling } from './wire.js';
 
 /**
@@ -14,6 +16,7 @@ const routes: Record<string, { scope: Scope; of: 'endpoint' | 'project' } | 'of 
   'PUT /api/v1/:project/:metricsId/metrics/*': { scope: 'write:metrics', of: 'endpoint' },
   'POST /api/v1/:project/:metricsId/metrics/*': { scope: 'write:metrics', of: 'endpoint' },
   'DELETE /api/v1/:project/:metricsId/metrics/*': { scope: 'write:metrics', of: 'endpoint' },
+  'POST /api/v1/:project/:metricsId/write': { scope: 'write:metrics', of: 'endpoint' },
   'POST /oauth/token': 'of no project',
   // Introspection tells a client of its own project's tokens only; see test/http/surroundings.test.ts.
   'POST /oauth/introspect': 'of no project',
@@ -114,16 +117,29 @@ async function ask(row: Pick<Row, 'method' | 'route'>, caller: string, project =
 
 async function request(method: string, target: string, caller: string, headers: string[] = []): Promise<Answer> {
   const authorization = callers[caller];
+  const sent = bodyFor(target, caller);
   const answer = await send(gateway.url, target, {
     method,
-    headers: [...(authorization === undefined ? [] : ['Authorization', authorization]), ...headers],
-    ...(method === 'PUT' || method === 'POST' ? { body: `pushed{by="${caller}"} 1\n` } : {}),
+    headers: [
+      ...(authorization === undefined ? [] : ['Authorization', authorization]),
+      ...headers,
+      ...(method === 'POST' ? sent.headers : []),
+    ],
+    ...(method === 'PUT' || method === 'POST' ? { body: sent.body } : {}),
   });
   if (caller.startsWith('rival')) {
     const body = answer.headers['content-encoding'] === 'gzip' ? gunzipSync(answer.body).toString() : answer.text;
     told.push({ asked: `${method} ${target}`, answer: `${answer.rawHeaders.join(' ')} ${body}` });
   }
   return answer;
+}
+
+/** What the route takes, so that only the token can be the reason for a refusal. */
+function bodyFor(target: string, caller: string): { body: string | Buffer; headers: string[] } {
+  if (!target.endsWith('/write')) return { body: `pushed{by="${caller}"} 1\n`, headers: [] };
+  const written = request1([{ labels: { __name__: 'pushed', by: caller }, samples: [[1, gateway.clock.now()]] }]);
+  const headers = ['Content-Type', 'application/x-protobuf', 'Content-Encoding', 'snappy'];
+  return { body: compressSync(written), headers };
 }
 
 /** All of an answer that a caller can compare. */

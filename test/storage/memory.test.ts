@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { defaultLimits } from '../../src/domain/limits.js';
 import { Ingest } from '../../src/ingest/push.js';
+import { SampleRate } from '../../src/ingest/rate.js';
 import { openSqliteStore } from '../../src/storage/sqlite/store.js';
 import { HeldClock, samples, TestGateway } from '../support/gateway.js';
 
@@ -23,7 +24,7 @@ describe('groups in memory', () => {
       exclusive: true,
       groupMemoryBytes: 256 * kilobytes,
     });
-    const ingest = new Ingest(store.groups, clock);
+    const ingest = new Ingest(store.groups, new SampleRate(clock));
     await store.projects.create({ id: 'acme', name: 'acme', createdAt: 0, limits: {} });
     const inMemory: boolean[] = [];
     try {

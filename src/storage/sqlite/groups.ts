@@ -6,12 +6,15 @@ import { type Family, type FamilyHeader, indexLines, seriesCount } from '../../f
 import type { Group, GroupDecision, GroupKey, GroupStore, GroupView } from '../store.js';
 import type { Commits, Participant } from './commits.js';
 import type { Db } from './database.js';
+import type { SqliteLive } from './live.js';
 import { groupOverhead, Shelf } from './shelf.js';
 
 export interface GroupStoreOptions {
   readonly now: () => number;
   /** How much of the groups is kept in memory, whole endpoints at a time. */
   readonly memoryBytes: number;
+  /** Series that come in pieces, beside the groups. */
+  readonly live: Pick<SqliteLive, 'seriesOf' | 'groupOf'>;
 }
 
 /** Of the texts that families are known by, together. */
@@ -24,6 +27,7 @@ const familiesTextCharacters = 16 * 1024 * 1024;
  */
 export class SqliteGroups implements GroupStore, Participant {
   private readonly commits: Commits;
+  private readonly live: GroupStoreOptions['live'];
   private readonly now: () => number;
   private readonly shelves: LRUCache<number, Shelf>;
   private readonly projectSeries = new Map<string, number>();
@@ -38,8 +42,9 @@ export class SqliteGroups implements GroupStore, Participant {
   /** No group ends before this. */
   private nextExpiry: number;
 
-  constructor(db: Db, commits: Commits, { now, memoryBytes }: GroupStoreOptions) {
+  constructor(db: Db, commits: Commits, { now, memoryBytes, live }: GroupStoreOptions) {
     this.commits = commits;
+    this.live = live;
     this.now = now;
     this.shelves = new LRUCache({ maxSize: memoryBytes, sizeCalculation: (shelf) => shelf.bytes + groupOverhead });
     this.statements = prepare(db);
@@ -66,7 +71,9 @@ export class SqliteGroups implements GroupStore, Participant {
     const now = this.now();
     return endpoints.flatMap((at) => {
       const groups = [...this.shelf(at.id, at.projectId).groups.values()].filter((group) => isAlive(group, now));
-      return groups.sort((a, b) => (a.key.text < b.key.text ? -1 : 1));
+      groups.sort((a, b) => (a.key.text < b.key.text ? -1 : 1));
+      const live = this.live.groupOf(at, groups, now);
+      return live === undefined ? groups : [...groups, live];
     });
   }
 
@@ -77,7 +84,7 @@ export class SqliteGroups implements GroupStore, Participant {
   async seriesOf(projectId: string): Promise<number> {
     const now = this.now();
     this.sweep(now);
-    return this.countSeries(projectId, now);
+    return this.countSeries(projectId, now) + this.live.seriesOf(projectId);
   }
 
   forget(projectId: string | undefined): void {
@@ -98,7 +105,7 @@ export class SqliteGroups implements GroupStore, Participant {
   /** One write, on disk (within the transaction) and in memory. */
   private apply(at: MetricsEndpoint, key: GroupKey, decide: (view: GroupView) => GroupDecision, now: number): void {
     const shelf = this.shelf(at.id, at.projectId);
-    const projectSeries = this.countSeries(at.projectId, now);
+    const projectSeries = this.countSeries(at.projectId, now) + this.live.seriesOf(at.projectId);
     const decision = decide(shelf.view(key, projectSeries));
     if ('remove' in decision) {
       this.statements.remove.run({ endpointId: at.id, key: key.text });
@@ -164,7 +171,8 @@ export class SqliteGroups implements GroupStore, Participant {
     return shelf;
   }
 
-  private countSeries(projectId: string, now: number): number {
+  /** Series of the project's groups, without the live ones. */
+  countSeries(projectId: string, now: number): number {
     let series = this.projectSeries.get(projectId);
     if (series === undefined) {
       series = this.statements.seriesOfProject.get({ projectId, now })?.series ?? 0;

@@ -13,6 +13,7 @@ import { SqliteGroups } from './groups.js';
 import { sqliteIdempotency } from './idempotency.js';
 import { Journal, sqliteAudit } from './journal.js';
 import { sqliteIssuers, sqliteKeys } from './keys.js';
+import { SqliteLive } from './live.js';
 import { sqliteProjects } from './projects.js';
 import { sqliteStreams } from './streams.js';
 
@@ -45,7 +46,13 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
   if (exclusive) db.$client.pragma(`busy_timeout = ${serverWaitMs}`);
   const { onCommit } = options;
   const commits = new Commits(db, { now, ...(onCommit === undefined ? {} : { onCommit }) });
-  const groups = new SqliteGroups(db, commits, { now, memoryBytes: options.groupMemoryBytes ?? defaultGroupMemory });
+  const memoryBytes = options.groupMemoryBytes ?? defaultGroupMemory;
+  const live: SqliteLive = new SqliteLive(db, commits, {
+    now,
+    memoryBytes,
+    otherSeries: (projectId, at) => groups.countSeries(projectId, at),
+  });
+  const groups: SqliteGroups = new SqliteGroups(db, commits, { now, memoryBytes, live });
   const facts = sqliteFacts(db);
   const as = (by: Doer): Managed => {
     const journal = new Journal(now, by);
@@ -68,6 +75,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     changes: sqliteChanges(db),
     facts,
     groups,
+    live,
     checkQueue: () => commits.checkQueue(),
     walBytes: () => statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0,
     checkWritable: async () => {

@@ -1,0 +1,136 @@
+import { WeirError } from '../domain/errors.js';
+
+/** What a field of a message is encoded as; groups are long deprecated and refused. */
+export const wire = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
+
+/**
+ * Reads protobuf's wire format in place (https://protobuf.dev/programming-guides/encoding). Throws `invalid` naming the
+ * byte; never reads past its end.
+ */
+export class ProtoReader {
+  readonly bytes: Buffer;
+  /** Next byte to read. */
+  at: number;
+  private readonly what: string;
+
+  /** `what` names the message in error sentences. */
+  constructor(bytes: Buffer, what: string) {
+    this.bytes = bytes;
+    this.at = 0;
+    this.what = what;
+  }
+
+  fail(reason: string): never {
+    throw new WeirError('invalid', `The body is not a valid ${this.what}: ${reason} at byte ${this.at}.`);
+  }
+
+  /** An unsigned number; above 2^53 to the nearest one. `end` is where the message ends. */
+  varint(end: number): number {
+    const { bytes } = this;
+    let at = this.at;
+    if (at < end) {
+      const first = bytes[at++]!;
+      if (first < 0x80) {
+        this.at = at;
+        return first;
+      }
+      let value = first & 0x7f;
+      for (let factor = 0x80; at < end && factor <= 2 ** 63; factor *= 0x80) {
+        const byte = bytes[at++]!;
+        value += (byte & 0x7f) * factor;
+        if (byte < 0x80) {
+          this.at = at;
+          return value;
+        }
+      }
+    }
+    return this.fail('a number that does not end');
+  }
+
+  /** A signed number of 64 bits. */
+  int64(end: number): number {
+    const start = this.at;
+    const value = this.varint(end);
+    if (value <= Number.MAX_SAFE_INTEGER) return value;
+    let exact = 0n;
+    for (let at = start, shift = 0n; at < this.at; at++, shift += 7n) exact |= BigInt(this.bytes[at]! & 0x7f) << shift;
+    return Number(BigInt.asIntN(64, exact));
+  }
+
+  /** ZigZag, 32 bits. */
+  sint32(end: number): number {
+    const value = this.varint(end) >>> 0;
+    return (value >>> 1) ^ -(value & 1);
+  }
+
+  int32(end: number): number {
+    return this.int64(end) | 0;
+  }
+
+  double(end: number): number {
+    const at = this.skipBytes(8, end);
+    return this.bytes.readDoubleLE(at);
+  }
+
+  /** Unsigned, to the nearest number. */
+  fixed64(end: number): number {
+    const at = this.skipBytes(8, end);
+    return this.bytes.readUInt32LE(at) + this.bytes.readUInt32LE(at + 4) * 2 ** 32;
+  }
+
+  sfixed64(end: number): number {
+    const at = this.skipBytes(8, end);
+    return Number(this.bytes.readBigInt64LE(at));
+  }
+
+  /** Reads a length; gives where what has that length ends. */
+  block(end: number): number {
+    const length = this.varint(end);
+    if (length > end - this.at) this.fail('a field that is longer than what it stands in');
+    return this.at + length;
+  }
+
+  /** UTF-8 text. */
+  string(end: number): string {
+    const stop = this.block(end);
+    const text = this.bytes.toString('utf8', this.at, stop);
+    this.at = stop;
+    return text;
+  }
+
+  /** The doubles of a packed field, or one that stands alone. */
+  doubles(to: number[], type: number, end: number): void {
+    if (type === wire.fixed64) to.push(this.double(end));
+    else for (const stop = this.packed(type, end); this.at < stop; ) to.push(this.double(stop));
+  }
+
+  fixed64s(to: number[], type: number, end: number): void {
+    if (type === wire.fixed64) to.push(this.fixed64(end));
+    else for (const stop = this.packed(type, end); this.at < stop; ) to.push(this.fixed64(stop));
+  }
+
+  varints(to: number[], type: number, end: number): void {
+    if (type === wire.varint) to.push(this.varint(end));
+    else for (const stop = this.packed(type, end); this.at < stop; ) to.push(this.varint(stop));
+  }
+
+  private packed(type: number, end: number): number {
+    if (type !== wire.bytes) this.fail('a list of another type');
+    return this.block(end);
+  }
+
+  skip(type: number, end: number): void {
+    if (type === wire.varint) this.varint(end);
+    else if (type === wire.fixed64) this.skipBytes(8, end);
+    else if (type === wire.bytes) this.at = this.block(end);
+    else if (type === wire.fixed32) this.skipBytes(4, end);
+    else this.fail(`a field of the unknown wire type ${type}`);
+  }
+
+  private skipBytes(count: number, end: number): number {
+    const { at } = this;
+    if (count > end - at) this.fail('a field that is longer than what it stands in');
+    this.at = at + count;
+    return at;
+  }
+}

@@ -1,0 +1,134 @@
+import type { FamilyType } from '../family.js';
+import { ProtoReader } from '../proto-reader.js';
+import { change, nameLabel, type SeriesBatch } from '../series-batch.js';
+
+/** Staleness markers are NaNs with these bits, told by their halves: a number that is NaN need not keep them. */
+const staleLow = 2;
+const staleHigh = 0x7ff00000;
+
+/** By number, in both versions. */
+export const familyTypes: readonly FamilyType[] = [
+  'untyped',
+  'counter',
+  'gauge',
+  'histogram',
+  'gaugehistogram',
+  'summary',
+  'info',
+  'stateset',
+];
+
+const nameBytes = Buffer.from(nameLabel);
+
+/**
+ * `prometheus.WriteRequest` (prompb/remote.proto) into columns. Throws `invalid` for what is not one. `ours` is the
+ * label the gateway sets itself: what is sent for it is left out.
+ */
+export function readWriteRequest1(body: Buffer, batch: SeriesBatch, ours: Buffer): void {
+  const reader = new ProtoReader(body, 'prometheus.WriteRequest');
+  const end = body.length;
+  batch.clear(body);
+  while (reader.at < end) {
+    const tag = reader.varint(end);
+    if (tag === 0x0a) readSeries(reader, reader.block(end), batch, ours);
+    else if (tag === 0x1a) readMetadata(reader, reader.block(end), batch);
+    else skipField(reader, tag, end);
+  }
+}
+
+function readSeries(reader: ProtoReader, end: number, batch: SeriesBatch, ours: Buffer): void {
+  const { bytes } = reader;
+  let histograms = 0;
+  batch.begin();
+  while (reader.at < end) {
+    const tag = bytes[reader.at];
+    if (tag === 0x0a) {
+      reader.at++;
+      readLabel(reader, reader.block(end), batch, ours);
+    } else if (tag === 0x12) {
+      reader.at++;
+      readSample(reader, reader.block(end), batch);
+    } else {
+      const other = reader.varint(end);
+      if (other === 0x22) histograms++;
+      skipField(reader, other, end);
+    }
+  }
+  noteHistograms(batch, histograms);
+}
+
+export function noteHistograms(batch: SeriesBatch, histograms: number): void {
+  if (histograms === 0) return;
+  if (batch.histograms === 0) batch.histogramOf = batch.nameOf(batch.series - 1);
+  batch.histograms += histograms;
+}
+
+function readLabel(reader: ProtoReader, end: number, batch: SeriesBatch, ours: Buffer): void {
+  const { bytes } = reader;
+  let nameAt = 0;
+  let nameEnd = 0;
+  let valueAt = 0;
+  let valueEnd = 0;
+  while (reader.at < end) {
+    const tag = reader.varint(end);
+    if (tag === 0x0a) {
+      nameEnd = reader.block(end);
+      nameAt = reader.at;
+      reader.at = nameEnd;
+    } else if (tag === 0x12) {
+      valueEnd = reader.block(end);
+      valueAt = reader.at;
+      reader.at = valueEnd;
+    } else skipField(reader, tag, end);
+  }
+  if (isText(bytes, nameAt, nameEnd, nameBytes)) batch.name(valueAt, valueEnd);
+  else if (!isText(bytes, nameAt, nameEnd, ours)) batch.label(nameAt, nameEnd, valueAt, valueEnd);
+}
+
+export function readSample(reader: ProtoReader, end: number, batch: SeriesBatch): void {
+  const { bytes } = reader;
+  let valueAt = -1;
+  let value = 0;
+  let time = 0;
+  while (reader.at < end) {
+    const tag = reader.varint(end);
+    if (tag === 0x09) {
+      valueAt = reader.at;
+      value = reader.double(end);
+    } else if (tag === 0x10) time = reader.int64(end);
+    else skipField(reader, tag, end);
+  }
+  if (Number.isNaN(value) && isStale(bytes, valueAt)) batch.sample(change.end, value, time);
+  else batch.sample(change.set, value, time);
+}
+
+const isStale = (bytes: Buffer, at: number): boolean =>
+  bytes.readUInt32LE(at) === staleLow && bytes.readUInt32LE(at + 4) === staleHigh;
+
+function readMetadata(reader: ProtoReader, end: number, batch: SeriesBatch): void {
+  let type = 0;
+  let name = '';
+  let help = '';
+  let unit = '';
+  while (reader.at < end) {
+    const tag = reader.varint(end);
+    if (tag === 0x08) type = reader.varint(end);
+    else if (tag === 0x12) name = reader.string(end);
+    else if (tag === 0x22) help = reader.string(end);
+    else if (tag === 0x2a) unit = reader.string(end);
+    else skipField(reader, tag, end);
+  }
+  batch.metadata.push({ name, type: familyTypes[type] ?? 'untyped', help, unit });
+}
+
+/** A field of no meaning to us: by number and wire type. */
+export function skipField(reader: ProtoReader, tag: number, end: number): void {
+  if (tag < 8) reader.fail('a field without a number');
+  reader.skip(tag % 8, end);
+}
+
+export function isText(bytes: Uint8Array, at: number, end: number, text: Uint8Array): boolean {
+  if (end - at !== text.length) return false;
+  for (let i = 0; i < text.length; i++) if (bytes[at + i] !== text[i]) return false;
+  return true;
+}

@@ -1,0 +1,137 @@
+import { ProtoReader } from '../proto-reader.js';
+import { nameLabel, type SeriesBatch } from '../series-batch.js';
+import { familyTypes, isText, noteHistograms, readSample, skipField } from './v1.js';
+
+/** Symbols as ranges of the body, and which of them stand for labels of ours. */
+interface Symbols {
+  readonly starts: number[];
+  readonly ends: number[];
+  readonly isName: boolean[];
+  readonly isOurs: boolean[];
+}
+
+const nameBytes = Buffer.from(nameLabel);
+
+/**
+ * `io.prometheus.write.v2.Request` (Remote-Write 2.0) into columns; otherwise as `readWriteRequest1`. Metadata stands at
+ * each series; of those with one metric name, the first is taken.
+ */
+export function readWriteRequest2(body: Buffer, batch: SeriesBatch, ours: Buffer): void {
+  const reader = new ProtoReader(body, 'io.prometheus.write.v2.Request');
+  batch.clear(body);
+  const symbols = readSymbols(reader, ours);
+  const described = new Set<string>();
+  reader.at = 0;
+  const end = body.length;
+  while (reader.at < end) {
+    const tag = reader.varint(end);
+    if (tag === 0x2a) readSeries(reader, reader.block(end), batch, symbols, described);
+    else skipField(reader, tag, end);
+  }
+}
+
+/** Nothing says that they stand before the series. */
+function readSymbols(reader: ProtoReader, ours: Buffer): Symbols {
+  const symbols: Symbols = { starts: [], ends: [], isName: [], isOurs: [] };
+  const { bytes } = reader;
+  const end = bytes.length;
+  while (reader.at < end) {
+    const tag = reader.varint(end);
+    if (tag === 0x22) {
+      const stop = reader.block(end);
+      symbols.starts.push(reader.at);
+      symbols.ends.push(stop);
+      symbols.isName.push(isText(bytes, reader.at, stop, nameBytes));
+      symbols.isOurs.push(isText(bytes, reader.at, stop, ours));
+      reader.at = stop;
+    } else skipField(reader, tag, end);
+  }
+  if (symbols.starts.length > 0 && symbols.starts[0] !== symbols.ends[0])
+    reader.fail('a first symbol that is not empty');
+  return symbols;
+}
+
+function readSeries(
+  reader: ProtoReader,
+  end: number,
+  batch: SeriesBatch,
+  symbols: Symbols,
+  described: Set<string>,
+): void {
+  let histograms = 0;
+  let metadataAt = -1;
+  let metadataEnd = 0;
+  let pendingName = -1;
+  batch.begin();
+  const takeRef = (ref: number): void => {
+    if (ref >= symbols.starts.length) reader.fail('a reference to a symbol that is not there');
+    if (pendingName === -1) {
+      pendingName = ref;
+      return;
+    }
+    if (symbols.isName[pendingName]) batch.name(symbols.starts[ref]!, symbols.ends[ref]!);
+    else if (!symbols.isOurs[pendingName]) {
+      batch.label(symbols.starts[pendingName]!, symbols.ends[pendingName]!, symbols.starts[ref]!, symbols.ends[ref]!);
+    }
+    pendingName = -1;
+  };
+  while (reader.at < end) {
+    const tag = reader.varint(end);
+    if (tag === 0x0a) for (const stop = reader.block(end); reader.at < stop; ) takeRef(reader.varint(stop));
+    else if (tag === 0x08) takeRef(reader.varint(end));
+    else if (tag === 0x12) readSample(reader, reader.block(end), batch);
+    else if (tag === 0x2a) {
+      metadataEnd = reader.block(end);
+      metadataAt = reader.at;
+      reader.at = metadataEnd;
+    } else {
+      if (tag === 0x1a) histograms++;
+      reader.skip(tag < 8 ? reader.fail('a field without a number') : tag % 8, end);
+    }
+  }
+  if (pendingName !== -1) reader.fail('a label name without a value');
+  noteHistograms(batch, histograms);
+  if (metadataAt !== -1) readMetadata(reader, metadataAt, metadataEnd, batch, symbols, described);
+}
+
+/** `h_bucket` is described as a histogram: the family is `h`. */
+const parts: Partial<Record<string, RegExp>> = {
+  histogram: /_(bucket|sum|count)$/,
+  summary: /_(sum|count)$/,
+  gaugehistogram: /_(bucket|gsum|gcount)$/,
+};
+
+function readMetadata(
+  reader: ProtoReader,
+  at: number,
+  end: number,
+  batch: SeriesBatch,
+  symbols: Symbols,
+  described: Set<string>,
+): void {
+  const { at: goOn } = reader;
+  let type = 0;
+  let help = 0;
+  let unit = 0;
+  for (reader.at = at; reader.at < end; ) {
+    const tag = reader.varint(end);
+    if (tag === 0x08) type = reader.varint(end);
+    else if (tag === 0x18) help = reader.varint(end);
+    else if (tag === 0x20) unit = reader.varint(end);
+    else skipField(reader, tag, end);
+  }
+  reader.at = goOn;
+  if (Math.max(help, unit) >= Math.max(1, symbols.starts.length)) {
+    reader.fail('a reference to a symbol that is not there');
+  }
+  const known = familyTypes[type] ?? 'untyped';
+  if (known === 'untyped' && help === 0 && unit === 0) return;
+  const sampleName = batch.nameOf(batch.series - 1);
+  if (described.has(sampleName)) return;
+  described.add(sampleName);
+  const text = (ref: number): string =>
+    ref === 0 ? '' : reader.bytes.toString('utf8', symbols.starts[ref]!, symbols.ends[ref]!);
+  const pattern = parts[known];
+  const name = pattern === undefined ? sampleName : sampleName.replace(pattern, '');
+  batch.metadata.push({ name, type: known, help: text(help), unit: text(unit) });
+}

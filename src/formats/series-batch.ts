@@ -1,0 +1,180 @@
+import { withRoom } from './columns.js';
+import type { FamilyType } from './family.js';
+
+/** What a producer says of a family, under the name it uses for it. */
+export interface Metadata {
+  readonly name: string;
+  readonly type: FamilyType;
+  readonly help: string;
+  readonly unit: string;
+}
+
+/** What is to be done with a series. */
+export const change = {
+  /** It is mentioned, without a sample. */
+  none: 0,
+  /** Its value is this, as of `times`. */
+  set: 1,
+  /** It has ended (a stale marker). */
+  end: 2,
+  /** Its value grows by this, for the time from `starts` to `times`. */
+  add: 3,
+} as const;
+
+/** The label that holds the metric's name. */
+export const nameLabel = '__name__';
+
+/**
+ * Samples of some series, as columns. Label names and values are ranges of `bytes`; the first range of each series is
+ * the metric's name, as a label with an empty name. Labels with empty values are left out. Reused between requests.
+ */
+export class SeriesBatch {
+  bytes: Uint8Array = new Uint8Array(0);
+  series = 0;
+  /** For each series, the index of its first range; one entry more than there are series. */
+  first = new Uint32Array(65);
+  /** Name from, name to, value from, value to. */
+  ranges = new Uint32Array(2048);
+  changes = new Uint8Array(64);
+  values = new Float64Array(64);
+  /** Milliseconds since the epoch. */
+  times = new Float64Array(64);
+  starts = new Float64Array(0);
+  /** How many samples the newest one stands for. */
+  samples = new Uint32Array(64);
+  /** For each point (what is taken or refused as one), its first series; one entry more. Absent: each series is one. */
+  points: number[] | undefined;
+  readonly metadata: Metadata[] = [];
+  totalSamples = 0;
+  /** Samples that are refused whatever they are, and of which metric the first one is. */
+  histograms = 0;
+  histogramOf = '';
+  private labels = 0;
+
+  clear(bytes: Uint8Array): void {
+    this.bytes = bytes;
+    this.series = 0;
+    this.labels = 0;
+    this.first[0] = 0;
+    this.points = undefined;
+    this.metadata.length = 0;
+    this.totalSamples = 0;
+    this.histograms = 0;
+    this.histogramOf = '';
+  }
+
+  /** Begins a series. Its name may come before, between or after its labels. */
+  begin(): void {
+    const series = this.series++;
+    if (series + 2 > this.first.length) this.grow(series + 2);
+    this.changes[series] = change.none;
+    this.samples[series] = 0;
+    this.times[series] = Number.NEGATIVE_INFINITY;
+    this.range(0, 0, 0, 0);
+  }
+
+  name(valueAt: number, valueEnd: number): void {
+    const at = this.first[this.series - 1]! * 4;
+    this.ranges[at + 2] = valueAt;
+    this.ranges[at + 3] = valueEnd;
+  }
+
+  label(nameAt: number, nameEnd: number, valueAt: number, valueEnd: number): void {
+    if (valueAt < valueEnd) this.range(nameAt, nameEnd, valueAt, valueEnd);
+  }
+
+  private range(nameAt: number, nameEnd: number, valueAt: number, valueEnd: number): void {
+    let at = this.labels++ * 4;
+    if (at + 4 > this.ranges.length) this.ranges = withRoom(this.ranges, at + 4);
+    const { ranges } = this;
+    ranges[at++] = nameAt;
+    ranges[at++] = nameEnd;
+    ranges[at++] = valueAt;
+    ranges[at] = valueEnd;
+    this.first[this.series] = this.labels;
+  }
+
+  /** A sample of the series; the newest counts, the later of equals. */
+  sample(kind: number, value: number, time: number): void {
+    const series = this.series - 1;
+    this.samples[series]!++;
+    this.totalSamples++;
+    if (time < this.times[series]!) return;
+    this.changes[series] = kind;
+    this.values[series] = value;
+    this.times[series] = time;
+  }
+
+  private grow(length: number): void {
+    this.first = withRoom(this.first, length);
+    const { length: room } = this.first;
+    this.changes = withRoom(this.changes, room);
+    this.values = withRoom(this.values, room);
+    this.times = withRoom(this.times, room);
+    this.samples = withRoom(this.samples, room);
+  }
+
+  /** The metric's name as text. */
+  nameOf(series: number): string {
+    const at = this.first[series]! * 4;
+    return Buffer.from(this.bytes.subarray(this.ranges[at + 2]!, this.ranges[at + 3]!)).toString('utf8');
+  }
+
+  /** The name of a label, or its value, as text. */
+  text(index: number, of: 'name' | 'value'): string {
+    const at = index * 4 + (of === 'name' ? 0 : 2);
+    return Buffer.from(this.bytes.subarray(this.ranges[at]!, this.ranges[at + 1]!)).toString('utf8');
+  }
+
+  /** Puts the labels of the series in the order of their names. */
+  sort(series: number): void {
+    const { ranges, bytes } = this;
+    const from = this.first[series]! + 1;
+    const to = this.first[series + 1]!;
+    // Senders sort them; what is in order costs one look each.
+    if (to - from > mostSortedByInsertion) {
+      this.sortMany(from, to);
+      return;
+    }
+    for (let i = from + 1; i < to; i++) {
+      for (let j = i; j > from && compareNames(bytes, ranges, j - 1, j) > 0; j--) swap(ranges, j - 1, j);
+    }
+  }
+
+  private sortMany(from: number, to: number): void {
+    const order = Array.from({ length: to - from }, (_, i) => from + i);
+    order.sort((a, b) => compareNames(this.bytes, this.ranges, a, b));
+    const sorted = order.flatMap((index) => [...this.ranges.subarray(index * 4, index * 4 + 4)]);
+    this.ranges.set(sorted, from * 4);
+  }
+
+  /** Whether two neighbours of the sorted labels have one name; gives the index of the second, or -1. */
+  repeatedName(series: number): number {
+    for (let i = this.first[series]! + 2; i < this.first[series + 1]!; i++) {
+      if (compareNames(this.bytes, this.ranges, i - 1, i) === 0) return i;
+    }
+    return -1;
+  }
+}
+
+const mostSortedByInsertion = 100;
+
+function compareNames(bytes: Uint8Array, ranges: Uint32Array, a: number, b: number): number {
+  let i = ranges[a * 4]!;
+  let j = ranges[b * 4]!;
+  const iEnd = ranges[a * 4 + 1]!;
+  const jEnd = ranges[b * 4 + 1]!;
+  while (i < iEnd && j < jEnd) {
+    const difference = bytes[i++]! - bytes[j++]!;
+    if (difference !== 0) return difference;
+  }
+  return iEnd - i - (jEnd - j);
+}
+
+function swap(ranges: Uint32Array, a: number, b: number): void {
+  for (let k = 0; k < 4; k++) {
+    const kept = ranges[a * 4 + k]!;
+    ranges[a * 4 + k] = ranges[b * 4 + k]!;
+    ranges[b * 4 + k] = kept;
+  }
+}

@@ -1,0 +1,110 @@
+import { uncompressSync } from 'snappy';
+import { WeirError } from '../domain/errors.js';
+import { type Limits, limitExceeded } from '../domain/limits.js';
+import { remoteWriteVersion } from '../formats/negotiate.js';
+import type { RemoteWrite } from '../ingest/remote-write.js';
+import type { Directory } from '../storage/directory.js';
+import type { GatewayMetrics } from '../telemetry/gateway-metrics.js';
+import type { Authenticator } from './authenticate.js';
+import { type Ctx, header, readBody } from './context.js';
+import { problem, statusOf } from './errors.js';
+import { authorize } from './push.js';
+
+export interface RemoteWriteOptions {
+  readonly authenticator: Authenticator;
+  readonly directory: Directory;
+  readonly remoteWrite: RemoteWrite;
+  readonly metrics: GatewayMetrics;
+}
+
+/** `POST …/write`: Prometheus Remote-Write 1.0 and 2.0, told apart by the content type alone. */
+export async function handleRemoteWrite(
+  c: Ctx,
+  projectId: string,
+  metricsId: string,
+  options: RemoteWriteOptions,
+): Promise<Response> {
+  const { remoteWrite, metrics } = options;
+  // On every answer, errors included: a sender of 2.0 takes their absence for a receiver that knows 1.0 only.
+  for (const [name, value] of Object.entries(writtenHeaders(0))) c.env.outgoing.setHeader(name, value);
+  const { project, endpoint } = await authorize(c, projectId, metricsId, options).catch((error: unknown) => {
+    metrics.unauthorized(statusOf(error));
+    throw error;
+  });
+  metrics.authorized();
+  const { limits } = project;
+  try {
+    const version = remoteWriteVersion(header(c, 'content-type'));
+    if (version === undefined) throw unsupportedType();
+    const encoding = (header(c, 'content-encoding') ?? 'snappy').trim().toLowerCase();
+    if (encoding !== 'snappy') throw unsupportedEncoding();
+    const body = inflate(await readCompressed(c, limits), limits);
+    const { samples, reason } = await remoteWrite.write({ endpoint, limits, version, body });
+    metrics.samples(samples);
+    const headers = writtenHeaders(samples);
+    if (reason === undefined) {
+      metrics.pushAccepted();
+      return new Response(null, { status: 204, headers });
+    }
+    metrics.pushRefused('invalid');
+    return problem(400, 'Bad Request', `${reason} The rest is stored; do not send it again.`, {}, headers);
+  } catch (error) {
+    metrics.pushRefused(error instanceof WeirError ? error.code : 'internal');
+    throw error;
+  }
+}
+
+const writtenHeaders = (samples: number): Record<string, string> => ({
+  'x-prometheus-remote-write-samples-written': String(samples),
+  'x-prometheus-remote-write-histograms-written': '0',
+  'x-prometheus-remote-write-exemplars-written': '0',
+});
+
+const readCompressed = (c: Ctx, limits: Limits): Promise<Buffer> =>
+  readBody(c, limits.body_compressed_bytes, (actual) => tooLarge(limits, 'body_compressed_bytes', actual));
+
+/** No three bytes of a snappy block stand for more than 64: what declares more is not one. */
+const mostInflation = 64;
+
+/** A snappy block. It declares its length, which is looked at before anything is inflated. */
+function inflate(body: Buffer, limits: Limits): Buffer {
+  const declared = declaredLength(body);
+  if (declared === undefined) throw notSnappy();
+  const { body_inflated_bytes: max } = limits;
+  if (max > 0 && declared > max) throw tooLarge(limits, 'body_inflated_bytes', declared);
+  if (declared > body.length * mostInflation) throw notSnappy();
+  try {
+    return uncompressSync(body, { copyOutputData: true }) as Buffer;
+  } catch {
+    throw notSnappy();
+  }
+}
+
+function declaredLength(body: Buffer): number | undefined {
+  let length = 0;
+  for (let i = 0; i < 5 && i < body.length; i++) {
+    length += (body[i]! & 0x7f) * 2 ** (7 * i);
+    if (body[i]! < 0x80) return length < 2 ** 32 ? length : undefined;
+  }
+  return undefined;
+}
+
+const notSnappy = (): WeirError =>
+  new WeirError('invalid', 'The body is not a snappy block (the block format, not the framed one).', {
+    field: 'Content-Encoding',
+  });
+
+function tooLarge(limits: Limits, limit: 'body_compressed_bytes' | 'body_inflated_bytes', actual: number): WeirError {
+  const { message, facts } = limitExceeded(limit, limits[limit], actual);
+  return new WeirError('too_large', message, facts);
+}
+
+const unsupportedType = (): WeirError =>
+  new WeirError(
+    'unsupported_media_type',
+    'The Content-Type must be application/x-protobuf, alone or with proto=prometheus.WriteRequest or proto=io.prometheus.write.v2.Request.',
+    { field: 'Content-Type' },
+  );
+
+const unsupportedEncoding = (): WeirError =>
+  new WeirError('unsupported_media_type', 'The Content-Encoding must be snappy.', { field: 'Content-Encoding' });

@@ -1,0 +1,149 @@
+import { isUtf8 } from 'node:buffer';
+import { type MetricsEndpoint, reservedMetricPrefix } from '../domain/endpoint.js';
+import { printable } from '../domain/ids.js';
+import { type LimitName, type Limits, limitExceeded } from '../domain/limits.js';
+import { change, type SeriesBatch } from '../formats/series-batch.js';
+import { longestName } from '../storage/live/pair-table.js';
+import type { LiveWrite } from '../storage/store.js';
+
+/** What became of a batch: points are what is taken or refused as one. */
+export interface Taken {
+  readonly samples: number;
+  readonly refusedPoints: number;
+  /** Why the first of them was refused. */
+  readonly reason: string | undefined;
+}
+
+/** Samples from further ahead would hide those that come after them (Prometheus' own bound). */
+const mostAheadMs = 10 * 60_000;
+
+/**
+ * Takes a batch into the live series of an endpoint, point by point. Series that are known are always updated; new ones
+ * are checked, and refused at the project's limit. What is older than what is there, or than the lifetime, changes
+ * nothing and counts as taken.
+ */
+export function takeBatch(
+  batch: SeriesBatch,
+  { table, record, now, projectSeries }: LiveWrite,
+  { lifetimeMs }: MetricsEndpoint,
+  limits: Limits,
+): Taken {
+  for (const metadata of batch.metadata) {
+    if (isMetricName(metadata.name, limits) && table.describe(cutHelp(metadata, limits)))
+      record.describe(metadata.name);
+  }
+  const points = batch.points?.length ? batch.points.length - 1 : batch.series;
+  const oldest = lifetimeMs === 0 ? Number.NEGATIVE_INFINITY : now - lifetimeMs;
+  const found: number[] = [];
+  let samples = 0;
+  let refusedPoints = 0;
+  let reason: string | undefined;
+  let room: number | undefined;
+  for (let point = 0; point < points; point++) {
+    const from = batch.points === undefined ? point : batch.points[point]!;
+    const to = batch.points === undefined ? point + 1 : batch.points[point + 1]!;
+    let refusal: string | undefined;
+    let fresh = 0;
+    for (let index = from; index < to && refusal === undefined; index++) {
+      const series = table.find(batch, index);
+      found[index - from] = series;
+      if (series === -1) refusal = refusalOf(batch, index, limits);
+      if (batch.changes[index] === change.set || batch.changes[index] === change.add) {
+        if (series === -1 || !table.isLiving(series)) fresh++;
+        if (batch.times[index]! > now + mostAheadMs) refusal ??= 'a sample is from more than 10 minutes ahead';
+        if (batch.changes[index] === change.add && series !== -1 && table.isLiving(series)) {
+          if (batch.starts[index]! < table.times[series]! || batch.times[index]! <= table.times[series]!) {
+            refusal ??= 'a delta overlaps the one before it, or comes after its successor';
+          }
+        }
+      }
+    }
+    if (fresh > 0 && refusal === undefined && limits.series > 0) {
+      room ??= limits.series - projectSeries();
+      if (fresh > room) refusal = limitExceeded('series', limits.series, limits.series - room + fresh).message;
+      else room -= fresh;
+    }
+    if (refusal !== undefined) {
+      refusedPoints++;
+      reason ??= `${describeSeries(batch, from)}: ${refusal}`;
+      continue;
+    }
+    for (let index = from; index < to; index++) {
+      samples += batch.samples[index]!;
+      const kind = batch.changes[index]!;
+      if (kind === change.none) continue;
+      const time = batch.times[index]!;
+      let series = found[index - from]!;
+      if (kind === change.end) {
+        if (series !== -1 && time >= table.times[series]!) record.end(series, time);
+        continue;
+      }
+      if (time <= oldest) continue;
+      // It may stand in the batch twice.
+      if (series === -1) series = table.find(batch, index);
+      if (series === -1) series = table.add(batch, index);
+      if (kind === change.add) {
+        const before = table.isLiving(series) ? table.values[series]! : 0;
+        record.set(series, before + batch.values[index]!, time, now);
+      } else if (time >= table.times[series]!) record.set(series, batch.values[index]!, time, now);
+    }
+  }
+  return { samples, refusedPoints, reason };
+}
+
+/** Why a series that is not known may not become one; `undefined` when it may. Its labels are sorted. */
+function refusalOf(batch: SeriesBatch, index: number, limits: Limits): string | undefined {
+  const name = batch.nameOf(index);
+  if (name === '') return 'it has no metric name';
+  if (!/^[a-zA-Z_:][a-zA-Z0-9_:]*$/.test(name)) return 'its metric name is not one';
+  if (name.startsWith(reservedMetricPrefix)) {
+    return `metric names beginning with "${reservedMetricPrefix}" are the gateway's own`;
+  }
+  const first = batch.first[index]! + 1;
+  const count = batch.first[index + 1]! - first;
+  const repeated = batch.repeatedName(index);
+  if (repeated !== -1) return `it has the label "${printable(batch.text(repeated, 'name'))}" twice`;
+  const { labels_per_series, value_length_bytes } = limits;
+  const tooLong = nameTooLong(name.length, limits);
+  if (tooLong !== undefined) return tooLong;
+  if (labels_per_series > 0 && count > labels_per_series) return over('labels_per_series', limits, count);
+  for (let label = first; label < first + count; label++) {
+    const [nameAt, nameEnd, valueAt, valueEnd] = batch.ranges.subarray(label * 4, label * 4 + 4);
+    const labelName = batch.text(label, 'name');
+    if (!/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(labelName)) return `"${printable(labelName)}" is not a label name`;
+    const labelTooLong = nameTooLong(nameEnd! - nameAt!, limits);
+    if (labelTooLong !== undefined) return labelTooLong;
+    const length = valueEnd! - valueAt!;
+    if (value_length_bytes > 0 && length > value_length_bytes) return over('value_length_bytes', limits, length);
+    if (!isUtf8(batch.bytes.subarray(valueAt!, valueEnd!))) return `the value of "${labelName}" is not UTF-8`;
+  }
+  return undefined;
+}
+
+function nameTooLong(length: number, limits: Limits): string | undefined {
+  const { name_length_bytes: max } = limits;
+  if (max > 0 && length > max) return over('name_length_bytes', limits, length);
+  return length > longestName ? `a name is longer than ${longestName} bytes` : undefined;
+}
+
+const over = (limit: LimitName, limits: Limits, actual: number): string =>
+  limitExceeded(limit, limits[limit], actual).message;
+
+const isMetricName = (name: string, limits: Limits): boolean =>
+  /^[a-zA-Z_:][a-zA-Z0-9_:]*$/.test(name) &&
+  !name.startsWith(reservedMetricPrefix) &&
+  nameTooLong(name.length, limits) === undefined;
+
+function cutHelp<T extends { help: string; unit: string }>(metadata: T, { value_length_bytes: max }: Limits): T {
+  if (max === 0 || metadata.help.length + metadata.unit.length <= max) return metadata;
+  return { ...metadata, help: metadata.help.slice(0, max), unit: metadata.unit.length > max ? '' : metadata.unit };
+}
+
+/** A series for a sentence. */
+function describeSeries(batch: SeriesBatch, index: number): string {
+  const labels: string[] = [];
+  for (let label = batch.first[index]! + 1; label < batch.first[index + 1]! && labels.length < 8; label++) {
+    labels.push(`${batch.text(label, 'name')}=${JSON.stringify(batch.text(label, 'value'))}`);
+  }
+  return printable(`${batch.nameOf(index)}{${labels.join(',')}}`, 200);
+}

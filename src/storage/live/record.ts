@@ -1,0 +1,155 @@
+import type { FamilyHeader } from '../../formats/family.js';
+import { SeriesTable } from './series-table.js';
+
+/**
+ * What one write changed in a table, on its way to disk: labels and series that are new, last values, ends, what was
+ * said of families. A table as a whole is the record that makes it out of an empty one.
+ *
+ * A record is a header of 32-bit numbers and columns behind it, in the byte order of every machine Node runs on but one
+ * (little-endian); the first number tells.
+ */
+const magic = 0x31534c57;
+const headerLength = 12 * 4;
+
+/** Notes what is changed, to be written as one record. */
+export class Recorder {
+  private readonly table: SeriesTable;
+  private readonly firstPair: number;
+  private readonly firstSeries: number;
+  private readonly changed: number[] = [];
+  private readonly ended: number[] = [];
+  private readonly described: FamilyHeader[] = [];
+
+  constructor(table: SeriesTable) {
+    this.table = table;
+    this.firstPair = table.pairs.count;
+    this.firstSeries = table.count;
+  }
+
+  get isEmpty(): boolean {
+    const { table, changed, ended, described } = this;
+    return changed.length + ended.length + described.length === 0 && table.count === this.firstSeries;
+  }
+
+  set(series: number, value: number, time: number, seen: number): void {
+    this.table.set(series, value, time, seen);
+    this.changed.push(series);
+  }
+
+  end(series: number, time: number): void {
+    this.table.end(series, time);
+    this.ended.push(series);
+  }
+
+  describe(name: string): void {
+    this.described.push(this.table.descriptions.get(name)!);
+  }
+
+  encode(): Buffer {
+    const { table, firstPair, firstSeries, described } = this;
+    // What was changed twice is written as it is now.
+    const changed = this.ended.length === 0 ? this.changed : this.changed.filter((series) => table.isLiving(series));
+    const ended = this.ended.filter((series) => !table.isLiving(series));
+    return encode(table, { firstPair, firstSeries, changed, ended, described });
+  }
+}
+
+export function encodeTable(table: SeriesTable): Buffer {
+  const changed: number[] = [];
+  for (let series = 0; series < table.count; series++) if (table.isLiving(series)) changed.push(series);
+  const described = [...table.descriptions.values()];
+  return encode(table, { firstPair: 0, firstSeries: 0, changed, ended: [], described });
+}
+
+interface Changes {
+  readonly firstPair: number;
+  readonly firstSeries: number;
+  readonly changed: readonly number[];
+  readonly ended: readonly number[];
+  readonly described: readonly FamilyHeader[];
+}
+
+function encode(table: SeriesTable, { firstPair, firstSeries, changed, ended, described }: Changes): Buffer {
+  const { nameLengths, lengths, bytes } = table.pairs.written(firstPair);
+  const descriptions = described.length === 0 ? Buffer.alloc(0) : Buffer.from(JSON.stringify(described));
+  const widths = new Uint32Array(table.count - firstSeries);
+  for (let i = 0; i < widths.length; i++)
+    widths[i] = table.firsts[firstSeries + i + 1]! - table.firsts[firstSeries + i]!;
+  const ids = table.ids.subarray(table.firsts[firstSeries]!, table.firsts[table.count]!);
+  const rows = changed.length;
+  // Mostly all came at once.
+  const sameSeen = rows > 0 && changed.every((series) => table.seen[series] === table.seen[changed[0]!]) ? 1 : 0;
+  const numbers = new Float64Array(2 * rows + (sameSeen ? 1 : rows) + ended.length);
+  let at = 0;
+  for (let i = 0; i < rows; i++) numbers[at++] = table.values[changed[i]!]!;
+  for (let i = 0; i < rows; i++) numbers[at++] = table.times[changed[i]!]!;
+  if (sameSeen) numbers[at++] = table.seen[changed[0]!]!;
+  else for (let i = 0; i < rows; i++) numbers[at++] = table.seen[changed[i]!]!;
+  for (let i = 0; i < ended.length; i++) numbers[at++] = table.times[ended[i]!]!;
+  const header = Uint32Array.of(
+    magic,
+    firstPair,
+    lengths.length,
+    bytes.length,
+    firstSeries,
+    widths.length,
+    ids.length,
+    rows,
+    sameSeen,
+    ended.length,
+    descriptions.length,
+    0,
+  );
+  const columns = [numbers, Uint32Array.from(changed), Uint32Array.from(ended), lengths, widths, ids, nameLengths];
+  return Buffer.concat([asBytes(header), ...columns.map(asBytes), bytes, descriptions]);
+}
+
+const asBytes = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Buffer =>
+  Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength);
+
+/** Applies a record to the table it was made for, in the state it had then. Throws on anything else. */
+export function applyRecord(table: SeriesTable, record: Buffer): void {
+  const data = record.buffer.slice(record.byteOffset, record.byteOffset + record.length) as ArrayBuffer;
+  const header = new Uint32Array(data, 0, headerLength / 4);
+  const [mark, firstPair, pairs, pairBytes, firstSeries, series, idCount, rows, sameSeen, ended, described] = header;
+  if (mark !== magic || firstPair !== table.pairs.count || firstSeries !== table.count) {
+    throw new Error('a record of live series does not follow the one before it');
+  }
+  let at = headerLength;
+  const take = <T>(type: new (data: ArrayBuffer, at: number, length: number) => T, size: number, length: number): T => {
+    const column = new type(data, at, length);
+    at += size * length;
+    return column;
+  };
+  const numbers = take(Float64Array, 8, 2 * rows! + (sameSeen ? 1 : rows!) + ended!);
+  const changed = take(Uint32Array, 4, rows!);
+  const endedSeries = take(Uint32Array, 4, ended!);
+  const lengths = take(Uint32Array, 4, pairs!);
+  const widths = take(Uint32Array, 4, series!);
+  const ids = take(Uint32Array, 4, idCount!);
+  const nameLengths = take(Uint16Array, 2, pairs!);
+  table.pairs.read({ nameLengths, lengths, bytes: Buffer.from(data, at, pairBytes!) });
+  at += pairBytes!;
+  for (let i = 0, id = 0; i < series!; i++) {
+    table.append(ids.subarray(id, id + widths[i]!));
+    id += widths[i]!;
+  }
+  for (let i = 0; i < rows!; i++) {
+    const seen = numbers[2 * rows! + (sameSeen ? 0 : i)]!;
+    table.set(changed[i]!, numbers[i]!, numbers[rows! + i]!, seen);
+  }
+  const endsAt = numbers.length - ended!;
+  for (let i = 0; i < ended!; i++) table.end(endedSeries[i]!, numbers[endsAt + i]!);
+  if (described! > 0) {
+    for (const header of JSON.parse(Buffer.from(data, at, described!).toString()) as FamilyHeader[]) {
+      table.describe({ ...header, help: header.help ?? '', unit: header.unit ?? '' });
+    }
+  }
+}
+
+/** A table from its records, in their order. */
+export function tableOf(records: Iterable<Buffer>): SeriesTable {
+  const table = new SeriesTable();
+  for (const record of records) applyRecord(table, record);
+  return table;
+}

@@ -1,0 +1,231 @@
+import { spread, withRoom } from '../../formats/columns.js';
+import type { FamilyHeader } from '../../formats/family.js';
+import type { Metadata, SeriesBatch } from '../../formats/series-batch.js';
+import { PairTable } from './pair-table.js';
+
+/** As in the table of pairs: ids can be guessed, where they stand must not be. */
+const seed = Math.floor(Math.random() * 2 ** 32);
+
+/** Families a producer may describe, per endpoint. */
+export const mostDescriptions = 10_000;
+
+/**
+ * The live series of one endpoint, as columns: labels interned, the newest value and its time, and when it came. Nothing
+ * of a series is an object of its own. Series keep their number until the table is compacted, also when they have ended.
+ */
+export class SeriesTable {
+  readonly pairs = new PairTable();
+  /** What producers said of families, by name. */
+  readonly descriptions = new Map<string, FamilyHeader>();
+  /** Numbers given so far. */
+  count = 0;
+  /** Of them, how many live. */
+  living = 0;
+  /** Changes whenever a page would show other series, or show them otherwise. */
+  structure = 0;
+  /** No series came before this, of those that live. */
+  oldest = Number.POSITIVE_INFINITY;
+  /** Last value, the time its producer gave it, and when it came here (0: it has ended). Milliseconds. */
+  values = new Float64Array(16);
+  times = new Float64Array(16);
+  seen = new Float64Array(16);
+  /** Where in `ids` each series begins: the id of its metric's name, then those of its labels. */
+  firsts = new Uint32Array(17);
+  ids = new Uint32Array(64);
+  /** One more than the number; 0 is free. */
+  private slots = new Int32Array(32);
+  /** The series that came after this one the last time: mostly it does so again. */
+  private following = new Uint32Array(16);
+  private last = 0;
+  private readonly scratch: number[] = [];
+
+  get weight(): number {
+    const { values, firsts, ids, slots, following } = this;
+    const columns =
+      3 * values.byteLength + firsts.byteLength + ids.byteLength + slots.byteLength + following.byteLength;
+    return columns + this.pairs.weight + this.descriptions.size * 250 + 1024;
+  }
+
+  isLiving(series: number): boolean {
+    return this.seen[series] !== 0;
+  }
+
+  /** The number of a series of the batch, or -1. Sorts its labels on the way, unless it is found without. */
+  find(batch: SeriesBatch, index: number): number {
+    const guess = this.following[this.last]!;
+    if (guess < this.count && this.isSeries(guess, batch, index)) {
+      this.last = guess;
+      return guess;
+    }
+    batch.sort(index);
+    const { ranges, bytes } = batch;
+    const ids = this.scratch;
+    ids.length = 0;
+    for (let label = batch.first[index]!; label < batch.first[index + 1]!; label++) {
+      const at = label * 4;
+      const id = this.pairs.find(bytes, ranges[at]!, ranges[at + 1]!, ranges[at + 2]!, ranges[at + 3]!);
+      if (id === -1) return -1;
+      ids.push(id);
+    }
+    const series = this.lookUp(ids);
+    if (series !== -1) this.follow(series);
+    return series;
+  }
+
+  private follow(series: number): void {
+    this.following[this.last] = series;
+    this.last = series;
+  }
+
+  private isSeries(series: number, batch: SeriesBatch, index: number): boolean {
+    const { ranges, bytes } = batch;
+    const from = batch.first[index]!;
+    const count = batch.first[index + 1]! - from;
+    const first = this.firsts[series]!;
+    if (this.firsts[series + 1]! - first !== count) return false;
+    for (let i = count - 1; i >= 0; i--) {
+      const at = (from + i) * 4;
+      const id = this.ids[first + i]!;
+      if (!this.pairs.is(id, bytes, ranges[at]!, ranges[at + 1]!, ranges[at + 2]!, ranges[at + 3]!)) return false;
+    }
+    return true;
+  }
+
+  private lookUp(ids: readonly number[]): number {
+    const mask = this.slots.length - 1;
+    for (let slot = hashOf(ids) & mask; this.slots[slot] !== 0; slot = (slot + 1) & mask) {
+      const series = this.slots[slot]! - 1;
+      if (this.hasIds(series, ids)) return series;
+    }
+    return -1;
+  }
+
+  private hasIds(series: number, ids: readonly number[]): boolean {
+    const first = this.firsts[series]!;
+    if (this.firsts[series + 1]! - first !== ids.length) return false;
+    for (let i = 0; i < ids.length; i++) if (this.ids[first + i] !== ids[i]) return false;
+    return true;
+  }
+
+  /** A number for a series of the batch that `find` did not know; it has no value yet. */
+  add(batch: SeriesBatch, index: number): number {
+    const { ranges, bytes } = batch;
+    const ids: number[] = [];
+    for (let label = batch.first[index]!; label < batch.first[index + 1]!; label++) {
+      const at = label * 4;
+      ids.push(this.pairs.intern(bytes, ranges[at]!, ranges[at + 1]!, ranges[at + 2]!, ranges[at + 3]!));
+    }
+    const series = this.append(ids);
+    this.follow(series);
+    return series;
+  }
+
+  append(ids: ArrayLike<number>): number {
+    const series = this.count++;
+    const first = this.firsts[series]!;
+    this.reserve(this.count, first + ids.length);
+    this.ids.set(ids, first);
+    this.firsts[series + 1] = first + ids.length;
+    this.seen[series] = 0;
+    this.times[series] = Number.NEGATIVE_INFINITY;
+    // Where nothing else is known, they come in the order they came in first.
+    this.following[series] = series + 1;
+    if (this.count * 1.5 > this.slots.length) {
+      this.slots = new Int32Array(this.slots.length * 2);
+      for (let each = 0; each < this.count; each++) this.place(each);
+    } else this.place(series);
+    return series;
+  }
+
+  private place(series: number): void {
+    const mask = this.slots.length - 1;
+    let slot = hashOf(this.idsOf(series)) & mask;
+    while (this.slots[slot] !== 0) slot = (slot + 1) & mask;
+    this.slots[slot] = series + 1;
+  }
+
+  /** The id of the metric's name, and those of the labels in the order of their names. */
+  idsOf(series: number): Uint32Array {
+    return this.ids.subarray(this.firsts[series]!, this.firsts[series + 1]!);
+  }
+
+  private reserve(series: number, ids: number): void {
+    this.values = withRoom(this.values, series);
+    const { length } = this.values;
+    this.times = withRoom(this.times, length);
+    this.seen = withRoom(this.seen, length);
+    this.following = withRoom(this.following, length);
+    this.firsts = withRoom(this.firsts, length + 1);
+    this.ids = withRoom(this.ids, ids);
+  }
+
+  /** A new value, which came at `seen`. */
+  set(series: number, value: number, time: number, seen: number): void {
+    if (this.seen[series] === 0) {
+      this.living++;
+      this.structure++;
+    }
+    this.values[series] = value;
+    this.times[series] = time;
+    this.seen[series] = seen;
+    if (seen < this.oldest) this.oldest = seen;
+  }
+
+  /** Ends a series, as of `time`: what is older does not bring it back. */
+  end(series: number, time: number): void {
+    if (this.seen[series] !== 0) {
+      this.living--;
+      this.structure++;
+    }
+    this.seen[series] = 0;
+    this.times[series] = time;
+  }
+
+  /** The series whose lifetime has ended by `now`; `lifetimeMs` 0 is for ever. Cheap when there are none. */
+  expired(now: number, lifetimeMs: number): number[] {
+    if (lifetimeMs === 0 || this.oldest + lifetimeMs > now) return [];
+    const found: number[] = [];
+    let oldest = Number.POSITIVE_INFINITY;
+    for (let series = 0; series < this.count; series++) {
+      const seen = this.seen[series]!;
+      if (seen === 0) continue;
+      if (seen + lifetimeMs <= now) found.push(series);
+      else if (seen < oldest) oldest = seen;
+    }
+    this.oldest = oldest;
+    return found;
+  }
+
+  /** True when this says something new. */
+  describe({ name, type, help, unit }: Metadata): boolean {
+    const before = this.descriptions.get(name);
+    if (before === undefined && this.descriptions.size >= mostDescriptions) return false;
+    if (before?.type === type && (before.help ?? '') === help && (before.unit ?? '') === unit) return false;
+    const header = { name, type, ...(help === '' ? {} : { help }), ...(unit === '' ? {} : { unit }) };
+    this.descriptions.set(name, header);
+    this.structure++;
+    return true;
+  }
+
+  /** A table with the series that live, and nothing else. */
+  compacted(): SeriesTable {
+    const compact = new SeriesTable();
+    const renamed = new Int32Array(this.pairs.count).fill(-1);
+    for (let series = 0; series < this.count; series++) {
+      if (!this.isLiving(series)) continue;
+      const ids = this.idsOf(series).map((id) => {
+        if (renamed[id] === -1) renamed[id] = compact.pairs.adopt(this.pairs, id);
+        return renamed[id]!;
+      });
+      compact.set(compact.append(ids), this.values[series]!, this.times[series]!, this.seen[series]!);
+    }
+    for (const [name, header] of this.descriptions) compact.descriptions.set(name, header);
+    return compact;
+  }
+}
+
+function hashOf(ids: ArrayLike<number>): number {
+  let hash = 0;
+  for (let i = 0; i < ids.length; i++) hash = Math.imul(hash, 31) + spread(ids[i]! ^ seed);
+  return spread(hash);
+}

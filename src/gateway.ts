@@ -31,6 +31,7 @@ import { Management } from './http/management/management.js';
 import { RateLimit } from './http/rate-limit.js';
 import { RequestLog } from './http/request-log.js';
 import { Scrape } from './http/scrape.js';
+import { Otlp, type OtlpSettings } from './ingest/otlp.js';
 import { Ingest } from './ingest/push.js';
 import { SampleRate } from './ingest/rate.js';
 import { RemoteWrite } from './ingest/remote-write.js';
@@ -85,6 +86,8 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
+/** Prometheus' own default. */
+const otlpSettings: OtlpSettings = { strategy: 'UnderscoreEscapingWithSuffixes', promoted: [] };
 const pageMemoryBytes = 256 * 1024 * 1024;
 /** What another process takes away bites within this time. */
 const syncEveryMs = 250;
@@ -230,6 +233,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       scrape: new Scrape({ ...counting, authenticator, directory, pages, metrics, rateLimit: scrapes }),
       push: { ...counting, authenticator, directory, ingest: new Ingest(store.groups, rate), metrics },
       remoteWrite: { authenticator, directory, remoteWrite: new RemoteWrite(store.live, rate), metrics },
+      otlp: { authenticator, directory, otlp: new Otlp(store.live, rate, clock, otlpSettings), metrics },
       management: new Management({
         tokens,
         directory,

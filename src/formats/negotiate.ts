@@ -90,3 +90,9 @@ export function remoteWriteVersion(contentType: string | undefined): '1.0' | '2.
   if (message === 'prometheus.WriteRequest') return '1.0';
   return message === 'io.prometheus.write.v2.Request' ? '2.0' : undefined;
 }
+
+/** The encoding of OTLP a content type names; `undefined` when it names none. */
+export function otlpEncoding(contentType: string | undefined): 'protobuf' | 'json' | undefined {
+  const { type } = readRange(contentType ?? '');
+  return type === 'application/x-protobuf' ? 'protobuf' : type === 'application/json' ? 'json' : undefined;
+}

@@ -13,6 +13,7 @@ import {
   postRevoke,
   postToken,
 } from './oauth.js';
+import { asOtlpStatus, handleOtlp, type OtlpOptions } from './otlp.js';
 import { handlePush, type PushOptions } from './push.js';
 import { handleRemoteWrite, type RemoteWriteOptions } from './remote-write.js';
 import type { RequestLog } from './request-log.js';
@@ -23,6 +24,7 @@ export interface PublicAppOptions {
   readonly scrape: Scrape;
   readonly push: PushOptions;
   readonly remoteWrite: RemoteWriteOptions;
+  readonly otlp: OtlpOptions;
   readonly management: Management;
   readonly log: Log;
   readonly requests: RequestLog;
@@ -34,6 +36,7 @@ export function publicApp({
   scrape,
   push,
   remoteWrite,
+  otlp,
   management,
   log,
   requests,
@@ -55,6 +58,10 @@ export function publicApp({
     handleRemoteWrite(c, c.req.param('project'), c.req.param('metricsId'), remoteWrite),
   );
 
+  app.post('/api/v1/:project/:metricsId/otlp/v1/metrics', (c) =>
+    handleOtlp(c, c.req.param('project'), c.req.param('metricsId'), otlp),
+  );
+
   app.post('/oauth/token', (c) => postToken(c, oauth));
   app.post('/oauth/introspect', (c) => postIntrospect(c, oauth));
   app.post('/oauth/revoke', (c) => postRevoke(c, oauth));
@@ -72,16 +79,15 @@ export function publicApp({
       throw new OAuthError('invalid_request', 'This endpoint takes POST only.', 405);
     return problem(405, 'Method Not Allowed', `This path takes ${allow}.`, {}, { allow });
   });
-  app.onError((error, c) =>
-    errorResponse(error, {
-      isOAuth: c.req.path.startsWith('/oauth/'),
-      log,
-      line: () => requests.line(c.env),
-      issuer: oauth.issuer(),
-    }),
-  );
+  app.onError((error, c) => {
+    const isOAuth = c.req.path.startsWith('/oauth/');
+    const answer = errorResponse(error, { isOAuth, log, line: () => requests.line(c.env), issuer: oauth.issuer() });
+    return otlpPath.test(c.req.path) ? asOtlpStatus(c, answer) : answer;
+  });
   return app;
 }
+
+const otlpPath = /^\/api\/v1\/[^/]+\/[^/]+\/otlp\/v1\/metrics$/;
 
 /**
  * What each path takes, for who asks otherwise. Not by routes for every method: where two routes match a request, Hono
@@ -93,5 +99,6 @@ const allowedMethods: readonly (readonly [path: RegExp, allow: string])[] = [
   [/^\/api\/v1\/[^/]+\/metrics$/, 'GET, HEAD'],
   [/^\/api\/v1\/[^/]+\/[^/]+\/metrics$/, 'GET, HEAD, PUT, POST, DELETE'],
   [/^\/api\/v1\/[^/]+\/[^/]+\/write$/, 'POST'],
+  [otlpPath, 'POST'],
   [/^\/api\/v1\/[^/]+\/[^/]+\/metrics\//, 'PUT, POST, DELETE'],
 ];

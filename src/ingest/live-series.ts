@@ -10,6 +10,7 @@ import type { LiveWrite } from '../storage/store.js';
 export interface Taken {
   readonly samples: number;
   readonly refusedPoints: number;
+  readonly refusedSamples: number;
   /** Why the first of them was refused. */
   readonly reason: string | undefined;
 }
@@ -37,6 +38,7 @@ export function takeBatch(
   const found: number[] = [];
   let samples = 0;
   let refusedPoints = 0;
+  let refusedSamples = 0;
   let reason: string | undefined;
   let room: number | undefined;
   for (let point = 0; point < points; point++) {
@@ -65,6 +67,7 @@ export function takeBatch(
     }
     if (refusal !== undefined) {
       refusedPoints++;
+      for (let index = from; index < to; index++) refusedSamples += batch.samples[index]!;
       reason ??= `${describeSeries(batch, from)}: ${refusal}`;
       continue;
     }
@@ -88,7 +91,7 @@ export function takeBatch(
       } else if (time >= table.times[series]!) record.set(series, batch.values[index]!, time, now);
     }
   }
-  return { samples, refusedPoints, reason };
+  return { samples, refusedPoints, refusedSamples, reason };
 }
 
 /** Why a series that is not known may not become one; `undefined` when it may. Its labels are sorted. */

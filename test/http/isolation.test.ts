@@ -3,6 +3,7 @@ import { compressSync } from 'snappy';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { publicApp } from '../../src/http/app.js';
 import { basic, TestGateway } from '../support/gateway.js';
+import { attribute, exportOf } from '../support/otlp.js';
 import { request1 } from '../support/remote-write.js';
 import { type Answer, send, telling } from './wire.js';
 
@@ -17,6 +18,7 @@ const routes: Record<string, { scope: Scope; of: 'endpoint' | 'project' } | 'of 
   'POST /api/v1/:project/:metricsId/metrics/*': { scope: 'write:metrics', of: 'endpoint' },
   'DELETE /api/v1/:project/:metricsId/metrics/*': { scope: 'write:metrics', of: 'endpoint' },
   'POST /api/v1/:project/:metricsId/write': { scope: 'write:metrics', of: 'endpoint' },
+  'POST /api/v1/:project/:metricsId/otlp/v1/metrics': { scope: 'write:metrics', of: 'endpoint' },
   'POST /oauth/token': 'of no project',
   // Introspection tells a client of its own project's tokens only; see test/http/surroundings.test.ts.
   'POST /oauth/introspect': 'of no project',
@@ -136,6 +138,11 @@ async function request(method: string, target: string, caller: string, headers: 
 
 /** What the route takes, so that only the token can be the reason for a refusal. */
 function bodyFor(target: string, caller: string): { body: string | Buffer; headers: string[] } {
+  if (target.endsWith('/otlp/v1/metrics')) {
+    const point = { timeUnixNano: `${gateway.clock.now()}000000`, asDouble: 1, attributes: [attribute('by', caller)] };
+    const body = JSON.stringify(exportOf([{ name: 'pushed', gauge: { dataPoints: [point] } }]));
+    return { body, headers: ['Content-Type', 'application/json'] };
+  }
   if (!target.endsWith('/write')) return { body: `pushed{by="${caller}"} 1\n`, headers: [] };
   const written = request1([{ labels: { __name__: 'pushed', by: caller }, samples: [[1, gateway.clock.now()]] }]);
   const headers = ['Content-Type', 'application/x-protobuf', 'Content-Encoding', 'snappy'];

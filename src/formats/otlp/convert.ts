@@ -1,0 +1,193 @@
+import type { FamilyType } from '../family.js';
+import { change, type SeriesBatch } from '../series-batch.js';
+import { canonicalNumber } from '../syntax.js';
+import { BatchWriter } from './batch-writer.js';
+import { toFixedBuckets } from './exponential.js';
+import { labelName, metricName, type TranslationStrategy } from './names.js';
+import { type Attributes, type Metric, type OtlpRequest, type Point, temporality } from './request.js';
+
+export interface ConvertOptions {
+  readonly strategy: TranslationStrategy;
+  /** Resource attributes that become labels of every series, by their OpenTelemetry names. */
+  readonly promoted: readonly string[];
+  /** The label the gateway sets itself. */
+  readonly ours: string;
+  /** For points that give no time; milliseconds. */
+  readonly now: number;
+}
+
+export interface Converted {
+  /** Points that have no form here, and why the first of them has none. */
+  readonly refused: number;
+  readonly reason: string | undefined;
+}
+
+/**
+ * OTLP metrics as series of Prometheus, by OpenTelemetry's "Prometheus and OpenMetrics Compatibility". What belongs to one
+ * point is taken or refused as one.
+ */
+export function convertOtlp({ resources }: OtlpRequest, batch: SeriesBatch, options: ConvertOptions): Converted {
+  const writer = new BatchWriter(batch);
+  const described = new Set<string>();
+  let refused = 0;
+  let reason: string | undefined;
+  for (const { attributes, metrics } of resources) {
+    const { common, info } = resourceLabels(attributes, options);
+    let newest = 0;
+    for (const metric of metrics) {
+      const name = metricName(metric, options.strategy);
+      const type = familyType(metric);
+      const unfit = type === undefined ? unfitness(metric) : name === '' ? 'has no name' : undefined;
+      if (unfit !== undefined) {
+        refused += metric.points.length;
+        if (metric.points.length > 0) reason ??= `the metric ${JSON.stringify(metric.name.slice(0, 100))} ${unfit}`;
+        continue;
+      }
+      if (!described.has(name)) {
+        described.add(name);
+        batch.metadata.push({ name, type: type!, help: metric.description, unit: '' });
+      }
+      for (const point of metric.points) {
+        const wrong = wrongness(metric, point);
+        if (wrong !== undefined) {
+          refused++;
+          reason ??= `a point of the metric ${JSON.stringify(metric.name.slice(0, 100))} ${wrong}`;
+          continue;
+        }
+        if (point.time === 0) point.time = options.now;
+        newest = Math.max(newest, point.time);
+        writePoint(writer, name, metric, point, merged(labelsOf(point.attributes, options.ours), common));
+      }
+    }
+    if (info !== undefined && newest > 0) {
+      if (!described.has('target_info')) {
+        described.add('target_info');
+        batch.metadata.push({ name: 'target_info', type: 'info', help: 'Target metadata', unit: '' });
+      }
+      writer.beginPoint();
+      writer.series('target_info', info, change.set, 1, newest, 0, false);
+    }
+  }
+  writer.end();
+  return { refused, reason };
+}
+
+/** `undefined` where the metric has no form here. */
+function familyType(metric: Metric): FamilyType | undefined {
+  const { kind, monotonic } = metric;
+  if (kind === 'gauge') return 'gauge';
+  if (kind === 'summary') return 'summary';
+  if (metric.temporality !== temporality.delta && metric.temporality !== temporality.cumulative) return undefined;
+  if (kind === 'sum') {
+    if (monotonic) return 'counter';
+    return metric.temporality === temporality.cumulative ? 'gauge' : undefined;
+  }
+  return kind === 'histogram' || kind === 'exponential' ? 'histogram' : undefined;
+}
+
+function unfitness({ kind, temporality: given }: Metric): string {
+  if (kind === 'none') return 'is of a kind that is not known';
+  if (given === temporality.delta) return 'is a delta sum that is not monotonic: send it cumulative';
+  return 'has no temporality';
+}
+
+function wrongness({ kind, temporality: given }: Metric, point: Point): string | undefined {
+  if (point.noValue) return undefined;
+  const isDelta = given === temporality.delta && kind !== 'gauge' && kind !== 'summary';
+  if (isDelta && point.start === 0) return 'is a delta without a start time';
+  if (kind === 'histogram' && point.bucketCounts.length > 0) {
+    if (point.bucketCounts.length !== point.bounds.length + 1) return 'has not one bucket more than bounds';
+    if (
+      point.bounds.some((bound, i) => Number.isNaN(bound) || bound <= (point.bounds[i - 1] ?? Number.NEGATIVE_INFINITY))
+    ) {
+      return 'has bounds that do not rise';
+    }
+  }
+  if (kind === 'exponential' && (point.scale < -10 || point.scale > 20)) return 'has a scale beyond -10 to 20';
+  return undefined;
+}
+
+function writePoint(writer: BatchWriter, name: string, metric: Metric, point: Point, labels: Attributes): void {
+  const { kind } = metric;
+  const isDelta =
+    metric.temporality === temporality.delta && (kind === 'sum' || kind === 'histogram' || kind === 'exponential');
+  const does = point.noValue ? change.end : isDelta ? change.add : change.set;
+  writer.beginPoint();
+  const put = (suffix: string, extra: Attributes, value: number): void => {
+    const all = extra.length === 0 ? labels : merged(extra, labels);
+    writer.series(
+      name + suffix,
+      all,
+      does,
+      value,
+      point.time,
+      point.start,
+      suffix === '_count' || kind === 'gauge' || kind === 'sum',
+    );
+  };
+  if (kind === 'gauge' || kind === 'sum') {
+    put('', [], point.value);
+    return;
+  }
+  if (kind === 'summary') {
+    for (const [quantile, value] of point.quantiles) put('', [['quantile', canonicalNumber(quantile)]], value);
+  } else {
+    const { bounds, counts } = kind === 'histogram' ? explicitBuckets(point) : toFixedBuckets(point);
+    bounds.forEach((bound, i) => {
+      put('_bucket', [['le', canonicalNumber(bound)]], counts[i]!);
+    });
+    put('_bucket', [['le', '+Inf']], point.count);
+  }
+  if (point.sum !== undefined || kind === 'summary') put('_sum', [], point.sum ?? 0);
+  put('_count', [], point.count);
+}
+
+/** Counts up to each bound; what is above the last one is in `+Inf` alone. */
+function explicitBuckets({ bounds, bucketCounts }: Point): { bounds: readonly number[]; counts: readonly number[] } {
+  let sum = 0;
+  const finite = bounds.filter((bound) => bound !== Number.POSITIVE_INFINITY);
+  return { bounds: finite, counts: finite.map((_, i) => (sum += bucketCounts[i] ?? 0)) };
+}
+
+/** `job`, `instance` and what is promoted; and all the rest, for `target_info`. */
+function resourceLabels(attributes: Attributes, { promoted, ours }: ConvertOptions) {
+  const values = new Map(attributes);
+  const service = values.get('service.name') ?? '';
+  const namespace = values.get('service.namespace') ?? '';
+  const instance = values.get('service.instance.id') ?? '';
+  const identity: Attributes = [];
+  const job = namespace !== '' && service !== '' ? `${namespace}/${service}` : service;
+  if (job !== '') identity.push(['job', job]);
+  if (instance !== '') identity.push(['instance', instance]);
+  const lifted = attributes.filter(([key]) => promoted.includes(key));
+  const common = merged(identity, labelsOf(lifted, ours));
+  const identifying = ['service.name', 'service.namespace', 'service.instance.id'];
+  const rest = labelsOf(
+    attributes.filter(([key]) => !identifying.includes(key)),
+    ours,
+  );
+  const info = identity.length > 0 && rest.length > 0 ? merged(identity, rest) : undefined;
+  return { common, info };
+}
+
+/** Labels by their names here; where several keys become one name, their values in the order of the keys. */
+function labelsOf(attributes: Attributes, ours: string): Attributes {
+  const byName = new Map<string, Attributes>();
+  for (const [key, value] of attributes) {
+    const name = labelName(key);
+    if (name === '' || name === ours || name === '__name__') continue;
+    const same = byName.get(name);
+    if (same === undefined) byName.set(name, [[key, value]]);
+    else same.push([key, value]);
+  }
+  return [...byName].map(([name, pairs]) => {
+    if (pairs.length > 1) pairs.sort(([a], [b]) => (a < b ? -1 : 1));
+    return [name, pairs.map(([, value]) => value).join(';')];
+  });
+}
+
+/** Where both have a label, the first is taken. */
+function merged(first: Attributes, second: Attributes): Attributes {
+  const names = new Set(first.map(([name]) => name));
+  return [...first, ...second.filter(([name]) => !names.has(name))];
+}

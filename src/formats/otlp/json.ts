@@ -1,0 +1,151 @@
+import { WeirError } from '../../domain/errors.js';
+import { asText } from './protobuf.js';
+import {
+  type Attributes,
+  type Buckets,
+  deepestValue,
+  type Metric,
+  newMetric,
+  newPoint,
+  type OtlpRequest,
+  type Point,
+  temporality,
+} from './request.js';
+
+type Json = Readonly<Record<string, unknown>>;
+
+/**
+ * The JSON encoding of OTLP (OTLP 1.x, "JSON Protobuf Encoding"): lowerCamelCase keys, 64-bit numbers as text or
+ * numbers, unknown keys ignored. Throws `invalid` naming the field.
+ */
+export function readOtlpJson(body: Buffer): OtlpRequest {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(body.toString('utf8'));
+  } catch {
+    throw new WeirError('invalid', 'The body is not valid JSON.');
+  }
+  const root = object(parsed, 'the body');
+  return {
+    resources: objects(root, 'resourceMetrics').map((resource) => ({
+      attributes: attributes(objectAt(resource, 'resource')),
+      metrics: objects(resource, 'scopeMetrics').flatMap((scope) => objects(scope, 'metrics').map(readMetric)),
+    })),
+  };
+}
+
+const kinds = [
+  ['gauge', 'gauge'],
+  ['sum', 'sum'],
+  ['histogram', 'histogram'],
+  ['exponentialHistogram', 'exponential'],
+  ['summary', 'summary'],
+] as const;
+
+function readMetric(json: Json): Metric {
+  const metric = newMetric();
+  metric.name = text(json, 'name');
+  metric.description = text(json, 'description');
+  metric.unit = text(json, 'unit');
+  for (const [key, kind] of kinds) {
+    if (json[key] === undefined || json[key] === null) continue;
+    const data = object(json[key], key);
+    metric.kind = kind;
+    metric.temporality = readTemporality(data.aggregationTemporality);
+    metric.monotonic = data.isMonotonic === true;
+    metric.points = objects(data, 'dataPoints').map(readPoint);
+  }
+  return metric;
+}
+
+/** Enums are numbers here; some producers write their names all the same. */
+function readTemporality(value: unknown): number {
+  if (value === 'AGGREGATION_TEMPORALITY_DELTA') return temporality.delta;
+  if (value === 'AGGREGATION_TEMPORALITY_CUMULATIVE') return temporality.cumulative;
+  return typeof value === 'number' ? value : temporality.unspecified;
+}
+
+function readPoint(json: Json): Point {
+  const point = newPoint();
+  point.attributes = attributes(json);
+  point.start = Math.floor(number(json, 'startTimeUnixNano') / 1e6);
+  point.time = Math.floor(number(json, 'timeUnixNano') / 1e6);
+  point.noValue = (number(json, 'flags') & 1) !== 0;
+  point.value = json.asInt === undefined ? number(json, 'asDouble') : number(json, 'asInt');
+  point.count = number(json, 'count');
+  point.sum = json.sum === undefined || json.sum === null ? undefined : number(json, 'sum');
+  point.bucketCounts = numbers(json, 'bucketCounts');
+  point.bounds = numbers(json, 'explicitBounds');
+  point.scale = number(json, 'scale');
+  point.zeroCount = number(json, 'zeroCount');
+  point.zeroThreshold = number(json, 'zeroThreshold');
+  point.positive = buckets(objectAt(json, 'positive'));
+  point.negative = buckets(objectAt(json, 'negative'));
+  point.quantiles = objects(json, 'quantileValues').map((pair) => [number(pair, 'quantile'), number(pair, 'value')]);
+  return point;
+}
+
+const buckets = (json: Json): Buckets => ({ offset: number(json, 'offset'), counts: numbers(json, 'bucketCounts') });
+
+const attributes = (json: Json): Attributes =>
+  objects(json, 'attributes').map((pair) => [text(pair, 'key'), asText(value(objectAt(pair, 'value'), 0))]);
+
+function value(json: Json, depth: number): unknown {
+  if (depth > deepestValue) throw invalid('attributes', 'are nested too deep');
+  if (json.stringValue !== undefined) return text(json, 'stringValue');
+  if (json.boolValue !== undefined) return json.boolValue === true;
+  if (json.intValue !== undefined) return number(json, 'intValue');
+  if (json.doubleValue !== undefined) return number(json, 'doubleValue');
+  if (json.bytesValue !== undefined) return text(json, 'bytesValue');
+  if (json.arrayValue !== undefined) {
+    return objects(objectAt(json, 'arrayValue'), 'values').map((each) => value(each, depth + 1));
+  }
+  if (json.kvlistValue !== undefined) {
+    const pairs = objects(objectAt(json, 'kvlistValue'), 'values');
+    return Object.fromEntries(
+      pairs.map((pair) => [text(pair, 'key'), asText(value(objectAt(pair, 'value'), depth + 1))]),
+    );
+  }
+  return '';
+}
+
+function object(json: unknown, name: string): Json {
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) throw invalid(name, 'must be an object');
+  return json as Json;
+}
+
+function objectAt(json: Json, key: string): Json {
+  return json[key] === undefined || json[key] === null ? {} : object(json[key], key);
+}
+
+function list(json: Json, key: string): readonly unknown[] {
+  const found = json[key];
+  if (found === undefined || found === null) return [];
+  if (!Array.isArray(found)) throw invalid(key, 'must be an array');
+  return found;
+}
+
+const objects = (json: Json, key: string): Json[] => list(json, key).map((each) => object(each, key));
+const numbers = (json: Json, key: string): number[] => list(json, key).map((each) => numberOf(each, key));
+
+function text(json: Json, key: string): string {
+  const found = json[key];
+  if (found === undefined || found === null) return '';
+  if (typeof found !== 'string') throw invalid(key, 'must be text');
+  return found;
+}
+
+const number = (json: Json, key: string): number => {
+  const found = json[key];
+  return found === undefined || found === null ? 0 : numberOf(found, key);
+};
+
+function numberOf(found: unknown, key: string): number {
+  if (typeof found === 'number') return found;
+  if (found === 'Infinity' || found === '-Infinity' || found === 'NaN') return Number(found);
+  if (typeof found === 'string' && /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(found)) return Number(found);
+  throw invalid(key, 'must be a number');
+}
+
+const invalid = (field: string, what: string): WeirError =>
+  new WeirError('invalid', `The body is not a valid ExportMetricsServiceRequest: "${field}" ${what}.`, { field });

@@ -1,0 +1,73 @@
+import { WeirError } from '../domain/errors.js';
+import { otlpEncoding } from '../formats/negotiate.js';
+import { exportResponse, type OtlpEncoding, otlpTypes, statusResponse } from '../formats/otlp/response.js';
+import type { Otlp } from '../ingest/otlp.js';
+import type { Directory } from '../storage/directory.js';
+import type { GatewayMetrics } from '../telemetry/gateway-metrics.js';
+import type { Authenticator } from './authenticate.js';
+import { type Ctx, header } from './context.js';
+import { statusOf } from './errors.js';
+import { authorize, readInflated } from './push.js';
+
+export interface OtlpOptions {
+  readonly authenticator: Authenticator;
+  readonly directory: Directory;
+  readonly otlp: Otlp;
+  readonly metrics: GatewayMetrics;
+}
+
+/** `POST …/otlp/v1/metrics`: OTLP/HTTP (OTLP 1.x, "OTLP/HTTP"), protobuf and JSON. */
+export async function handleOtlp(
+  c: Ctx,
+  projectId: string,
+  metricsId: string,
+  options: OtlpOptions,
+): Promise<Response> {
+  const { otlp, metrics } = options;
+  const { project, endpoint } = await authorize(c, projectId, metricsId, options).catch((error: unknown) => {
+    metrics.unauthorized(statusOf(error));
+    throw error;
+  });
+  metrics.authorized();
+  const { limits } = project;
+  try {
+    const encoding = otlpEncoding(header(c, 'content-type'));
+    if (encoding === undefined) throw unsupportedType();
+    const body = await readInflated(c, limits);
+    const { points, rejectedPoints, message } = await otlp.export({ endpoint, limits, encoding, body });
+    metrics.samples(points);
+    if (rejectedPoints === 0) metrics.pushAccepted();
+    else metrics.pushRefused('invalid');
+    // 200 also where a part was refused: a client must not send the rest again.
+    return answer(200, encoding, exportResponse(encoding, rejectedPoints, message));
+  } catch (error) {
+    metrics.pushRefused(error instanceof WeirError ? error.code : 'internal');
+    throw error;
+  }
+}
+
+/** The numbers of `google.rpc.Code`. */
+const codes: Readonly<Record<number, number>> = { 400: 3, 401: 16, 403: 7, 404: 5, 413: 8, 415: 3, 429: 8, 503: 14 };
+
+/** An error in the form OTLP wants, with the status and headers it has anyway. */
+export async function asOtlpStatus(c: Ctx, error: Response): Promise<Response> {
+  const { detail } = (await error.json()) as { detail: string };
+  const encoding = otlpEncoding(header(c, 'content-type')) ?? 'json';
+  const response = answer(error.status, encoding, statusResponse(encoding, codes[error.status] ?? 13, detail));
+  for (const name of ['retry-after', 'www-authenticate', 'cache-control']) {
+    const value = error.headers.get(name);
+    if (value !== null) response.headers.set(name, value);
+  }
+  return response;
+}
+
+const answer = (status: number, encoding: OtlpEncoding, body: Buffer): Response =>
+  new Response(body as unknown as Uint8Array<ArrayBuffer>, {
+    status,
+    headers: { 'content-type': otlpTypes[encoding] },
+  });
+
+const unsupportedType = (): WeirError =>
+  new WeirError('unsupported_media_type', 'The Content-Type must be application/x-protobuf or application/json.', {
+    field: 'Content-Type',
+  });

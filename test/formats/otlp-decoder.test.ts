@@ -1,0 +1,176 @@
+import { fromBinary, type JsonValue, toJson } from '@bufbuild/protobuf';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { WeirError } from '../../src/domain/errors.js';
+import { convertOtlp } from '../../src/formats/otlp/convert.js';
+import { readOtlpJson } from '../../src/formats/otlp/json.js';
+import { readOtlpProtobuf } from '../../src/formats/otlp/protobuf.js';
+import type { OtlpRequest } from '../../src/formats/otlp/request.js';
+import { SeriesBatch } from '../../src/formats/series-batch.js';
+import { encodeExport, requestSchema } from '../support/otlp.js';
+
+const text = fc.string({ maxLength: 10, unit: 'grapheme' });
+const double = fc.oneof(
+  fc.double({ noNaN: true, noDefaultInfinity: true }),
+  fc.constantFrom<JsonValue>('NaN', 'Infinity', '-Infinity'),
+);
+const whole = fc.oneof(fc.nat(), fc.constantFrom('9007199254740993', '18446744073709551615')).map(String);
+const signed = fc.oneof(fc.integer(), fc.constantFrom('-9223372036854775808')).map(String);
+const nanos = fc.nat({ max: 2 ** 51 }).map((n) => `${n}000`);
+const value: fc.Arbitrary<JsonValue> = fc.letrec<{ value: JsonValue }>((tie) => ({
+  value: fc.oneof(
+    { maxDepth: 2 },
+    fc.record({ stringValue: text }),
+    fc.record({ boolValue: fc.boolean() }),
+    fc.record({ intValue: signed }),
+    fc.record({ doubleValue: double }),
+    fc.constant({}),
+    fc.record({ arrayValue: fc.record({ values: fc.array(tie('value'), { maxLength: 2 }) }) }),
+    fc.record({
+      kvlistValue: fc.record({ values: fc.array(fc.record({ key: text, value: tie('value') }), { maxLength: 2 }) }),
+    }),
+  ) as fc.Arbitrary<JsonValue>,
+})).value;
+const attributes = fc.array(fc.record({ key: text, value }), { maxLength: 3 });
+const base = { attributes, startTimeUnixNano: nanos, timeUnixNano: nanos, flags: fc.constantFrom(0, 1, 2) };
+const buckets = fc.record({
+  offset: fc.integer({ min: -1000, max: 1000 }),
+  bucketCounts: fc.array(whole, { maxLength: 5 }),
+});
+const list = <T>(point: fc.Arbitrary<T>) => fc.array(point, { maxLength: 3 });
+const numberPoint = fc.oneof(fc.record({ ...base, asDouble: double }), fc.record({ ...base, asInt: signed }));
+const temporality = fc.constantFrom(0, 1, 2);
+const data = fc.oneof(
+  fc.record({ gauge: fc.record({ dataPoints: list(numberPoint) }) }),
+  fc.record({
+    sum: fc.record({ dataPoints: list(numberPoint), aggregationTemporality: temporality, isMonotonic: fc.boolean() }),
+  }),
+  fc.record({
+    histogram: fc.record({
+      aggregationTemporality: temporality,
+      dataPoints: list(
+        fc.record({
+          ...base,
+          count: whole,
+          sum: double,
+          bucketCounts: fc.array(whole, { maxLength: 5 }),
+          explicitBounds: fc.array(double, { maxLength: 5 }),
+        }),
+      ),
+    }),
+  }),
+  fc.record({
+    exponentialHistogram: fc.record({
+      aggregationTemporality: temporality,
+      dataPoints: list(
+        fc.record({
+          ...base,
+          count: whole,
+          scale: fc.integer({ min: -20, max: 30 }),
+          zeroCount: whole,
+          positive: buckets,
+          negative: buckets,
+          zeroThreshold: double,
+        }),
+      ),
+    }),
+  }),
+  fc.record({
+    summary: fc.record({
+      dataPoints: list(
+        fc.record({
+          ...base,
+          count: whole,
+          sum: double,
+          quantileValues: fc.array(fc.record({ quantile: double, value: double }), { maxLength: 3 }),
+        }),
+      ),
+    }),
+  }),
+);
+const metric = fc
+  .tuple(
+    fc.record({ name: text, description: text, unit: fc.oneof(text, fc.constantFrom('ms', 'By/s', '1', '{x}')) }),
+    data,
+  )
+  .map(([head, kind]) => ({ ...head, ...kind }));
+const request = fc.record({
+  resourceMetrics: fc.array(
+    fc.record({
+      resource: fc.record({ attributes }),
+      scopeMetrics: fc.array(
+        fc.record({ scope: fc.record({ name: text }), metrics: fc.array(metric, { maxLength: 3 }) }),
+        { maxLength: 2 },
+      ),
+    }),
+    { maxLength: 3 },
+  ),
+}) as unknown as fc.Arbitrary<JsonValue>;
+
+const options = { strategy: 'UnderscoreEscapingWithSuffixes', promoted: ['a'], ours: 'instance_id', now: 1 } as const;
+
+/** NaN and absent fields alike, for comparing. */
+const plain = (seen: OtlpRequest): unknown => seen;
+
+describe('the decoders of OTLP', () => {
+  it('read from protobuf what the official schema reads, as its JSON form says it', () => {
+    fc.assert(
+      fc.property(request, (sent) => {
+        const body = encodeExport(sent);
+        const official = toJson(requestSchema, fromBinary(requestSchema, body), { enumAsInteger: true });
+        expect(plain(readOtlpProtobuf(body))).toEqual(plain(readOtlpJson(Buffer.from(JSON.stringify(official)))));
+        convertOtlp(readOtlpProtobuf(body), new SeriesBatch(), options);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('read or refuse whatever is done to a body, and what is read can be converted', () => {
+    const mutation = fc.tuple(fc.nat(), fc.nat(255), fc.constantFrom('set', 'cut', 'insert', 'drop'));
+    fc.assert(
+      fc.property(
+        request,
+        fc.boolean(),
+        fc.array(mutation, { minLength: 1, maxLength: 5 }),
+        (sent, isJson, mutations) => {
+          let body = isJson ? Buffer.from(JSON.stringify(sent)) : encodeExport(sent);
+          for (const [place, byte, how] of mutations) {
+            const at = body.length === 0 ? 0 : place % body.length;
+            if (how === 'set' && body.length > 0) body[at] = byte;
+            else if (how === 'cut') body = body.subarray(0, at);
+            else if (how === 'insert')
+              body = Buffer.concat([body.subarray(0, at), Buffer.from([byte]), body.subarray(at)]);
+            else body = Buffer.concat([body.subarray(0, at), body.subarray(at + 1)]);
+          }
+          try {
+            const read = isJson ? readOtlpJson(body) : readOtlpProtobuf(body);
+            convertOtlp(read, new SeriesBatch(), options);
+          } catch (error) {
+            expect(error).toBeInstanceOf(WeirError);
+            expect((error as WeirError).code).toBe('invalid');
+          }
+        },
+      ),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('refuse values nested without end', () => {
+    let nested = Buffer.alloc(0);
+    for (let depth = 0; depth < 2000; depth++) {
+      const list = Buffer.concat([Buffer.from([0x0a]), varint(nested.length), nested]);
+      nested = Buffer.concat([Buffer.from([0x2a]), varint(list.length), list]);
+    }
+    const wrap = (tag: number, body: Buffer): Buffer => Buffer.concat([Buffer.from([tag]), varint(body.length), body]);
+    const body = wrap(0x0a, wrap(0x0a, wrap(0x0a, wrap(0x12, nested))));
+    expect(() => readOtlpProtobuf(body)).toThrow(/nested too deep/);
+  });
+});
+
+function varint(value: number): Buffer {
+  const bytes: number[] = [];
+  for (let left = value; ; left >>>= 7) {
+    bytes.push((left & 0x7f) | (left > 0x7f ? 0x80 : 0));
+    if (left <= 0x7f) return Buffer.from(bytes);
+  }
+}

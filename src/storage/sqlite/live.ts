@@ -35,6 +35,8 @@ export interface LiveOptions {
   readonly memoryBytes: number;
   /** Series that the project holds besides. */
   readonly otherSeries: (projectId: string, now: number) => number;
+  /** Records of an endpoint are folded when they weigh more than this, and than twice their base. */
+  readonly foldBytes?: number;
 }
 
 const smallestFold = 1024 * 1024;
@@ -229,7 +231,7 @@ export class SqliteLive implements LiveStore, Participant {
       }
       kept.deltaBytes += bytes.length;
       const { table } = kept;
-      const worthwhile = kept.deltaBytes > Math.max(smallestFold, 2 * kept.baseBytes);
+      const worthwhile = kept.deltaBytes > Math.max(this.options.foldBytes ?? smallestFold, 2 * kept.baseBytes);
       if (worthwhile || table.count - table.living > table.living + deadKept) this.fold(kept);
       // The cache asks for a weight only when an entry is new to it.
       this.tables.delete(endpointId);

@@ -25,6 +25,7 @@ export interface SqliteStoreOptions {
   /** The server holds the file for itself; commands share it. */
   readonly exclusive: boolean;
   readonly groupMemoryBytes?: number;
+  readonly liveFoldBytes?: number;
   readonly onCommit?: CommitsOptions['onCommit'];
 }
 
@@ -51,6 +52,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     now,
     memoryBytes,
     otherSeries: (projectId, at) => groups.countSeries(projectId, at),
+    ...(options.liveFoldBytes === undefined ? {} : { foldBytes: options.liveFoldBytes }),
   });
   const groups: SqliteGroups = new SqliteGroups(db, commits, { now, memoryBytes, live });
   const facts = sqliteFacts(db);

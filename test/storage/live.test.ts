@@ -1,0 +1,212 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { defaultLimits } from '../../src/domain/limits.js';
+import { readWriteRequest1 } from '../../src/formats/remote-write/v1.js';
+import { SeriesBatch } from '../../src/formats/series-batch.js';
+import { SampleRate } from '../../src/ingest/rate.js';
+import { RemoteWrite } from '../../src/ingest/remote-write.js';
+import { SeriesTable } from '../../src/storage/live/series-table.js';
+import { openSqliteStore } from '../../src/storage/sqlite/store.js';
+import type { Store } from '../../src/storage/store.js';
+import { HeldClock, samples, TestGateway } from '../support/gateway.js';
+import { markStale, request1, type SentSeries, send } from '../support/remote-write.js';
+
+const lifetimeMs = 60_000;
+const marker = 12345.25;
+
+type Step =
+  | {
+      readonly does: 'write';
+      readonly at: 0 | 1;
+      readonly series: readonly { id: number; value: number; age: number; stale: boolean }[];
+    }
+  | { readonly does: 'wait'; readonly ms: number }
+  | { readonly does: 'sweep' | 'restart' | 'forget' };
+
+const series = fc.record({
+  id: fc.nat(12),
+  value: fc.nat(1000),
+  age: fc.constantFrom(0, 0, 0, 500, 5000),
+  stale: fc.constantFrom(false, false, false, true),
+});
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      does: fc.constant('write' as const),
+      at: fc.constantFrom<0 | 1>(0, 1),
+      series: fc.array(series, { minLength: 1, maxLength: 6 }),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({ does: fc.constant('wait' as const), ms: fc.constantFrom(100, 1000, 20_000, 61_000) }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ does: fc.constantFrom('sweep' as const, 'restart' as const, 'forget' as const) }),
+  },
+);
+
+/** Live series as a child would keep them: an object each. */
+class Model {
+  private readonly series = new Map<number, { value: number; time: number; seen: number }>();
+
+  write(now: number, sent: { id: number; value: number; age: number; stale: boolean }): void {
+    const time = now - sent.age;
+    const before = this.series.get(sent.id);
+    if (before !== undefined && time < before.time) return;
+    if (!sent.stale) this.series.set(sent.id, { value: sent.value, time, seen: now });
+    // It keeps its place, so that nothing older brings it back.
+    else if (before !== undefined) this.series.set(sent.id, { ...before, time, seen: 0 });
+  }
+
+  shown(now: number): string[] {
+    return [...this.series]
+      .filter(([, { seen }]) => seen > 0 && seen + lifetimeMs > now)
+      .map(([id, { value }]) => `s${id % 3}{id="${id}",x="y\\"z",instance_id="m"} ${value}`)
+      .sort();
+  }
+}
+
+const sentSeries = (
+  now: number,
+  { id, value, age, stale }: { id: number; value: number; age: number; stale: boolean },
+): SentSeries => ({
+  labels: { __name__: `s${id % 3}`, id: String(id), x: 'y"z' },
+  samples: [[stale ? marker : value, now - age]],
+});
+
+describe('live series', () => {
+  it.each([
+    ['all in memory, never folded', { groupMemoryBytes: 1e9, liveFoldBytes: 1e9 }],
+    ['none in memory, folded all the time', { groupMemoryBytes: 1, liveFoldBytes: 1 }],
+    ['in memory, folded now and then', { groupMemoryBytes: 1e9, liveFoldBytes: 1500 }],
+  ])('%s: are what was written, whatever else happens', async (_, sizes) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 25 }), async (steps) => {
+        const folder = mkdtempSync(join(tmpdir(), 'weir-live-'));
+        const clock = new HeldClock();
+        const open = (): Store =>
+          openSqliteStore({ path: join(folder, 'weir.db'), now: () => clock.now(), exclusive: false, ...sizes });
+        let store = open();
+        try {
+          await store.projects.create({ id: 'acme', name: 'acme', createdAt: 0, limits: {} });
+          const settings = { projectId: 'acme', name: 'e', lifetimeMs, timestamps: false, createdAt: 0 };
+          const endpoints = [
+            await store.endpoints.create({ ...settings, metricsId: 'm' }),
+            // In another project, so that what is counted is not the same either.
+            await store.endpoints.create({ ...settings, metricsId: 'm2' }),
+          ];
+          const models = [new Model(), new Model()];
+          for (const each of steps) {
+            if ('ms' in each) clock.advance(each.ms);
+            else if (each.does === 'sweep') await store.live.removeExpired();
+            else if (each.does === 'forget') store.live.forget('acme');
+            else if (each.does === 'restart') {
+              await store.close();
+              store = open();
+            } else if ('series' in each) {
+              const sent = each.series.map((one) => sentSeries(clock.now(), one));
+              const body = markStale(request1(sent), marker);
+              const remoteWrite = new RemoteWrite(store.live, new SampleRate(clock));
+              await remoteWrite.write({ endpoint: endpoints[each.at]!, limits: defaultLimits, version: '1.0', body });
+              for (const one of each.series) models[each.at]!.write(clock.now(), one);
+            }
+            for (const at of [0, 1] as const) {
+              const [group] = await store.groups.snapshot([endpoints[at]!]);
+              const lines = group?.exposition.bytes.toString().trimEnd().split('\n').sort() ?? [];
+              const shown = models[at]!.shown(clock.now());
+              expect(lines.map((line) => line.replace('"m2"', '"m"'))).toEqual(shown);
+            }
+          }
+        } finally {
+          await store.close();
+          rmSync(folder, { recursive: true });
+        }
+      }),
+      { numRuns: 12 },
+    );
+  });
+});
+
+describe('the live series of a gateway', () => {
+  it('that ended do not come back with a longer lifetime', async () => {
+    const gateway = await TestGateway.boot();
+    try {
+      await gateway.project('acme', 'db1');
+      let bearer = await gateway.bearer('acme');
+      const up = (value: number): Buffer =>
+        request1([{ labels: { __name__: 'up' }, samples: [[value, gateway.clock.now()]] }]);
+      await send(gateway, 'acme/db1', bearer, up(1));
+      gateway.clock.advance(300_001);
+      await gateway.admin.endpoints.set('acme', 'db1', { lifetimeMs: 3_600_000 });
+      expect(samples(await gateway.page('acme/db1/metrics', bearer))).toEqual([]);
+      await send(gateway, 'acme/db1', bearer, up(2));
+      gateway.clock.advance(3_000_000);
+      bearer = await gateway.bearer('acme');
+      expect(samples(await gateway.page('acme/db1/metrics', bearer))).toEqual(['up{instance_id="db1"} 2']);
+      await gateway.restart();
+      expect(samples(await gateway.page('acme/db1/metrics', bearer))).toEqual(['up{instance_id="db1"} 2']);
+    } finally {
+      await gateway.stop();
+    }
+  });
+
+  it('leave nothing in the file when their endpoint is deleted, or all have ended', async () => {
+    const gateway = await TestGateway.boot();
+    const file = new Sqlite(gateway.config.storage.path, { readonly: true });
+    const rows = (): unknown =>
+      file.prepare('SELECT (SELECT count(*) FROM live_delta) + (SELECT count(*) FROM live_base) AS n').get();
+    try {
+      await gateway.project('acme', 'db1', 'db2');
+      const bearer = await gateway.bearer('acme');
+      const up = request1([{ labels: { __name__: 'up' }, samples: [[1, gateway.clock.now()]] }]);
+      await send(gateway, 'acme/db1', bearer, up);
+      await send(gateway, 'acme/db2', bearer, up);
+      expect(rows()).toEqual({ n: 2 });
+      await gateway.admin.endpoints.delete('acme', 'db1');
+      expect(rows()).toEqual({ n: 1 });
+      expect((await send(gateway, 'acme/db1', bearer, up)).status).toBe(404);
+      await gateway.page('acme/db2/metrics', bearer);
+      gateway.clock.advance(300_001);
+      // Whatever is written next ends what has ended.
+      await gateway.push('acme/db2/metrics', 'a 1\n', bearer);
+      expect(rows()).toEqual({ n: 0 });
+    } finally {
+      file.close();
+      await gateway.stop();
+    }
+  });
+
+  it('of 20,000 weigh less than 150 bytes each', async () => {
+    const table = new SeriesTable();
+    const batch = new SeriesBatch();
+    for (let request = 0; request < 20; request++) {
+      const sent = Array.from(
+        { length: 1000 },
+        (_, i): SentSeries => ({
+          labels: {
+            __name__: `neo4j_database_metric_${i % 40}_total`,
+            cluster: 'production-eu-west-1',
+            database: `db${i % 7}`,
+            instance: `10.0.${request}.${i >> 3}:9090`,
+            job: 'bench',
+            pod: `neo4j-core-${i % 50}`,
+          },
+          samples: [[1, 1]],
+        }),
+      );
+      readWriteRequest1(request1(sent), batch, Buffer.from('instance_id'));
+      for (let i = 0; i < batch.series; i++) {
+        table.set(table.add(batch, i), 1, 1, 1);
+      }
+    }
+    expect(table.living).toBe(20_000);
+    expect(table.weight / table.living).toBeLessThan(150);
+  });
+});

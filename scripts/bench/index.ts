@@ -5,6 +5,7 @@ import { type Bench, quick, type Result, say, thorough } from './harness.js';
 import { memoryBench } from './memory.js';
 import { summarizeProfiles } from './profile.js';
 import { pushBench } from './push.js';
+import { remoteWriteBench } from './remote-write.js';
 import { renderBench } from './render.js';
 import { scrapeBench } from './scrape.js';
 import { telemetryBench } from './telemetry.js';
@@ -16,6 +17,7 @@ const benches: Readonly<Record<string, Bench>> = {
   render: renderBench,
   push: pushBench,
   memory: memoryBench,
+  'remote-write': remoteWriteBench,
   tokens: tokensBench,
   telemetry: telemetryBench,
 };

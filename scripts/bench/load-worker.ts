@@ -1,13 +1,14 @@
 import { connect, type Socket } from 'node:net';
 import { Body, mixedFamilies } from './series.js';
+import { WriteRequestBody } from './write-request.js';
 
 /** One run of a closed loop: every connection asks again as soon as it was answered. */
 export interface LoadOrder {
   /**
    * `repeat` and `fresh` push 1,000 series: those of the push before with new values, or ones never seen. `post` sends
-   * `body` as it is.
+   * `body` as it is. `write` and `write-fresh` are the same two by remote write, each connection with series of its own.
    */
-  readonly kind: 'get' | 'post' | 'repeat' | 'fresh';
+  readonly kind: 'get' | 'post' | 'repeat' | 'fresh' | 'write' | 'write-fresh';
   readonly body?: string;
   /** Taken in turn by the connections. */
   readonly urls: readonly string[];
@@ -36,6 +37,7 @@ class Connection {
   private readonly head: Buffer;
   private readonly kind: LoadOrder['kind'];
   private readonly body: Body | undefined;
+  private readonly written: WriteRequestBody | undefined;
   private received = '';
   private finish: (error?: Error) => void = () => {};
   private mayGoOn: () => boolean = () => false;
@@ -43,12 +45,15 @@ class Connection {
   constructor({ kind, headers, body = '' }: LoadOrder, url: URL, number: number) {
     this.kind = kind;
     this.body = kind === 'repeat' || kind === 'fresh' ? new Body(mixedFamilies(seriesPerPush), number) : undefined;
-    const method = this.body ? 'PUT' : kind.toUpperCase();
+    const writes = kind === 'write' || kind === 'write-fresh';
+    this.written = writes ? new WriteRequestBody(mixedFamilies(seriesPerPush), number, markOf(0)) : undefined;
+    const method = this.body ? 'PUT' : writes ? 'POST' : kind.toUpperCase();
     const lines = [`${method} ${url.pathname} HTTP/1.1`, `Host: ${url.host}`];
     for (const [name, value] of Object.entries(headers)) lines.push(`${name}: ${value}`);
     if (this.body) lines.push('Content-Type: text/plain; version=0.0.4', `Content-Length: ${this.body.bytes.length}`);
     if (kind === 'post') lines.push(`Content-Length: ${body.length}`);
-    this.head = Buffer.from(`${lines.join('\r\n')}\r\n\r\n${body}`);
+    const end = writes ? '\r\nContent-Length: ' : `\r\n\r\n${body}`;
+    this.head = Buffer.from(`${lines.join('\r\n')}${end}`);
     this.socket = connect({ host: url.hostname, port: Number(url.port), noDelay: true });
     this.socket.setEncoding('latin1');
     this.socket.on('data', (text: string) => this.read(text));
@@ -75,6 +80,12 @@ class Connection {
     pushes++;
     if (this.kind === 'repeat') body!.move();
     if (this.kind === 'fresh') body!.renew(pushes);
+    if (this.written !== undefined) {
+      if (this.kind === 'write-fresh') this.written.renew(markOf(pushes));
+      const request = this.written.next();
+      socket.write(Buffer.concat([this.head, Buffer.from(`${request.length}\r\n\r\n`), request]));
+      return;
+    }
     if (body === undefined) {
       socket.write(this.head);
       return;
@@ -91,8 +102,9 @@ class Connection {
     const end = this.received.indexOf('\r\n\r\n');
     if (end < 0) return;
     const head = this.received.slice(0, end);
-    const length = /\r\ncontent-length: (\d+)/i.exec(head)?.[1];
-    if (length === undefined || !head.startsWith('HTTP/1.1 200')) {
+    const empty = head.startsWith('HTTP/1.1 204');
+    const length = empty ? '0' : /\r\ncontent-length: (\d+)/i.exec(head)?.[1];
+    if (length === undefined || !(empty || head.startsWith('HTTP/1.1 200'))) {
       this.finish(new Error(this.received.slice(0, 500)));
       return;
     }
@@ -103,6 +115,9 @@ class Connection {
     else this.finish();
   }
 }
+
+/** A label value that is as long each time. */
+const markOf = (number: number): string => `request-${String(number).padStart(8, '0')}`;
 
 async function load(order: LoadOrder): Promise<LoadReport> {
   const started = performance.now();

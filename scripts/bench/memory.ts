@@ -49,7 +49,7 @@ async function measure(groups: number): Promise<{ before: number; after: number 
 }
 
 /** Resident bytes when the garbage is collected. */
-async function settled({ process: server }: Weir): Promise<number> {
+export async function settled({ process: server }: Weir): Promise<number> {
   const from = server.said;
   server.child.kill('SIGUSR2');
   await server.wait((output) => (output.includes('garbage collected') ? true : undefined), 20, from);

@@ -110,7 +110,7 @@ async function measureOnce({ kind, groups }: Variant, effort: Effort): Promise<R
 }
 
 /** The Pushgateway does not tell which port it was given, so it is given one that was free just now. */
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer().on('error', reject);
     server.listen(0, '127.0.0.1', () => {

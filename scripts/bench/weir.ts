@@ -98,6 +98,11 @@ export class Weir {
     return `${this.url}/api/v1/bench/one/metrics`;
   }
 
+  /** Where the endpoint takes remote write. */
+  get writeUrl(): string {
+    return `${this.url}/api/v1/bench/one/write`;
+  }
+
   async stop(): Promise<void> {
     await this.process.stop();
     rmSync(this.folder, { recursive: true, force: true });

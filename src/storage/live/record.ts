@@ -10,6 +10,8 @@ import { SeriesTable } from './series-table.js';
  */
 const magic = 0x31534c57;
 const headerLength = 12 * 4;
+/** Columns that are one number. */
+const flags = { sameTime: 1, sameSeen: 2, inRow: 4 } as const;
 
 /** Notes what is changed, to be written as one record. */
 export class Recorder {
@@ -77,14 +79,15 @@ function encode(table: SeriesTable, { firstPair, firstSeries, changed, ended, de
     widths[i] = table.firsts[firstSeries + i + 1]! - table.firsts[firstSeries + i]!;
   const ids = table.ids.subarray(table.firsts[firstSeries]!, table.firsts[table.count]!);
   const rows = changed.length;
-  // Mostly all came at once.
-  const sameSeen = rows > 0 && changed.every((series) => table.seen[series] === table.seen[changed[0]!]) ? 1 : 0;
-  const numbers = new Float64Array(2 * rows + (sameSeen ? 1 : rows) + ended.length);
+  // Mostly they came at once, were scraped at once, and stand one after the other: then one number says it of all.
+  const sameTime = areAll(changed, (series) => table.times[series] === table.times[changed[0]!]);
+  const sameSeen = areAll(changed, (series) => table.seen[series] === table.seen[changed[0]!]);
+  const inRow = areAll(changed, (series, i) => series === changed[0]! + i);
+  const numbers = new Float64Array(rows + (sameTime ? 1 : rows) + (sameSeen ? 1 : rows) + ended.length);
   let at = 0;
   for (let i = 0; i < rows; i++) numbers[at++] = table.values[changed[i]!]!;
-  for (let i = 0; i < rows; i++) numbers[at++] = table.times[changed[i]!]!;
-  if (sameSeen) numbers[at++] = table.seen[changed[0]!]!;
-  else for (let i = 0; i < rows; i++) numbers[at++] = table.seen[changed[i]!]!;
+  for (let i = 0; i < (sameTime ? 1 : rows); i++) numbers[at++] = table.times[changed[i]!]!;
+  for (let i = 0; i < (sameSeen ? 1 : rows); i++) numbers[at++] = table.seen[changed[i]!]!;
   for (let i = 0; i < ended.length; i++) numbers[at++] = table.times[ended[i]!]!;
   const header = Uint32Array.of(
     magic,
@@ -95,13 +98,20 @@ function encode(table: SeriesTable, { firstPair, firstSeries, changed, ended, de
     widths.length,
     ids.length,
     rows,
-    sameSeen,
+    (sameTime ? flags.sameTime : 0) | (sameSeen ? flags.sameSeen : 0) | (inRow ? flags.inRow : 0),
     ended.length,
     descriptions.length,
     0,
   );
-  const columns = [numbers, Uint32Array.from(changed), Uint32Array.from(ended), lengths, widths, ids, nameLengths];
+  const numbered = Uint32Array.from(inRow ? changed.slice(0, 1) : changed);
+  const columns = [numbers, numbered, Uint32Array.from(ended), lengths, widths, ids, nameLengths];
   return Buffer.concat([asBytes(header), ...columns.map(asBytes), bytes, descriptions]);
+}
+
+function areAll(changed: readonly number[], test: (series: number, i: number) => boolean): boolean {
+  if (changed.length === 0) return false;
+  for (let i = 0; i < changed.length; i++) if (!test(changed[i]!, i)) return false;
+  return true;
 }
 
 const asBytes = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Buffer =>
@@ -111,7 +121,7 @@ const asBytes = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Buffer =>
 export function applyRecord(table: SeriesTable, record: Buffer): void {
   const data = record.buffer.slice(record.byteOffset, record.byteOffset + record.length) as ArrayBuffer;
   const header = new Uint32Array(data, 0, headerLength / 4);
-  const [mark, firstPair, pairs, pairBytes, firstSeries, series, idCount, rows, sameSeen, ended, described] = header;
+  const [mark, firstPair, pairs, pairBytes, firstSeries, series, idCount, rows, marks, ended, described] = header;
   if (mark !== magic || firstPair !== table.pairs.count || firstSeries !== table.count) {
     throw new Error('a record of live series does not follow the one before it');
   }
@@ -121,8 +131,12 @@ export function applyRecord(table: SeriesTable, record: Buffer): void {
     at += size * length;
     return column;
   };
-  const numbers = take(Float64Array, 8, 2 * rows! + (sameSeen ? 1 : rows!) + ended!);
-  const changed = take(Uint32Array, 4, rows!);
+  const [timeStep, seenStep, numberStep] = [flags.sameTime, flags.sameSeen, flags.inRow].map((flag) =>
+    (marks! & flag) !== 0 ? 0 : 1,
+  ) as [0 | 1, 0 | 1, 0 | 1];
+  const [times, seens] = [timeStep === 0 ? 1 : rows!, seenStep === 0 ? 1 : rows!];
+  const numbers = take(Float64Array, 8, rows! + times + seens + ended!);
+  const changed = take(Uint32Array, 4, numberStep === 0 ? 1 : rows!);
   const endedSeries = take(Uint32Array, 4, ended!);
   const lengths = take(Uint32Array, 4, pairs!);
   const widths = take(Uint32Array, 4, series!);
@@ -135,8 +149,9 @@ export function applyRecord(table: SeriesTable, record: Buffer): void {
     id += widths[i]!;
   }
   for (let i = 0; i < rows!; i++) {
-    const seen = numbers[2 * rows! + (sameSeen ? 0 : i)]!;
-    table.set(changed[i]!, numbers[i]!, numbers[rows! + i]!, seen);
+    const time = numbers[rows! + i * timeStep]!;
+    const seen = numbers[rows! + times + i * seenStep]!;
+    table.set(numberStep === 0 ? changed[0]! + i : changed[i]!, numbers[i]!, time, seen);
   }
   const endsAt = numbers.length - ended!;
   for (let i = 0; i < ended!; i++) table.end(endedSeries[i]!, numbers[endsAt + i]!);

@@ -39,7 +39,7 @@ export interface LiveOptions {
   readonly foldBytes?: number;
 }
 
-const smallestFold = 1024 * 1024;
+const smallestFold = 4 * 1024 * 1024;
 const deadKept = 1024;
 /** Endpoints that are read for the first time in one sweep: each may be large. */
 const readsPerSweep = 16;

@@ -6,9 +6,12 @@ import type { RemoteWrite } from '../ingest/remote-write.js';
 import type { Directory } from '../storage/directory.js';
 import type { GatewayMetrics } from '../telemetry/gateway-metrics.js';
 import type { Authenticator } from './authenticate.js';
+import { BodyRooms } from './body-rooms.js';
 import { type Ctx, header, readBody } from './context.js';
 import { problem, statusOf } from './errors.js';
 import { authorize } from './push.js';
+
+const rooms = new BodyRooms();
 
 export interface RemoteWriteOptions {
   readonly authenticator: Authenticator;
@@ -38,7 +41,9 @@ export async function handleRemoteWrite(
     if (version === undefined) throw unsupportedType();
     const encoding = (header(c, 'content-encoding') ?? 'snappy').trim().toLowerCase();
     if (encoding !== 'snappy') throw unsupportedEncoding();
-    const body = inflate(await readCompressed(c, limits), limits);
+    const compressed = await readCompressed(c, limits);
+    const body = inflate(compressed, limits);
+    rooms.release(compressed);
     const { samples, reason } = await remoteWrite.write({ endpoint, limits, version, body });
     metrics.samples(samples);
     const headers = writtenHeaders(samples);
@@ -61,7 +66,12 @@ const writtenHeaders = (samples: number): Record<string, string> => ({
 });
 
 const readCompressed = (c: Ctx, limits: Limits): Promise<Buffer> =>
-  readBody(c, limits.body_compressed_bytes, (actual) => tooLarge(limits, 'body_compressed_bytes', actual));
+  readBody(
+    c,
+    limits.body_compressed_bytes,
+    (actual) => tooLarge(limits, 'body_compressed_bytes', actual),
+    (chunks, length) => rooms.gather(chunks, length),
+  );
 
 /** No three bytes of a snappy block stand for more than 64: what declares more is not one. */
 const mostInflation = 64;

@@ -88,7 +88,7 @@ describe('live series', () => {
     ['in memory, folded now and then', { groupMemoryBytes: 1e9, liveFoldBytes: 1500 }],
   ])('%s: are what was written, whatever else happens', async (_, sizes) => {
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 25 }), async (steps) => {
+      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 20 }), async (steps) => {
         const folder = mkdtempSync(join(tmpdir(), 'weir-live-'));
         const clock = new HeldClock();
         const open = (): Store =>
@@ -129,7 +129,7 @@ describe('live series', () => {
           rmSync(folder, { recursive: true });
         }
       }),
-      { numRuns: 12 },
+      { numRuns: 6 },
     );
   });
 });

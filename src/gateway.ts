@@ -232,8 +232,8 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       },
       scrape: new Scrape({ ...counting, authenticator, directory, pages, metrics, rateLimit: scrapes }),
       push: { ...counting, authenticator, directory, ingest: new Ingest(store.groups, rate), metrics },
-      remoteWrite: { authenticator, directory, remoteWrite: new RemoteWrite(store.live, rate), metrics },
-      otlp: { authenticator, directory, otlp: new Otlp(store.live, rate, clock, otlpSettings), metrics },
+      remoteWrite: { ...counting, authenticator, directory, remoteWrite: new RemoteWrite(store.live, rate), metrics },
+      otlp: { ...counting, authenticator, directory, otlp: new Otlp(store.live, rate, clock, otlpSettings), metrics },
       management: new Management({
         tokens,
         directory,

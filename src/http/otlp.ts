@@ -8,8 +8,9 @@ import type { Authenticator } from './authenticate.js';
 import { type Ctx, header } from './context.js';
 import { statusOf } from './errors.js';
 import { authorize, readInflated } from './push.js';
+import { counted, type RequestCounting } from './requests.js';
 
-export interface OtlpOptions {
+export interface OtlpOptions extends RequestCounting {
   readonly authenticator: Authenticator;
   readonly directory: Directory;
   readonly otlp: Otlp;
@@ -17,12 +18,12 @@ export interface OtlpOptions {
 }
 
 /** `POST …/otlp/v1/metrics`: OTLP/HTTP (OTLP 1.x, "OTLP/HTTP"), protobuf and JSON. */
-export async function handleOtlp(
-  c: Ctx,
-  projectId: string,
-  metricsId: string,
-  options: OtlpOptions,
-): Promise<Response> {
+export function handleOtlp(c: Ctx, projectId: string, metricsId: string, options: OtlpOptions): Promise<Response> {
+  const operation_name = 'POST /api/v1/{project}/{metricsId}/otlp/v1/metrics';
+  return counted(options, c, { api: 'METRICS', operation_name }, () => take(c, projectId, metricsId, options));
+}
+
+async function take(c: Ctx, projectId: string, metricsId: string, options: OtlpOptions): Promise<Response> {
   const { otlp, metrics } = options;
   const { project, endpoint } = await authorize(c, projectId, metricsId, options).catch((error: unknown) => {
     metrics.unauthorized(statusOf(error));

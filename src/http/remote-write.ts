@@ -10,10 +10,11 @@ import { BodyRooms } from './body-rooms.js';
 import { type Ctx, header, readBody } from './context.js';
 import { problem, statusOf } from './errors.js';
 import { authorize } from './push.js';
+import { counted, type RequestCounting } from './requests.js';
 
 const rooms = new BodyRooms();
 
-export interface RemoteWriteOptions {
+export interface RemoteWriteOptions extends RequestCounting {
   readonly authenticator: Authenticator;
   readonly directory: Directory;
   readonly remoteWrite: RemoteWrite;
@@ -21,12 +22,17 @@ export interface RemoteWriteOptions {
 }
 
 /** `POST …/write`: Prometheus Remote-Write 1.0 and 2.0, told apart by the content type alone. */
-export async function handleRemoteWrite(
+export function handleRemoteWrite(
   c: Ctx,
   projectId: string,
   metricsId: string,
   options: RemoteWriteOptions,
 ): Promise<Response> {
+  const operation_name = 'POST /api/v1/{project}/{metricsId}/write';
+  return counted(options, c, { api: 'METRICS', operation_name }, () => write(c, projectId, metricsId, options));
+}
+
+async function write(c: Ctx, projectId: string, metricsId: string, options: RemoteWriteOptions): Promise<Response> {
   const { remoteWrite, metrics } = options;
   // On every answer, errors included: a sender of 2.0 takes their absence for a receiver that knows 1.0 only.
   for (const [name, value] of Object.entries(writtenHeaders(0))) c.env.outgoing.setHeader(name, value);

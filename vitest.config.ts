@@ -5,8 +5,8 @@ const exclude = ['test/e2e/**', '**/node_modules/**'];
 /** They replace a module for everything in their process. */
 const replacingModules = ['test/durability/full-disk.test.ts', 'test/durability/refusals.test.ts'];
 
-/** Both are for tests that hang, not for slow machines. */
-const patience = { testTimeout: 60_000, hookTimeout: 60_000 };
+/** For tests that hang, not for slow machines. */
+const patience = { testTimeout: 60_000, hookTimeout: 60_000, expect: { poll: { timeout: 20_000 } } };
 
 export default defineConfig({
   test: {

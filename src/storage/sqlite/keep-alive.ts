@@ -7,7 +7,7 @@ import Sqlite, { type Database, type Statement } from 'better-sqlite3';
  */
 const kept = new Map<Database, Map<string, Statement>>();
 
-const { prepare, exec } = Sqlite.prototype;
+const { prepare, exec, close } = Sqlite.prototype;
 
 function statementsOf(database: Database): Map<string, Statement> {
   let statements = kept.get(database);
@@ -33,6 +33,12 @@ function keptExec(this: Database, sql: string): Database {
   return exec.call(this, sql);
 }
 
+/** Also of a connection that was opened for nothing. */
+function keptClose(this: Database): Database {
+  statementsOf(this);
+  return close.call(this);
+}
+
 /** better-sqlite3's own makes a statement that nobody holds. */
 function keptPragma(this: Database, source: string, { simple = false } = {}): unknown {
   const statement = keptPrepare.call(this, `PRAGMA ${source}`);
@@ -42,4 +48,4 @@ function keptPragma(this: Database, source: string, { simple = false } = {}): un
   return simple ? undefined : [];
 }
 
-Object.assign(Sqlite.prototype, { prepare: keptPrepare, exec: keptExec, pragma: keptPragma });
+Object.assign(Sqlite.prototype, { prepare: keptPrepare, exec: keptExec, close: keptClose, pragma: keptPragma });

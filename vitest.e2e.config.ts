@@ -3,7 +3,16 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Files that take longest, so that none of them is begun last while nothing else is left. */
-const slowestFirst = ['prometheus', 'demo', 'revocation', 'rotation', 'datadog', 'prometheus-example', 'restart'];
+const slowestFirst = [
+  'prometheus',
+  'bad-backends',
+  'demo',
+  'revocation',
+  'rotation',
+  'datadog',
+  'prometheus-example',
+  'restart',
+];
 
 class SlowestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

@@ -24,7 +24,14 @@ describe('contrib/grafana/weir-operator.json', () => {
   it('has a fixed uid, the rows an operator looks for, and panels that do not overlap', () => {
     expect(dashboard.uid).toBe('weir-operator');
     const rows = dashboard.panels.filter(({ type }) => type === 'row').map(({ title }) => title);
-    expect(rows).toEqual(['Overview', 'Scrapes and cache', 'Pushes and storage', 'Tokens and refusals', 'Process']);
+    expect(rows).toEqual([
+      'Overview',
+      'Scrapes and cache',
+      'Pushes and storage',
+      'Tokens and refusals',
+      'Process',
+      'Metric streams',
+    ]);
     expect(new Set(dashboard.panels.map(({ id }) => id)).size).toBe(dashboard.panels.length);
     expect(new Set(dashboard.panels.map(({ title }) => title)).size).toBe(dashboard.panels.length);
     const taken = new Set<string>();

@@ -11,7 +11,7 @@ import { serveCommand } from '../../src/cli/serve.js';
 import { tokenCommand } from '../../src/cli/token.js';
 import { basic, TestGateway } from '../support/gateway.js';
 
-/** The commands in this process, a tenth of the time of one of their own; `weir.test.ts` has the program as it is. */
+/** The commands in this process, a tenth of the time of one of their own; `test/e2e/command-line.test.ts` has the program as it is. */
 const nouns: Record<string, () => Command> = {
   project: projectCommand,
   endpoint: endpointCommand,

@@ -1,16 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { compileWeir } from '../support/compile-weir.js';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { eventually, type Finished, Programs, type RunningProgram } from '../support/programs.js';
 
 /** The program as users run it: a process with an exit status. Each run takes a third of a second, so they are few. */
 const programs = new Programs();
-let weir: string;
-
-beforeAll(async () => {
-  weir = await compileWeir(programs);
-}, 60_000);
+const weir = inject('weir');
 afterAll(() => programs.end());
 
 const storage = join(programs.folder, 'weir.db');

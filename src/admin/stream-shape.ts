@@ -83,8 +83,6 @@ export const streamPatchSchema = z.strictObject({
   status: z.enum(['enabled', 'disabled']).optional(),
 });
 
-export type NewStreamBody = z.input<typeof newStreamSchema>;
-export type StreamPatchBody = z.input<typeof streamPatchSchema>;
 type DestinationBody = z.output<typeof destinationSchema>;
 
 /** Throws `invalid` naming the first field that does not fit. What was sent is never quoted: it may be a secret. */

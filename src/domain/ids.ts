@@ -1,4 +1,4 @@
-import { randomBytes, randomInt } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { WeirError } from './errors.js';
 
 /** Randomness as an argument: bytes in, ids and secrets out. */
@@ -54,6 +54,3 @@ export function printable(text: string, max = 80): string {
   const clean = text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, '?');
   return clean.length > max ? `${clean.slice(0, max)}…` : clean;
 }
-
-/** Between `ms` and 1.5 × `ms`, for timers that should not march in step. */
-export const jittered = (ms: number): number => ms + randomInt(Math.max(1, Math.floor(ms / 2)));

@@ -53,9 +53,6 @@ export function dogstatsdEvent(event: StatsdEvent): string {
   return `_e{${sizes}}:${title}|${text}${fields.join('')}${list === '' ? '' : `|#${list}`}`;
 }
 
-/** Shorter than 1e21 it is plain decimal; receivers read exponents, too. */
-export const statsdValue = (value: number): string => String(value);
-
 const statsdName = (name: string): string => name.replace(/[^A-Za-z0-9_.-]/g, '_');
 
 const dogstatsdTags = (tags: Readonly<Record<string, string>>): string =>

@@ -15,12 +15,15 @@ import { openLog } from '../../src/telemetry/log.js';
 export class HeldClock implements Clock {
   private wall = Date.UTC(2026, 0, 1, 12);
   private ticks = 1000;
+  /** How often `monotonic` was asked for. */
+  reads = 0;
 
   now(): number {
     return this.wall;
   }
 
   monotonic(): number {
+    this.reads++;
     return this.ticks;
   }
 

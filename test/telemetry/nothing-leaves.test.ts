@@ -67,9 +67,7 @@ it('and the same watch sees what a configured backend opens', async () => {
   });
   gateway.metrics.facade.incr('pushes', 1, { tags: { result: 'accepted' } });
   void gateway.metrics.facade.flush();
-  for (let at = 0; at < 500 && (sockets.udp.length === 0 || !sockets.ports.has(-2)); at++) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+  await expect.poll(() => sockets.udp.length > 0 && sockets.ports.has(-2)).toBe(true);
   await gateway.stop();
   sockets.stop();
   receiver.close();

@@ -1,30 +1,13 @@
 import type { Hono } from 'hono';
-import { type Admin, adminOn, type LocalAdmin } from './admin/admin.js';
-import { EncryptionAdmin } from './admin/encryption.js';
-import { AccessTokens } from './auth/access-token.js';
-import { Assertions } from './auth/assertion.js';
-import type { PublicKey } from './auth/client-keys.js';
-import { ClientSecrets } from './auth/client-secrets.js';
-import { Envelope } from './auth/envelope.js';
-import { type ExternalIssuer, ExternalIssuers } from './auth/external-issuers.js';
-import { isExposed, readKeys, readOrCreateKeys } from './auth/key-file.js';
-import { LastUses } from './auth/last-uses.js';
-import { Proofs } from './auth/proofs.js';
-import { Regulation, regulationDefaults } from './auth/regulation.js';
-import { RemoteJwks } from './auth/remote-jwks.js';
-import { ScrapeTokens } from './auth/scrape-tokens.js';
-import { pepperFact, SecretHasher } from './auth/secrets.js';
-import { SigningKeys } from './auth/signing-keys.js';
-import { TokenService } from './auth/token-service.js';
-import { TokenStatus } from './auth/token-status.js';
+import type { LocalAdmin } from './admin/admin.js';
+import { isExposed } from './auth/key-file.js';
 import type { Config } from './config.js';
-import type { Client } from './domain/client.js';
-import type { Clock } from './domain/clock.js';
-import type { RandomBytes } from './domain/ids.js';
-import type { Limits } from './domain/limits.js';
 import { deliveredKeptMs, undeliveredKeptMs } from './domain/stream.js';
+import { openAuthentication } from './gateway/authentication.js';
+import { openStore, tokensKeptMs } from './gateway/open-store.js';
+import type { Seams } from './gateway/seams.js';
+import { startTimers } from './gateway/timers.js';
 import { publicApp } from './http/app.js';
-import { Authenticator } from './http/authenticate.js';
 import { TrustedProxies } from './http/client-address.js';
 import type { Env } from './http/context.js';
 import { Management } from './http/management/management.js';
@@ -35,8 +18,6 @@ import { Otlp, type OtlpSettings } from './ingest/otlp.js';
 import { Ingest } from './ingest/push.js';
 import { SampleRate } from './ingest/rate.js';
 import { RemoteWrite } from './ingest/remote-write.js';
-import { parseNetworks } from './net/addresses.js';
-import { EgressError, type EgressSeams, guardedFetch, systemLookup } from './net/egress.js';
 import { operatorApp } from './operator/app.js';
 import { ClockCheck } from './operator/clock-check.js';
 import { startGauges } from './operator/gauges.js';
@@ -46,29 +27,11 @@ import { Reload } from './reload.js';
 import { Pages } from './scrape/pages.js';
 import { endpointTarget, wholeProjectTarget } from './scrape/targets.js';
 import { Directory } from './storage/directory.js';
-import { openSqliteStore } from './storage/sqlite/store.js';
-import type { Doer, Store } from './storage/store.js';
-import type { Reach } from './streams/destinations/destination.js';
-import { probe } from './streams/probe.js';
 import { Streams } from './streams/streams.js';
 import { ApiRequests } from './telemetry/api-requests.js';
 import { gatewayDefinitions } from './telemetry/gateway-definitions.js';
-import { type BuildInfo, GatewayMetrics } from './telemetry/gateway-metrics.js';
-import type { Log } from './telemetry/log.js';
+import { GatewayMetrics } from './telemetry/gateway-metrics.js';
 import { openMetrics } from './telemetry/metrics/index.js';
-
-/** What tests replace: time, randomness, where the log goes, how much memory is used. */
-export interface Seams {
-  readonly clock: Clock;
-  readonly random: RandomBytes;
-  readonly log: Log;
-  readonly build: BuildInfo;
-  readonly pageMemoryBytes?: number;
-  readonly groupMemoryBytes?: number;
-  /** How streams reach their destinations. */
-  readonly egress?: EgressSeams;
-  readonly streamTickMs?: number;
-}
 
 export interface Gateway {
   readonly app: Hono<Env>;
@@ -98,8 +61,6 @@ const writeUsesEveryMs = 2_000;
 const streamTickMs = 250;
 /** What a stop waits for a destination that is being talked to; what it does not hear of is sent again. */
 const streamGraceMs = 5_000;
-/** No token lives longer: the longest lifetime that can be configured, and the leeway. */
-const tokensKeptMs = 3_600_000 + 60_000;
 const issuerKeptMs = tokensKeptMs + 2 * housekeepingEveryMs;
 
 /** The only place where parts are put together. Throws `OperatorError` with what to do when it cannot open. */
@@ -130,25 +91,12 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
 
     let issuer = '';
     let draining = false;
-    const tokens = new AccessTokens({ keys, clock, random, lifetimeSeconds: config.tokens.lifetimeSeconds });
-    const uses = new LastUses();
-    const regulation = await openRegulation(store, hasher, directory, metrics, seams);
-    const proofs = new Proofs(clock, (outcome) => metrics.authenticated(outcome));
-    const secrets = new ClientSecrets({ directory, hasher, clock, uses, regulation, proofs });
-    const scrapeTokens = new ScrapeTokens({ directory, hasher, clock });
     const trustedProxies = new TrustedProxies(config.web.trustedProxies);
+    const { tokens, uses, regulation, externalIssuers, authenticator, service, status } = await openAuthentication(
+      { config, seams, store, hasher, keys, directory, metrics },
+      { issuer: () => issuer, trustedProxies },
+    );
     const requests = new RequestLog({ log, random, trustedProxies });
-    const externalIssuers = openExternalIssuers(config.externalIssuers, seams);
-    const authenticator = new Authenticator({
-      tokens,
-      scrapeTokens,
-      secrets,
-      externalIssuers,
-      uses,
-      directory,
-      clock,
-      trustedProxies,
-    });
     directory.onChange((changes) => {
       const changed =
         changes === undefined ? [undefined] : changes.flatMap(({ noun, id }) => (noun === 'project' ? [id] : []));
@@ -194,36 +142,13 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       if (!all && ids?.length === 0) return;
       streams.reload(all ? undefined : ids).catch((error) => log.error({ err: error }, 'streams were not read again'));
     });
-    const clientJwks = new RemoteJwks({
-      clock,
-      fetch: (url, limits) => guardedFetch(url, { method: 'GET', ...limits }, { lookup: systemLookup }),
-      onFailure: (url, error) => log.warn({ err: error, url }, "a client's JWKS cannot be fetched"),
-    });
-    const assertions = new Assertions({
-      clock,
-      audiences: () => [issuer, `${issuer}/oauth/token`],
-      keysOf: async (clientId, kid) => {
-        const live = await directory.client(clientId);
-        if (live === undefined || live.client.disabledAt !== null) return [];
-        const { jwksUrl } = live.client;
-        const remote = jwksUrl === null ? [] : await clientJwks.keys(jwksUrl, kid);
-        return [...live.keys, ...remote] as PublicKey[];
-      },
-      takeOnce: (clientId, jti, endsAt) => store.clients.takeAssertion(clientId, jti, endsAt),
-    });
     const issuerUrl = (): string => issuer;
-    const tokenRequests = new RateLimit('token_requests_per_minute', clock);
-    const admit = async ({ id, projectId }: Client): Promise<void> => {
-      if (projectId === null) return tokenRequests.check(id, directory.limitsOutsideProjects);
-      const project = directory.peekProject(projectId) ?? (await directory.project(projectId));
-      if (project !== undefined) tokenRequests.check(id, project.limits);
-    };
     const scrapes = new RateLimit('scrapes_per_minute', clock);
     const rate = new SampleRate(clock);
     const app = publicApp({
       oauth: {
-        service: new TokenService({ directory, secrets, tokens, assertions, proofs, admit, issuer: issuerUrl }),
-        status: new TokenStatus({ tokens, scrapeTokens, directory, store: store.clients, issuer: issuerUrl }),
+        service,
+        status,
         keys,
         metrics,
         trustedProxies,
@@ -363,138 +288,4 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
     await store.close();
     throw error;
   }
-}
-
-interface OpenStore {
-  readonly store: Store;
-  readonly hasher: SecretHasher;
-  readonly keys: SigningKeys;
-  readonly envelope: Envelope;
-  readonly reach: Reach;
-  /** Those of the configuration, when they have changed. */
-  setLimits(limits: Limits): void;
-  readonly admin: LocalAdmin;
-  /** On somebody's behalf, with their name in the audit log. */
-  adminFor(by: Doer): Admin;
-}
-
-type StoreMode = { exclusive: boolean; actor: string; onCommit?: (writes: number, seconds: number) => void };
-
-/** Store, pepper and what may be done with them: all that a command needs, and the ground the gateway stands on. */
-export async function openStore(
-  config: Config,
-  { clock, random, groupMemoryBytes, egress }: Pick<Seams, 'clock' | 'random' | 'groupMemoryBytes' | 'egress'>,
-  mode: StoreMode,
-): Promise<OpenStore> {
-  const store = openSqliteStore({
-    path: config.storage.path,
-    now: () => clock.now(),
-    ...mode,
-    ...(groupMemoryBytes === undefined ? {} : { groupMemoryBytes }),
-  });
-  try {
-    const { pepperFile, encryptionKeysFile } = config.secrets;
-    const isNew = (await store.facts.get(pepperFact)) === undefined;
-    const hasher = new SecretHasher(readOrCreateKeys(pepperFile, 'pepper', random, isNew)[0]!);
-    await hasher.confirm(store.facts, pepperFile);
-    const hasNoKeys = (await store.keys.list()).length === 0;
-    const envelope = new Envelope(
-      readOrCreateKeys(encryptionKeysFile, 'encryption keys', random, hasNoKeys),
-      random,
-      () => readKeys(encryptionKeysFile, 'encryption keys'),
-    );
-    const signing = { envelope, now: () => clock.now(), keptMs: tokensKeptMs };
-    const reach: Reach = {
-      allowHttp: config.streams.allowHttp,
-      allowedNetworks: parseNetworks(config.streams.allowedNetworks),
-      seams: egress ?? { lookup: systemLookup },
-      now: () => clock.now(),
-      agent: 'weir-metric-streams',
-    };
-    let { limits } = config;
-    const streams = {
-      envelope,
-      limits: () => limits,
-      test: (target: Parameters<typeof probe>[0]) => probe(target, reach, clock),
-    };
-    const tools = { clock, random, hasher, signing, streams };
-    return {
-      store,
-      hasher,
-      envelope,
-      reach,
-      setLimits: (next) => {
-        limits = next;
-      },
-      keys: new SigningKeys({ ...signing, store: store.keys }),
-      admin: {
-        ...adminOn(store, tools),
-        encryption: new EncryptionAdmin(store, envelope, random, encryptionKeysFile),
-      },
-      adminFor: (by) => adminOn(store.as(by), tools),
-    };
-  } catch (error) {
-    await store.close();
-    throw error;
-  }
-}
-
-/** Holds the bans of all processes on the store, and those that commands lift. */
-async function openRegulation(
-  store: Store,
-  hasher: SecretHasher,
-  directory: Directory,
-  metrics: GatewayMetrics,
-  { clock, log }: Seams,
-): Promise<Regulation> {
-  const regulation = new Regulation({
-    ...regulationDefaults,
-    store: store.bans,
-    clock,
-    mac: (text) => hasher.mac(text),
-    report: ({ type, ban }) => {
-      metrics.ban(type === 'not-stored' ? 'not_stored' : type);
-      log.warn({ client_id: ban.clientId, address: ban.address }, `guessing of secrets: ${type}`);
-    },
-  });
-  await regulation.reload();
-  directory.onChange((changes) => {
-    if (changes?.some(({ noun }) => noun === 'ban') ?? true) {
-      regulation.reload().catch((error) => log.error({ err: error }, 'the bans could not be read again'));
-    }
-  });
-  return regulation;
-}
-
-/** Their key sets have a place of their own, so that the JWKS URLs of clients cannot push them out. */
-function openExternalIssuers(issuers: readonly ExternalIssuer[], { clock, log }: Seams): ExternalIssuers {
-  const jwks = new RemoteJwks({
-    clock,
-    fetch: (url, limits) => {
-      const allowedNetworks = parseNetworks(external.networksOf(url));
-      // The configuration takes plain http for this machine only.
-      return guardedFetch(
-        url,
-        { method: 'GET', allowHttp: true, allowedNetworks, ...limits },
-        { lookup: systemLookup },
-      );
-    },
-    onFailure: (url, error) => {
-      const sentence = "an external issuer's keys cannot be fetched; the last ones serve for a day";
-      const isOutOfBounds = error instanceof EgressError && error.fault === 'destination';
-      log.warn({ err: error, url }, isOutOfBounds ? `${sentence}. Is it not public? See jwks_networks` : sentence);
-    },
-  });
-  const external = new ExternalIssuers({ issuers, jwks, clock });
-  return external;
-}
-
-type Job = readonly [everyMs: number, run: () => Promise<unknown>];
-
-/** A failing job is logged and tried again; timers do not keep the process alive. */
-function startTimers(log: Log, jobs: readonly Job[]): () => void {
-  const timers = jobs.map(([everyMs, run]) =>
-    setInterval(() => run().catch((error) => log.error({ err: error }, 'housekeeping failed')), everyMs).unref(),
-  );
-  return () => timers.forEach(clearInterval);
 }

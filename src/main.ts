@@ -4,9 +4,11 @@ import { createServer as createTlsServer, Server as TlsServer } from 'node:https
 import type { AddressInfo, Socket } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import { getRequestListener, type HttpBindings } from '@hono/node-server';
-import { type Config, parseListenAddress } from './config.js';
+import { parseListenAddress } from './config/settings.js';
+import type { Config } from './config.js';
 import { OperatorError } from './domain/errors.js';
-import { type Gateway, openGateway, type Seams } from './gateway.js';
+import type { Seams } from './gateway/seams.js';
+import { type Gateway, openGateway } from './gateway.js';
 import { problem } from './http/errors.js';
 import { openidEndpoint } from './http/openid-endpoints.js';
 import { parseWebConfig, type WebTls } from './web-config.js';

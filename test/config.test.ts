@@ -1,14 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import {
-  type ConfigSources,
-  checkConfigFile,
-  type LoadedConfig,
-  loadConfig,
-  otherVariables,
-  parseListenAddress,
-  settings,
-} from '../src/config.js';
+import { otherVariables, parseListenAddress, settings } from '../src/config/settings.js';
+import { type ConfigSources, checkConfigFile, type LoadedConfig, loadConfig } from '../src/config.js';
 import { OperatorError, WeirError } from '../src/domain/errors.js';
 import { defaultLimits } from '../src/domain/limits.js';
 

@@ -6,7 +6,7 @@ import type { Config } from '../config.js';
 import { systemClock } from '../domain/clock.js';
 import { OperatorError } from '../domain/errors.js';
 import { systemRandom } from '../domain/ids.js';
-import { openStore } from '../gateway.js';
+import { openStore } from '../gateway/open-store.js';
 import { backUp, checkDatabase, moveAside, restore } from '../storage/sqlite/backup.js';
 import { readConfig, withSettings } from './common.js';
 

@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { settings } from '../config.js';
+import { settings } from '../config/settings.js';
 import { type DemoOptions, defaultInterval, defaultLogLevel, planDemo } from '../demo/plan.js';
 
 export function demoCommand(): Command {

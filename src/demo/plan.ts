@@ -1,5 +1,6 @@
 import { BlockList, isIPv6 } from 'node:net';
-import { type Config, loadConfig, parseListenAddress } from '../config.js';
+import { parseListenAddress } from '../config/settings.js';
+import { type Config, loadConfig } from '../config.js';
 import { parseDuration } from '../domain/duration.js';
 import { OperatorError } from '../domain/errors.js';
 import type { DemoFolder } from './folder.js';

@@ -1,7 +1,7 @@
 // Rotates the encryption keys of a store without end, in a process of its own that its parent kills.
 import { systemClock } from '../../src/domain/clock.js';
 import { systemRandom } from '../../src/domain/ids.js';
-import { openStore } from '../../src/gateway.js';
+import { openStore } from '../../src/gateway/open-store.js';
 import { configFor } from '../durability/config-for.js';
 
 const seams = { clock: systemClock, random: systemRandom };

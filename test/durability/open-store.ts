@@ -1,7 +1,7 @@
 // Opens stores as commands do, in a process of its own, when its parent says so.
 import { systemClock } from '../../src/domain/clock.js';
 import { systemRandom } from '../../src/domain/ids.js';
-import { openStore } from '../../src/gateway.js';
+import { openStore } from '../../src/gateway/open-store.js';
 import { configFor } from './config-for.js';
 
 process.on('message', async (path: string) => {

@@ -18,7 +18,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/domain/clock.js';
 import { OperatorError } from '../../src/domain/errors.js';
 import { systemRandom } from '../../src/domain/ids.js';
-import { openStore } from '../../src/gateway.js';
+import { openStore } from '../../src/gateway/open-store.js';
 import { type RunningGateway, serve } from '../../src/main.js';
 import { silentLog } from '../../src/telemetry/log.js';
 import { samples, TestGateway } from '../support/gateway.js';

@@ -1,6 +1,6 @@
 import type { LocalAdmin } from '../../src/admin/admin.js';
 import { systemRandom } from '../../src/domain/ids.js';
-import { openStore } from '../../src/gateway.js';
+import { openStore } from '../../src/gateway/open-store.js';
 import type { TestGateway } from '../support/gateway.js';
 
 /** Does what a command does beside the running server: its own store on the same file, opened and closed again. */

@@ -6,7 +6,7 @@ import { type Config, defaultMetrics, type MetricsConfig } from '../../src/confi
 import type { Clock } from '../../src/domain/clock.js';
 import { systemRandom } from '../../src/domain/ids.js';
 import { defaultLimits, type Limits } from '../../src/domain/limits.js';
-import type { Seams } from '../../src/gateway.js';
+import type { Seams } from '../../src/gateway/seams.js';
 import { type RunningGateway, serve } from '../../src/main.js';
 import type { GatewayMetrics } from '../../src/telemetry/gateway-metrics.js';
 import { openLog } from '../../src/telemetry/log.js';

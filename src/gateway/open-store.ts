@@ -1,0 +1,92 @@
+import { type Admin, adminOn, type LocalAdmin } from '../admin/admin.js';
+import { EncryptionAdmin } from '../admin/encryption.js';
+import { Envelope } from '../auth/envelope.js';
+import { readKeys, readOrCreateKeys } from '../auth/key-file.js';
+import { pepperFact, SecretHasher } from '../auth/secrets.js';
+import { SigningKeys } from '../auth/signing-keys.js';
+import type { Config } from '../config.js';
+import type { Limits } from '../domain/limits.js';
+import { parseNetworks } from '../net/addresses.js';
+import { systemLookup } from '../net/egress.js';
+import { openSqliteStore } from '../storage/sqlite/store.js';
+import type { Doer, Store } from '../storage/store.js';
+import type { Reach } from '../streams/destinations/destination.js';
+import { probe } from '../streams/probe.js';
+import type { Seams } from './seams.js';
+
+/** No token lives longer: the longest lifetime that can be configured, and the leeway. */
+export const tokensKeptMs = 3_600_000 + 60_000;
+
+interface OpenStore {
+  readonly store: Store;
+  readonly hasher: SecretHasher;
+  readonly keys: SigningKeys;
+  readonly envelope: Envelope;
+  readonly reach: Reach;
+  /** Those of the configuration, when they have changed. */
+  setLimits(limits: Limits): void;
+  readonly admin: LocalAdmin;
+  /** On somebody's behalf, with their name in the audit log. */
+  adminFor(by: Doer): Admin;
+}
+
+type StoreMode = { exclusive: boolean; actor: string; onCommit?: (writes: number, seconds: number) => void };
+
+/** Store, pepper and what may be done with them: all that a command needs, and the ground the gateway stands on. */
+export async function openStore(
+  config: Config,
+  { clock, random, groupMemoryBytes, egress }: Pick<Seams, 'clock' | 'random' | 'groupMemoryBytes' | 'egress'>,
+  mode: StoreMode,
+): Promise<OpenStore> {
+  const store = openSqliteStore({
+    path: config.storage.path,
+    now: () => clock.now(),
+    ...mode,
+    ...(groupMemoryBytes === undefined ? {} : { groupMemoryBytes }),
+  });
+  try {
+    const { pepperFile, encryptionKeysFile } = config.secrets;
+    const isNew = (await store.facts.get(pepperFact)) === undefined;
+    const hasher = new SecretHasher(readOrCreateKeys(pepperFile, 'pepper', random, isNew)[0]!);
+    await hasher.confirm(store.facts, pepperFile);
+    const hasNoKeys = (await store.keys.list()).length === 0;
+    const envelope = new Envelope(
+      readOrCreateKeys(encryptionKeysFile, 'encryption keys', random, hasNoKeys),
+      random,
+      () => readKeys(encryptionKeysFile, 'encryption keys'),
+    );
+    const signing = { envelope, now: () => clock.now(), keptMs: tokensKeptMs };
+    const reach: Reach = {
+      allowHttp: config.streams.allowHttp,
+      allowedNetworks: parseNetworks(config.streams.allowedNetworks),
+      seams: egress ?? { lookup: systemLookup },
+      now: () => clock.now(),
+      agent: 'weir-metric-streams',
+    };
+    let { limits } = config;
+    const streams = {
+      envelope,
+      limits: () => limits,
+      test: (target: Parameters<typeof probe>[0]) => probe(target, reach, clock),
+    };
+    const tools = { clock, random, hasher, signing, streams };
+    return {
+      store,
+      hasher,
+      envelope,
+      reach,
+      setLimits: (next) => {
+        limits = next;
+      },
+      keys: new SigningKeys({ ...signing, store: store.keys }),
+      admin: {
+        ...adminOn(store, tools),
+        encryption: new EncryptionAdmin(store, envelope, random, encryptionKeysFile),
+      },
+      adminFor: (by) => adminOn(store.as(by), tools),
+    };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}

@@ -1,0 +1,18 @@
+import type { Clock } from '../domain/clock.js';
+import type { RandomBytes } from '../domain/ids.js';
+import type { EgressSeams } from '../net/egress.js';
+import type { BuildInfo } from '../telemetry/gateway-metrics.js';
+import type { Log } from '../telemetry/log.js';
+
+/** What tests replace: time, randomness, where the log goes, how much memory is used. */
+export interface Seams {
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  readonly log: Log;
+  readonly build: BuildInfo;
+  readonly pageMemoryBytes?: number;
+  readonly groupMemoryBytes?: number;
+  /** How streams reach their destinations. */
+  readonly egress?: EgressSeams;
+  readonly streamTickMs?: number;
+}

@@ -1,0 +1,11 @@
+import type { Log } from '../telemetry/log.js';
+
+type Job = readonly [everyMs: number, run: () => Promise<unknown>];
+
+/** A failing job is logged and tried again; timers do not keep the process alive. */
+export function startTimers(log: Log, jobs: readonly Job[]): () => void {
+  const timers = jobs.map(([everyMs, run]) =>
+    setInterval(() => run().catch((error) => log.error({ err: error }, 'housekeeping failed')), everyMs).unref(),
+  );
+  return () => timers.forEach(clearInterval);
+}

@@ -2,7 +2,9 @@
 // the right one are asked for in random order over one connection. Welch's t of each pair must stay below 4.5, the limit of
 // dudect and of ISO 17825.
 //
-//   npx tsx scripts/timing.ts [--tries 20000] [--crop 10] [--weir dist/src/cli/weir.js]
+//   npx tsx scripts/timing.ts [--tries 20000] [--crop 10] [--door token|page] [--weir dist/src/cli/weir.js]
+//
+// The door is the token endpoint, or a page asked for by HTTP Basic. Without one, both.
 //
 // As in dudect, the slowest tries of all kinds together are left out (--crop, in percent): they are the machine's doing.
 // Each try comes from another address, so that all are answered 401 and none is throttled.
@@ -18,6 +20,7 @@ const { values: options } = parseArgs({
   options: {
     tries: { type: 'string', default: '20000' },
     crop: { type: 'string', default: '10' },
+    door: { type: 'string', multiple: true, default: ['token', 'page'] },
     weir: { type: 'string', default: 'dist/src/cli/weir.js' },
   },
 });
@@ -27,6 +30,20 @@ const program = resolve(options.weir);
 const limit = 4.5;
 const kinds = ['unknown client', 'wrong secret', 'right prefix'] as const;
 type Kind = (typeof kinds)[number];
+
+/** What is asked with id and secret by HTTP Basic, beginning with its request line. */
+const body = 'grant_type=client_credentials';
+const doors: Readonly<Record<string, { readonly lines: readonly string[]; readonly body: string }>> = {
+  token: {
+    lines: [
+      'POST /oauth/token HTTP/1.1',
+      'Content-Type: application/x-www-form-urlencoded',
+      `Content-Length: ${body.length}`,
+    ],
+    body,
+  },
+  page: { lines: ['GET /api/v1/timing/metrics HTTP/1.1'], body: '' },
+};
 
 if (!existsSync(program)) fail(`${program} is not there; run "npm run build" first, or name another with --weir.`);
 const folder = mkdtempSync(join(tmpdir(), 'weir-timing-'));
@@ -43,18 +60,26 @@ await weir('project', 'create', 'Timing', '--id=timing');
 const client = await weir('client', 'create', 'timing', '--project=timing', '--scope=read:metrics');
 const right = { id: client.client_id!, secret: client.client_secret! };
 
-const ask = await asker(url);
-if ((await ask(right.id, right.secret)).status !== 200) fail('the right secret is refused');
-// Code gets compiled, caches get filled.
-for (let i = 0; i < Math.min(2000, tries); i++) await attempt(kinds[i % kinds.length]!);
-const times = new Map<Kind, number[]>(kinds.map((kind) => [kind, []]));
-for (const kind of shuffled(kinds.flatMap((each) => new Array<Kind>(tries).fill(each)))) {
-  times.get(kind)!.push(await attempt(kind));
+await weir('client', 'set', right.id, '--allow-basic=on');
+
+let holds = true;
+for (const door of options.door) {
+  if (doors[door] === undefined) fail(`--door is one of ${Object.keys(doors).join(', ')}`);
+  const ask = await asker(url, door);
+  if ((await ask(right.id, right.secret)).status !== 200) fail('the right secret is refused');
+  // Code gets compiled, caches get filled.
+  for (let i = 0; i < Math.min(2000, tries); i++) await attempt(ask, kinds[i % kinds.length]!);
+  const times = new Map<Kind, number[]>(kinds.map((kind) => [kind, []]));
+  for (const kind of shuffled(kinds.flatMap((each) => new Array<Kind>(tries).fill(each)))) {
+    times.get(kind)!.push(await attempt(ask, kind));
+  }
+  console.log(`${door}:`);
+  if (!report(times)) holds = false;
 }
-process.exit(report() ? 0 : 1);
+process.exit(holds ? 0 : 1);
 
 /** Microseconds until a guess of this kind was refused. */
-async function attempt(kind: Kind): Promise<number> {
+async function attempt(ask: Ask, kind: Kind): Promise<number> {
   const random = randomBytes(32).toString('base64url');
   const half = Math.floor(right.secret.length / 2);
   const secret = kind === 'right prefix' ? right.secret.slice(0, half) + random : `weir_cs_${random}`;
@@ -64,7 +89,7 @@ async function attempt(kind: Kind): Promise<number> {
   return microseconds;
 }
 
-function report(): boolean {
+function report(times: ReadonlyMap<Kind, readonly number[]>): boolean {
   const sorted = [...times.values()].flat().sort((a, b) => a - b);
   const longest = sorted[Math.ceil(sorted.length * (1 - cropPercent / 100)) - 1]!;
   const kept = kinds.map((kind) => ({ kind, moments: momentsOf(times.get(kind)!.filter((each) => each <= longest)) }));
@@ -102,8 +127,11 @@ function welch(a: Moments, b: Moments): number {
   return (a.mean - b.mean) / Math.sqrt(a.variance / a.count + b.variance / b.count);
 }
 
-/** Asks for tokens over one connection; the time is from the writing of the request to the first byte of the answer. */
-async function asker(origin: string) {
+type Ask = (id: string, secret: string) => Promise<{ status: number; microseconds: number }>;
+
+/** Asks over one connection; the time is from the writing of the request to the first byte of the answer. */
+async function asker(origin: string, door: string): Promise<Ask> {
+  const [[line, ...rest], content] = [doors[door]!.lines, doors[door]!.body];
   const { hostname, port } = new URL(origin);
   const socket = connect({ host: hostname, port: Number(port), noDelay: true });
   socket.setEncoding('latin1');
@@ -127,18 +155,16 @@ async function asker(origin: string) {
     answered({ status, microseconds: Number(first - asked) / 1000 });
   });
   socket.on('error', (error) => fail(error.message));
-  const body = 'grant_type=client_credentials';
-  return (id: string, secret: string): Promise<{ status: number; microseconds: number }> => {
+  return (id, secret) => {
     const lines = [
-      'POST /oauth/token HTTP/1.1',
+      line,
       'Host: timing',
       `Authorization: Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`,
-      'Content-Type: application/x-www-form-urlencoded',
-      `Content-Length: ${body.length}`,
+      ...rest,
       // Always as long, and an IPv6 /64 of its own.
       `X-Forwarded-For: 2001:db8:${randomInt(4096, 65536).toString(16)}:${randomInt(4096, 65536).toString(16)}::1`,
     ];
-    const request = `${lines.join('\r\n')}\r\n\r\n${body}`;
+    const request = `${lines.join('\r\n')}\r\n\r\n${content}`;
     return new Promise((resolve) => {
       answered = resolve;
       asked = process.hrtime.bigint();

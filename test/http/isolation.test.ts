@@ -3,6 +3,7 @@ import { compressSync } from 'snappy';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { publicApp } from '../../src/http/app.js';
 import { basic, TestGateway } from '../support/gateway.js';
+import { TestIssuer } from '../support/issuer.js';
 import { attribute, exportOf } from '../support/otlp.js';
 import { request1 } from '../support/remote-write.js';
 import { type Answer, send, telling } from './wire.js';
@@ -50,7 +51,7 @@ const matrix: Row[] = Object.entries(routes).flatMap(([name, kind]) => {
 });
 
 const both = ['read:metrics', 'write:metrics'];
-const kinds = ['', ' by scrape token', ' by Basic'];
+const kinds = ['', ' by scrape token', ' by Basic', ' by external token'];
 const by = (names: readonly string[], of: readonly string[] = kinds): string[] =>
   names.flatMap((name) => of.map((kind) => `${name}${kind}`));
 
@@ -58,11 +59,13 @@ const by = (names: readonly string[], of: readonly string[] = kinds): string[] =
 const secret = { acme: 'ACME-OWN', rival: 'RIVAL-OWN' };
 
 let gateway: TestGateway;
+let issuer: TestIssuer;
 /** Authorization headers, by who sends them. */
 const callers: Record<string, string | undefined> = {};
 
 beforeAll(async () => {
-  gateway = await TestGateway.boot();
+  issuer = await TestIssuer.listen();
+  gateway = await TestGateway.boot({ externalIssuers: issuer.configured });
   for (const project of ['acme', 'rival'] as const) {
     await gateway.project(project, 'db1', 'db2');
     const bearer = await gateway.bearer(project);
@@ -85,7 +88,7 @@ beforeAll(async () => {
   callers.disabled = await gateway.bearerOf(disabled);
   const deleted = await gateway.client('acme', ['read:metrics', 'write:metrics']);
   callers.deleted = await gateway.bearerOf(deleted);
-  // The same again with what scrapers send that cannot do OAuth2: a scrape token, or id and secret by HTTP Basic.
+  // The same again with a scrape token, with id and secret by HTTP Basic, and with a token of the vendor's own issuer.
   for (const [name, project, scopes, endpoints] of [
     ['rival', 'rival', both],
     ['rivalReader', 'rival', ['read:metrics']],
@@ -98,6 +101,8 @@ beforeAll(async () => {
     callers[`${name} by scrape token`] = await gateway.scrapeToken(client);
     await gateway.admin.clients.setAllowBasic(client.clientId, true);
     callers[`${name} by Basic`] = basic(client.clientId, client.clientSecret);
+    const claims = { project, scope: scopes.join(' '), endpoints: endpoints ?? ['db1', 'db2'] };
+    callers[`${name} by external token`] = `Bearer ${issuer.token(gateway.clock.now(), claims)}`;
   }
   callers['disabled by scrape token'] = await gateway.scrapeToken(disabled);
   callers['deleted by scrape token'] = await gateway.scrapeToken(deleted);
@@ -107,7 +112,10 @@ beforeAll(async () => {
   await gateway.page('acme/db1/metrics', callers.own!);
   await gateway.page('acme/metrics', callers.own!);
 });
-afterAll(() => gateway.stop());
+afterAll(async () => {
+  await gateway.stop();
+  issuer.close();
+});
 
 /** Everything that was answered to a token of the rival's, with its headers. */
 const told: { asked: string; answer: string }[] = [];

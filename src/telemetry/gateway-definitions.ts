@@ -140,9 +140,9 @@ export const gatewayDefinitions = defineMetrics({
 
   'cache.requests': {
     type: 'counter',
-    help: 'Scrapes by whether the page was in the cache; stale: served although it was too old.',
+    help: 'Scrapes by whether the page was in the cache.',
     labels: ['result'],
-    known: each('result', ['hit', 'miss', 'stale']),
+    known: each('result', ['hit', 'miss']),
   },
   'page.render': {
     type: 'timing',

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import tab from '@bomb.sh/tab/commander';
 import { Command } from 'commander';
 import { OperatorError, WeirError } from '../domain/errors.js';
 import { auditCommand } from './audit.js';
@@ -38,6 +39,7 @@ for (const command of [
 ]) {
   program.addCommand(command);
 }
+tab(program, { completionCommandName: 'completion' });
 
 try {
   await program.parseAsync();

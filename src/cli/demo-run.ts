@@ -10,6 +10,7 @@ import { demoInstances } from '../demo/instances.js';
 import type { DemoPlan } from '../demo/plan.js';
 import { Producer } from '../demo/producer.js';
 import { prometheusConfig } from '../demo/prometheus-config.js';
+import { findPrometheus, PrometheusProgram } from '../demo/prometheus-program.js';
 import { InstanceSimulator } from '../demo/simulator.js';
 import { systemClock } from '../domain/clock.js';
 import { formatDuration } from '../domain/duration.js';
@@ -23,6 +24,8 @@ export async function runDemo(plan: DemoPlan): Promise<void> {
   const interruption = onInterruptionOrClosedOutput();
   const unread = Object.keys(process.env).filter((name) => name.startsWith('WEIR_'));
   if (unread.length > 0) warn(`The demo has settings of its own and does not read ${unread.join(', ')}.`);
+  // Before anything is made that would have to be removed.
+  const prometheusProgram = plan.prometheusAddress === undefined ? undefined : findPrometheus();
   const folder = await DemoFolder.open(plan.dir);
   let keep = false;
   const removeUnlessKept = (): void => {
@@ -39,7 +42,7 @@ export async function runDemo(plan: DemoPlan): Promise<void> {
     keep = plan.keep;
     try {
       const customer = await createCustomer(running, certificate?.certFile);
-      await simulate(customer, plan, folder, interruption);
+      await simulate(customer, plan, folder, prometheusProgram, interruption);
     } finally {
       say('Stopping ...');
       await running.stop();
@@ -102,6 +105,7 @@ async function simulate(
   customer: Customer,
   plan: DemoPlan,
   folder: DemoFolder,
+  prometheusProgram: string | undefined,
   interruption: AbortController,
 ): Promise<void> {
   const prometheusFile = await writePrometheusFiles(customer, folder);
@@ -110,14 +114,25 @@ async function simulate(
   say(`Waiting until the first pushes are acknowledged: ${names} ...`);
   const pushing = producer.run(interruption.signal);
   const interrupted = aborted(interruption.signal);
+  let prometheus: PrometheusProgram | undefined;
   try {
     await Promise.race([producer.acknowledged, interrupted]);
+    if (interruption.signal.aborted) return;
+    if (prometheusProgram !== undefined) {
+      say('Starting Prometheus ...');
+      const options = { listenAddress: plan.prometheusAddress!, configFile: prometheusFile, folder };
+      prometheus = await PrometheusProgram.start(prometheusProgram, options, interruption.signal);
+      void prometheus.ended.then(() => {
+        if (!interruption.signal.aborted) warn(`Prometheus has ended; see ${folder.file('prometheus.log')}.`);
+      });
+    }
     if (interruption.signal.aborted) return;
     const text = guide({
       ...customer,
       folder: folder.path,
       keep: plan.keep,
       prometheusFile,
+      ...(prometheus === undefined ? {} : { prometheusUrl: prometheus.url }),
       interval: formatDuration(plan.everyMs),
       behindProxy: curlUsesProxy(process.env, plan.tls ? 'https' : 'http'),
     });
@@ -125,6 +140,7 @@ async function simulate(
     await interrupted;
   } finally {
     interruption.abort();
+    await prometheus?.stop();
     await pushing;
   }
 }

@@ -1,6 +1,12 @@
 import { Command, Option } from 'commander';
 import { settings } from '../config/settings.js';
-import { type DemoOptions, defaultInterval, defaultLogLevel, planDemo } from '../demo/plan.js';
+import {
+  type DemoOptions,
+  defaultInterval,
+  defaultLogLevel,
+  defaultPrometheusAddress,
+  planDemo,
+} from '../demo/plan.js';
 
 export function demoCommand(): Command {
   return new Command('demo')
@@ -12,6 +18,10 @@ export function demoCommand(): Command {
     .option('--interval <duration>', `How often each instance is pushed, 1s to 2m. Default ${defaultInterval}.`)
     .option('--dir <folder>', 'A new or empty folder for its files, kept at the end. Default a temporary one.')
     .option('--keep', 'Keep the temporary folder at the end.')
+    .option(
+      '--prometheus [host:port]',
+      `Start the prometheus on the path beside it, with the alert rules. Default ${defaultPrometheusAddress}.`,
+    )
     .addOption(settingOption('log.level', defaultLogLevel))
     .addHelpText('after', afterHelp)
     .action(async (options: DemoOptions) => {
@@ -27,6 +37,7 @@ With port 0 the system chooses a free one. The demo reads no config file and non
 
 In a clone, options come after two dashes:
   npm run demo -- --tls
+  npm run demo -- --prometheus
   npm run demo -- --web.listen-address 127.0.0.1:0 --operator.listen-address 127.0.0.1:0`;
 
 /** The flag as `weir serve` has it, but for the environment. */

@@ -14,6 +14,8 @@ export interface GuideOptions {
   /** Whether the folder outlives the demo. */
   readonly keep: boolean;
   readonly prometheusFile: string;
+  /** Of the Prometheus that runs beside the demo, if one does. */
+  readonly prometheusUrl?: string;
   readonly caFile?: string;
   /** As a duration is written. */
   readonly interval: string;
@@ -23,7 +25,7 @@ export interface GuideOptions {
 
 /** All that a newcomer needs to look around. The three lines that begin with `curl` work when pasted alone. */
 export function guide(options: GuideOptions): string {
-  const { publicUrl, operatorUrl, folder, keep, projectId, instances, interval, prometheusFile, caFile } = options;
+  const { publicUrl, operatorUrl, folder, keep, projectId, instances, interval, caFile } = options;
   const faulty = instances.find(({ profile }) => profile === 'faulty')!;
   const curl = curlLines(options, faulty.metricsId);
   return `
@@ -51,8 +53,7 @@ ${curl.endpointPage}
 The page of the whole project (a page is at most 30 s old):
 ${curl.projectPage}
 
-Prometheus, which will show it all at http://127.0.0.1:9090:
-prometheus --config.file=${shellWord(prometheusFile)}
+${prometheusPart(options)}
 
 The fault is in ${faulty.name}. These alerts of that Prometheus will find it:
 
@@ -61,6 +62,26 @@ ${columns(alertRules.map(({ alert, when, for: held }) => [alert, when, held === 
 For a gateway of your own, see README.md and prometheus-example.yml.
 Ctrl-C stops the demo${keep ? '' : ' and removes its folder'}.
 `;
+}
+
+/** How to start one, or where to look in the one that runs. */
+function prometheusPart({ prometheusUrl, prometheusFile }: GuideOptions): string {
+  if (prometheusUrl === undefined) {
+    return `Prometheus, which will show it all at http://127.0.0.1:9090 (or end the demo, and add --prometheus):
+prometheus --config.file=${shellWord(prometheusFile)}`;
+  }
+  const query = new URLSearchParams({
+    'g0.expr': 'neo4j_aura_cpu_usage / neo4j_aura_cpu_limit',
+    'g0.tab': '0',
+    'g0.range_input': '15m',
+  });
+  return `Prometheus scrapes it. In a browser:
+
+${columns([
+  ['targets', `${prometheusUrl}/targets`, 'up, after the first scrape'],
+  ['chart', `${prometheusUrl}/graph?${query}`, 'CPU of the instances'],
+  ['alerts', `${prometheusUrl}/alerts`, 'what the fault trips'],
+])}`;
 }
 
 /** Commands that need nothing but curl, sed and a shell. */

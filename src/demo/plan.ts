@@ -15,6 +15,8 @@ export interface DemoOptions {
   readonly dir?: string;
   readonly keep?: boolean;
   readonly interval?: string;
+  /** Where it listens; `true` for the default. */
+  readonly prometheus?: string | true;
 }
 
 export interface DemoPlan {
@@ -24,12 +26,15 @@ export interface DemoPlan {
   /** Whether its folder outlives the demo. */
   readonly keep: boolean;
   readonly webListenAddress: string;
+  /** Where a Prometheus beside it listens, if one is wanted. */
+  readonly prometheusAddress: string | undefined;
   /** The gateway's, with its files in the folder. */
   config(folder: DemoFolder, webConfigFile?: string): Config;
 }
 
 export const defaultInterval = '10s';
 export const defaultLogLevel = 'warn';
+export const defaultPrometheusAddress = '127.0.0.1:9090';
 
 /** Throws `OperatorError` with all that is wrong with the options, one per line. */
 export function planDemo(options: DemoOptions): DemoPlan {
@@ -44,7 +49,11 @@ export function planDemo(options: DemoOptions): DemoPlan {
     }
   };
   const checked = attempt(() => configOf(options, {}));
+  const prometheusAddress = options.prometheus === true ? defaultPrometheusAddress : options.prometheus;
   if (checked !== undefined && options.allowRemote !== true) problems.push(...reachableAddresses(checked));
+  if (prometheusAddress !== undefined && !isLoopbackAddress(prometheusAddress)) {
+    problems.push(`--prometheus ${prometheusAddress}: write an address of this machine, such as 127.0.0.1:9091.`);
+  }
   const everyMs = attempt(() => readInterval(options.interval ?? defaultInterval));
   if (checked === undefined || everyMs === undefined || problems.length > 0) {
     throw new OperatorError(problems.join('\n'));
@@ -56,6 +65,7 @@ export function planDemo(options: DemoOptions): DemoPlan {
     dir,
     keep: keep || dir !== undefined,
     webListenAddress: checked.web.listenAddress,
+    prometheusAddress,
     config: (folder, webConfigFile) =>
       configOf(options, { 'storage.path': folder.file('weir.db'), 'web.config.file': webConfigFile }),
   };
@@ -85,6 +95,14 @@ function reachableAddresses({ web, operator }: Config): string[] {
         `--${name}.listen-address ${listenAddress} can be reached from other machines, and the demo shows its secrets. ` +
         'Listen on 127.0.0.1, or add --allow-remote if that is what you want.',
     );
+}
+
+function isLoopbackAddress(address: string): boolean {
+  try {
+    return isLoopback(parseListenAddress(address).host);
+  } catch {
+    return false;
+  }
 }
 
 const isLoopback = (host: string | undefined): boolean =>

@@ -134,3 +134,11 @@ describe('the guide', () => {
     expect(new Set([at('NAME', 'METRICS ID'), ...columnsAt]).size).toBe(1);
   });
 });
+
+test('a Prometheus that runs is where to look, not what to start', () => {
+  const text = guide({ ...options, prometheusUrl: 'http://127.0.0.1:9091' });
+  expect(linesOf(text, 'prometheus ')).toEqual([]);
+  expect(linesOf(text, '  targets')[0]).toContain('http://127.0.0.1:9091/targets');
+  const chart = /http\S+\/graph\S+/.exec(text)![0];
+  expect(new URL(chart).searchParams.get('g0.expr')).toBe('neo4j_aura_cpu_usage / neo4j_aura_cpu_limit');
+});

@@ -43,6 +43,23 @@ describe('listen addresses', () => {
   );
 });
 
+describe('a Prometheus beside it', () => {
+  test.each([
+    [{}, undefined],
+    [{ prometheus: true }, '127.0.0.1:9090'],
+    [{ prometheus: '[::1]:9091' }, '[::1]:9091'],
+  ] as const)('%j listens on %s', (options, address) => {
+    expect(planDemo(options).prometheusAddress).toBe(address);
+  });
+
+  test.each(['0.0.0.0:9090', ':9090', '9090', 'example.com:9090'])(
+    '%s is refused: it has no authentication',
+    (where) => {
+      expect(refusal({ prometheus: where })).toMatch(/^--prometheus \S+: write an address of this machine/);
+    },
+  );
+});
+
 describe('a refusal', () => {
   test('names all that is wrong at once, by flag', () => {
     const options = { 'web.listenAddress': ':80', 'operator.listenAddress': '9.9.9.9:80', interval: '1h' };

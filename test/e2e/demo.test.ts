@@ -314,6 +314,35 @@ describe('the demo', () => {
     request.destroy();
   });
 
+  test('starts a Prometheus beside it, says where to look, and ends it', async () => {
+    const demo = new Demo('a Prometheus', [...anyPorts, '--prometheus=127.0.0.1:0']);
+    await demo.ready();
+    const targets = demo.said('targets');
+    const api = targets.replace('/targets', '/api/v1/');
+    const got = async (path: string) => JSON.stringify(await (await fetch(`${api}${path}`)).json());
+    const isUp = async () => (await got('targets')).includes('"health":"up"') || undefined;
+    await eventually('a target to be up', isUp, { withinMs: 60_000, everyMs: 250, during: demo.running });
+    for (const { alert } of alertRules) expect(await got('rules')).toContain(`"name":"${alert}"`);
+    expect((await fetch(demo.said('chart'))).status).toBe(200);
+    expect(await demo.running.signal('SIGINT')).toMatchObject({ status: 0, stderr: '' });
+    await expect(fetch(targets)).rejects.toThrow();
+    expect(readdirSync(demo.temporary)).toEqual([]);
+  });
+
+  test('says so when there is no Prometheus to start, or another program has its port', async () => {
+    const nowhere = new Demo('no Prometheus', [...anyPorts, '--prometheus'], { PATH: '/nowhere' });
+    const absent = { status: 1, stderr: expect.stringContaining('apt-get install prometheus') };
+    expect(await nowhere.running.done()).toMatchObject(absent);
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const { port } = other.address() as { port: number };
+    const taken = new Demo('a port that is taken', [...anyPorts, `--prometheus=127.0.0.1:${port}`]);
+    const inUse = { status: 1, stderr: expect.stringContaining('address already in use') };
+    expect(await taken.running.done()).toMatchObject(inUse);
+    expect(readdirSync(taken.temporary)).toEqual([]);
+    other.close();
+  });
+
   test('keeps a folder that was asked for', async () => {
     const dir = join(programs.folder, 'chosen');
     const demo = new Demo('the chosen folder', [...anyPorts, '--dir', dir]);

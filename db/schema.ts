@@ -32,6 +32,8 @@ export const endpoint = sqliteTable(
     name: text('name').notNull(),
     lifetimeMs: integer('lifetime_ms').notNull(),
     timestamps: integer('timestamps', { mode: 'boolean' }).notNull(),
+    /** JSON object of names and values. */
+    metadata: text('metadata', { mode: 'json' }).$type<Record<string, string>>().notNull().default({}),
     version: integer('version').notNull().default(1),
     createdAt: integer('created_at').notNull(),
   },

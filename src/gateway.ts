@@ -24,6 +24,7 @@ import { startGauges } from './operator/gauges.js';
 import type { ReadyCheck } from './operator/ready.js';
 import { ShutdownMark } from './operator/shutdown-mark.js';
 import { Reload } from './reload.js';
+import { Catalogue } from './scrape/descriptors.js';
 import { Pages } from './scrape/pages.js';
 import { endpointTarget, wholeProjectTarget } from './scrape/targets.js';
 import { Directory } from './storage/directory.js';
@@ -156,6 +157,15 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
         ...counting,
       },
       scrape: new Scrape({ ...counting, authenticator, directory, pages, metrics, rateLimit: scrapes }),
+      discovery: {
+        ...counting,
+        authenticator,
+        directory,
+        catalogue: new Catalogue(pages, clock),
+        rateLimit: scrapes,
+        metrics,
+        externalUrl: issuerUrl,
+      },
       push: { ...counting, authenticator, directory, ingest: new Ingest(store.groups, rate), metrics },
       remoteWrite: { ...counting, authenticator, directory, remoteWrite: new RemoteWrite(store.live, rate), metrics },
       otlp: { ...counting, authenticator, directory, otlp: new Otlp(store.live, rate, clock, otlpSettings), metrics },

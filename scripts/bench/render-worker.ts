@@ -34,6 +34,7 @@ const endpoint: MetricsEndpoint = {
   name: 'One',
   lifetimeMs: 300_000,
   timestamps: false,
+  metadata: {},
   version: 1,
   createdAt: 0,
 };

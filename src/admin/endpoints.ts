@@ -1,5 +1,5 @@
 import type { Clock } from '../domain/clock.js';
-import { defaultLifetimeMs, type MetricsEndpoint } from '../domain/endpoint.js';
+import { checkMetadata, defaultLifetimeMs, type MetricsEndpoint } from '../domain/endpoint.js';
 import { WeirError } from '../domain/errors.js';
 import { checkName, checkSuppliedId, newMetricsId, type RandomBytes } from '../domain/ids.js';
 import type { Stretch } from '../domain/page.js';
@@ -25,13 +25,14 @@ export class EndpointAdmin {
     this.random = random;
   }
 
-  create({ name, projectId, metricsId, lifetimeMs, timestamps }: NewEndpoint): Promise<MetricsEndpoint> {
+  create({ name, projectId, metricsId, lifetimeMs, timestamps, metadata }: NewEndpoint): Promise<MetricsEndpoint> {
     return this.store.endpoints.create({
       projectId,
       metricsId: metricsId === undefined ? newMetricsId(this.random) : checkMetricsId(metricsId),
       name: checkName('endpoint', name),
       lifetimeMs: checkLifetime(lifetimeMs ?? defaultLifetimeMs),
       timestamps: timestamps ?? false,
+      metadata: checkMetadata(metadata ?? {}),
       createdAt: this.clock.now(),
     });
   }
@@ -62,10 +63,11 @@ export class EndpointAdmin {
     expect?: Expectation<MetricsEndpoint>,
   ): Promise<MetricsEndpoint> {
     if (Object.keys(settings).length === 0) {
-      throw new WeirError('invalid', 'Nothing to set; give a name, a lifetime or timestamps.');
+      throw new WeirError('invalid', 'Nothing to set; give a name, a lifetime, timestamps or metadata.');
     }
     if (settings.name !== undefined) checkName('endpoint', settings.name);
     if (settings.lifetimeMs !== undefined) checkLifetime(settings.lifetimeMs);
+    if (settings.metadata !== undefined) checkMetadata(settings.metadata);
     return this.store.endpoints.update(projectId, metricsId, settings, expect);
   }
 

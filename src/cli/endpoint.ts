@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { formatDuration, parseDuration } from '../domain/duration.js';
-import { managing, withManager } from './common.js';
+import { parseMetadata } from '../domain/endpoint.js';
+import { collect, managing, withManager } from './common.js';
 import type { EndpointFacts } from './manager.js';
 
 const brief = ({ projectId, metricsId, name }: EndpointFacts, externalUrl: string) => ({
@@ -13,18 +14,24 @@ const whole = (endpoint: EndpointFacts, externalUrl: string) => ({
   ...brief(endpoint, externalUrl),
   lifetime: formatDuration(endpoint.lifetimeMs),
   timestamps: endpoint.timestamps ? 'on' : 'off',
+  metadata: Object.entries(endpoint.metadata)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(' '),
 });
 
 interface Settings {
   readonly name?: string;
   readonly lifetime?: string;
   readonly timestamps?: 'on' | 'off';
+  /** false: none. */
+  readonly metadata?: readonly string[] | false;
 }
 
-const chosen = ({ name, lifetime, timestamps }: Settings) => ({
+const chosen = ({ name, lifetime, timestamps, metadata }: Settings) => ({
   ...(name === undefined ? {} : { name }),
   ...(lifetime === undefined ? {} : { lifetimeMs: parseDuration(lifetime) }),
   ...(timestamps === undefined ? {} : { timestamps: timestamps === 'on' }),
+  ...(metadata === undefined ? {} : { metadata: parseMetadata(metadata || []) }),
 });
 
 function withEndpointSettings(command: Command): Command {
@@ -34,7 +41,14 @@ function withEndpointSettings(command: Command): Command {
       new Option('--timestamps <on|off>', 'Whether samples carry the time of their push; it breaks staleness.').choices(
         ['on', 'off'],
       ),
-    );
+    )
+    .addOption(
+      new Option(
+        '--metadata <name=value>',
+        'What you note about it, for service discovery; repeat it for several. All there was gives way.',
+      ).argParser((pair: string, before: string[] | false | undefined) => collect(pair, before || undefined)),
+    )
+    .option('--no-metadata', 'Take away all metadata.');
 }
 
 export function endpointCommand(): Command {

@@ -46,6 +46,7 @@ interface EndpointJson {
   readonly name: string;
   readonly lifetime: string;
   readonly timestamps: boolean;
+  readonly metadata: Readonly<Record<string, string>>;
   readonly created_at: string;
 }
 const toEndpoint = (json: EndpointJson): EndpointFacts => ({
@@ -54,12 +55,14 @@ const toEndpoint = (json: EndpointJson): EndpointFacts => ({
   name: json.name,
   lifetimeMs: parseDuration(json.lifetime),
   timestamps: json.timestamps,
+  metadata: json.metadata,
   createdAt: Date.parse(json.created_at),
 });
-const settings = ({ name, lifetimeMs, timestamps }: Partial<EndpointSettings>) => ({
+const settings = ({ name, lifetimeMs, timestamps, metadata }: Partial<EndpointSettings>) => ({
   name,
   lifetime: lifetimeMs === undefined ? undefined : formatDuration(lifetimeMs),
   timestamps,
+  metadata,
 });
 
 function remoteEndpoints(api: RemoteApi): Manager['endpoints'] {

@@ -1,4 +1,5 @@
 import { WeirError } from './errors.js';
+import { printable } from './ids.js';
 
 /** One thing that is monitored, with a metrics URL of its own: `/api/v1/{projectId}/{metricsId}/metrics`. */
 export interface MetricsEndpoint {
@@ -11,9 +12,52 @@ export interface MetricsEndpoint {
   readonly lifetimeMs: number;
   /** Whether samples carry the time of their push (off: Prometheus' staleness works). */
   readonly timestamps: boolean;
+  /** What the operator or customer notes about it, as labels; service discovery hands it out, no series carries it. */
+  readonly metadata: Metadata;
   /** Rises with every change of settings; part of every cache key. */
   readonly version: number;
   readonly createdAt: number;
+}
+
+export type Metadata = Readonly<Record<string, string>>;
+
+const mostMetadata = 32;
+
+/** The names are those of labels, so that they can be part of one; throws `invalid`. */
+export function checkMetadata(metadata: Metadata): Metadata {
+  const entries = Object.entries(metadata);
+  if (entries.length > mostMetadata) {
+    throw new WeirError('invalid', `An endpoint has at most ${mostMetadata} metadata, not ${entries.length}.`);
+  }
+  for (const [name, value] of entries) {
+    if (!/^[a-zA-Z_][a-zA-Z0-9_]{0,63}$/.test(name)) {
+      throw new WeirError(
+        'invalid',
+        `The name of metadata "${printable(name)}" must be 1 to 64 of A-Z, a-z, 0-9 and "_", and not begin with a digit.`,
+      );
+    }
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused here
+    if (value.length > 256 || /[\u0000-\u001f\u007f]/.test(value)) {
+      throw new WeirError(
+        'invalid',
+        `The value of metadata "${name}" must be at most 256 characters without control characters.`,
+      );
+    }
+  }
+  return metadata;
+}
+
+/** `NAME=VALUE` as typed at the command line. */
+export function parseMetadata(pairs: readonly string[]): Metadata {
+  return checkMetadata(
+    Object.fromEntries(
+      pairs.map((pair) => {
+        const equals = pair.indexOf('=');
+        if (equals === -1) throw new WeirError('invalid', `"${printable(pair)}" is no metadata; write NAME=VALUE.`);
+        return [pair.slice(0, equals), pair.slice(equals + 1)];
+      }),
+    ),
+  );
 }
 
 export const defaultLifetimeMs = 5 * 60_000;

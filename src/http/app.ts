@@ -2,6 +2,7 @@ import { Hono } from 'hono';
 import { OAuthError } from '../auth/oauth-error.js';
 import type { Log } from '../telemetry/log.js';
 import type { Env } from './context.js';
+import { type DiscoveryOptions, handleDescriptors, handleDiscovery } from './discovery.js';
 import { errorResponse, problem } from './errors.js';
 import type { Management } from './management/management.js';
 import {
@@ -22,6 +23,7 @@ import type { Scrape } from './scrape.js';
 export interface PublicAppOptions {
   readonly oauth: OAuthOptions;
   readonly scrape: Scrape;
+  readonly discovery: DiscoveryOptions;
   readonly push: PushOptions;
   readonly remoteWrite: RemoteWriteOptions;
   readonly otlp: OtlpOptions;
@@ -34,6 +36,7 @@ export interface PublicAppOptions {
 export function publicApp({
   oauth,
   scrape,
+  discovery,
   push,
   remoteWrite,
   otlp,
@@ -48,6 +51,9 @@ export function publicApp({
     scrape.handle(c, c.req.param('project'), c.req.param('metricsId')),
   );
   app.get('/api/v1/:project/metrics', (c) => scrape.handle(c, c.req.param('project'), undefined));
+
+  app.get('/api/v1/:project/sd', (c) => handleDiscovery(c, c.req.param('project'), discovery));
+  app.get('/api/v1/:project/descriptors', (c) => handleDescriptors(c, c.req.param('project'), discovery));
 
   // The wildcard stands for nothing, too: the group without labels.
   app.on(['PUT', 'POST', 'DELETE'], '/api/v1/:project/:metricsId/metrics/*', (c) =>
@@ -96,7 +102,7 @@ const otlpPath = /^\/api\/v1\/[^/]+\/[^/]+\/otlp\/v1\/metrics$/;
 const allowedMethods: readonly (readonly [path: RegExp, allow: string])[] = [
   [/^\/oauth\/(token|introspect|revoke)$/, 'POST'],
   [/^\/\.well-known\/(oauth-authorization-server|jwks\.json|oauth-protected-resource)$/, 'GET, HEAD'],
-  [/^\/api\/v1\/[^/]+\/metrics$/, 'GET, HEAD'],
+  [/^\/api\/v1\/[^/]+\/(metrics|sd|descriptors)$/, 'GET, HEAD'],
   [/^\/api\/v1\/[^/]+\/[^/]+\/metrics$/, 'GET, HEAD, PUT, POST, DELETE'],
   [/^\/api\/v1\/[^/]+\/[^/]+\/write$/, 'POST'],
   [otlpPath, 'POST'],

@@ -177,7 +177,7 @@ function targetOf(project: LiveProject, access: Access, metricsId: string | unde
 }
 
 /** RFC 9700 §4.3.2: a token in a URL ends up in logs. */
-function refuseTokenInQuery(url: string): void {
+export function refuseTokenInQuery(url: string): void {
   if (new URLSearchParams(url.slice(url.indexOf('?') + 1)).has('access_token')) {
     throw new WeirError('invalid', 'Tokens are not taken from the URL; send the Authorization header.', {
       field: 'access_token',

@@ -123,6 +123,18 @@ export class Pages {
     return { text: text.page.identity, at: moment.now };
   }
 
+  /** What a page of the target would be made of now, endpoint by endpoint. */
+  async parts(target: PageTarget): Promise<{ endpoint: MetricsEndpoint; parts: PagePart[] }[]> {
+    const snapshot = await this.snapshot(target);
+    const now = this.options.clock.now();
+    const groups = new Map<number, Group[]>(target.endpoints.map(({ id }) => [id, []]));
+    for (const group of snapshot) groups.get(group.endpointId)!.push(group);
+    return target.endpoints.map((endpoint) => ({
+      endpoint,
+      parts: partsOf([endpoint], groups.get(endpoint.id)!, now),
+    }));
+  }
+
   private async render(target: PageTarget, format: PageFormat): Promise<Drawn> {
     const { clock } = this.options;
     const snapshot = await this.snapshot(target);
@@ -144,15 +156,20 @@ export class Pages {
   ): Drawn {
     const { onRender } = this.options;
     const started = performance.now();
-    const parts: PagePart[] = [ownSeries(target.endpoints, snapshot, now)];
-    const timestamped = new Set(target.endpoints.filter(({ timestamps }) => timestamps).map(({ id }) => id));
-    for (const { exposition, endpointId, pushedAt, times } of snapshot) {
-      parts.push(timestamped.has(endpointId) ? { exposition, timestampMs: pushedAt, times } : { exposition });
-    }
-    const page = new Page(format, renderPage(parts, format), madeAt);
+    const page = new Page(format, renderPage(partsOf(target.endpoints, snapshot, now), format), madeAt);
     onRender?.((performance.now() - started) / 1000, page.identity.length);
     return { page, ttlMs: Math.max(1, Math.min(pageLifetimeMs, earliestEnd(snapshot) - now)) };
   }
+}
+
+/** What the gateway says itself comes first. */
+function partsOf(endpoints: readonly MetricsEndpoint[], snapshot: readonly Group[], now: number): PagePart[] {
+  const parts: PagePart[] = [ownSeries(endpoints, snapshot, now)];
+  const timestamped = new Set(endpoints.filter(({ timestamps }) => timestamps).map(({ id }) => id));
+  for (const { exposition, endpointId, pushedAt, times } of snapshot) {
+    parts.push(timestamped.has(endpointId) ? { exposition, timestampMs: pushedAt, times } : { exposition });
+  }
+  return parts;
 }
 
 const cacheKey = (target: PageTarget, format: PageFormat): string =>

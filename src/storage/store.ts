@@ -107,7 +107,7 @@ export interface ProjectChanges {
   readonly limits?: { readonly [name in keyof Limits]?: number | null | undefined } | undefined;
 }
 
-export type EndpointSettings = Pick<MetricsEndpoint, 'name' | 'lifetimeMs' | 'timestamps'>;
+export type EndpointSettings = Pick<MetricsEndpoint, 'name' | 'lifetimeMs' | 'timestamps' | 'metadata'>;
 
 export interface EndpointStore {
   /** Throws `not_found` without the project and `conflict` when the metricsId is taken in it. */

@@ -114,7 +114,10 @@ describe('what scripts rely on', () => {
     await json('endpoint create e --project=acme --metrics-id=e1 --lifetime=1h30m --timestamps=on');
     expect(await json('endpoint get e1 --project=acme')).toMatchObject({ lifetime: '1h30m', timestamps: 'on' });
     const set = await json('endpoint set e1 --project=acme --lifetime=0 --timestamps=off --name=renamed');
-    expect(set).toMatchObject({ name: 'renamed', lifetime: '0', timestamps: 'off' });
+    expect(set).toMatchObject({ name: 'renamed', lifetime: '0', timestamps: 'off', metadata: '' });
+    const noted = await json('endpoint set e1 --project=acme --metadata=team=payments --metadata=where=a=b');
+    expect(noted.metadata).toBe('team=payments where=a=b');
+    expect((await json('endpoint set e1 --project=acme --no-metadata')).metadata).toBe('');
     const limits = await json(
       'project set acme --limit series=7 --limit samples_per_second=0 --limit scrapes_per_minute=60 --limit token_requests_per_minute=6',
     );

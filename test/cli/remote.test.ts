@@ -151,7 +151,7 @@ describe('what is done through the server is what is done on the store:', () => 
       await does(`project create Name --id=${id}`);
       await does(`project set ${id} --limit series=7 --limit scrapes_per_minute=0`);
       await does(`endpoint create Name --project=${id} --metrics-id=e1 --lifetime=1h30m --timestamps=on`);
-      await does(`endpoint set e1 --project=${id} --lifetime=0 --timestamps=off --name=renamed`);
+      await does(`endpoint set e1 --project=${id} --lifetime=0 --timestamps=off --name=renamed --metadata=team=a`);
       const made = await does(
         `client create Name --project=${id} --scope=read:metrics --scope=write:metrics --endpoint=e1 --allow-basic`,
       );

@@ -102,7 +102,7 @@ describe('live series', () => {
         let store = open();
         try {
           await store.projects.create({ id: 'acme', name: 'acme', createdAt: 0, limits: {} });
-          const settings = { projectId: 'acme', name: 'e', lifetimeMs, timestamps: false, createdAt: 0 };
+          const settings = { projectId: 'acme', name: 'e', lifetimeMs, timestamps: false, metadata: {}, createdAt: 0 };
           const endpoints = [
             await store.endpoints.create({ ...settings, metricsId: 'm' }),
             // In another project, so that what is counted is not the same either.

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { checkLifetime, checkMetricsId } from '../../admin/endpoints.js';
 import { formatDuration, parseDuration } from '../../domain/duration.js';
-import type { MetricsEndpoint } from '../../domain/endpoint.js';
+import { checkMetadata, type MetricsEndpoint } from '../../domain/endpoint.js';
 import { isoTime, metricsId, nameOf, projectId, time } from './fields.js';
 import { ruled } from './input.js';
 import { type Operation, operation } from './operation.js';
@@ -16,6 +16,12 @@ const timestamps = z.boolean().openapi({
   description: "Whether samples carry the time of their push; it breaks Prometheus' staleness.",
   example: false,
 });
+const metadata = ruled(z.record(z.string(), z.string()), checkMetadata).openapi({
+  description:
+    'What you note about it: names of labels, values of up to 256 characters. Service discovery hands it out as ' +
+    '__meta_weir_metadata_<name>; no series carries it. Given, it takes the place of all there was.',
+  example: { team: 'payments' },
+});
 
 const endpoint = z
   .strictObject({
@@ -27,6 +33,7 @@ const endpoint = z
       .openapi({ description: 'What scrapers ask.', example: 'https://weir.example/api/v1/acme/db1/metrics' }),
     lifetime,
     timestamps,
+    metadata,
     created_at: time,
   })
   .openapi('Endpoint');
@@ -37,18 +44,20 @@ const example = {
   url: 'https://weir.example/api/v1/acme/db1/metrics',
   lifetime: '5m',
   timestamps: false,
+  metadata: { team: 'payments' },
   created_at: '2026-01-01T12:00:00.000Z',
 };
 
 const representAt =
   (url: string) =>
-  ({ projectId, metricsId, name, lifetimeMs, timestamps, createdAt }: MetricsEndpoint) => ({
+  ({ projectId, metricsId, name, lifetimeMs, timestamps, metadata, createdAt }: MetricsEndpoint) => ({
     project_id: projectId,
     metrics_id: metricsId,
     name,
     url: `${url}/api/v1/${projectId}/${metricsId}/metrics`,
     lifetime: formatDuration(lifetimeMs),
     timestamps,
+    metadata,
     created_at: isoTime(createdAt),
   });
 
@@ -56,10 +65,12 @@ const settings = (body: {
   name?: string | undefined;
   lifetime?: string | undefined;
   timestamps?: boolean | undefined;
+  metadata?: Record<string, string> | undefined;
 }) => ({
   ...(body.name === undefined ? {} : { name: body.name }),
   ...(body.lifetime === undefined ? {} : { lifetimeMs: parseDuration(body.lifetime) }),
   ...(body.timestamps === undefined ? {} : { timestamps: body.timestamps }),
+  ...(body.metadata === undefined ? {} : { metadata: body.metadata }),
 });
 
 const ofProject = z.strictObject({ project_id: projectId });
@@ -114,9 +125,10 @@ const create = operation({
         }),
         lifetime: lifetime.optional(),
         timestamps: timestamps.optional(),
+        metadata: metadata.optional(),
       })
       .openapi('NewEndpoint'),
-    example: { name: 'Production', metrics_id: 'db1', lifetime: '5m' },
+    example: { name: 'Production', metrics_id: 'db1', lifetime: '5m', metadata: { team: 'payments' } },
   },
   answer: { status: 201, description: 'The endpoint.', schema: endpoint, example },
   mayConflict: true,
@@ -171,6 +183,7 @@ const update = operation({
         name: nameOf('endpoint').optional(),
         lifetime: lifetime.optional(),
         timestamps: timestamps.optional(),
+        metadata: metadata.optional(),
       })
       .openapi('EndpointChanges'),
     example: { lifetime: '10m', timestamps: true },

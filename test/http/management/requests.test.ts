@@ -45,6 +45,12 @@ describe('a malformed request is refused with the field that is wrong:', () => {
     ['PATCH /projects/acme/endpoints/db1', {}, undefined, 'Nothing to set'],
     ['PATCH /projects/acme/endpoints/db1', { lifetime: '5' }, 'lifetime', '"5" is not a duration'],
     ['PATCH /projects/acme/endpoints/db1', { lifetime: '1ms' }, 'lifetime', 'The lifetime must be 1s to 366d'],
+    [
+      'PATCH /projects/acme/endpoints/db1',
+      { metadata: { 'a-b': 'x' } },
+      'metadata',
+      'The name of metadata "a-b" must be',
+    ],
     ['PATCH /projects/acme/endpoints/db1', { timestamps: 'on' }, 'timestamps', 'The field timestamps does not fit'],
     ['PATCH /projects/acme/endpoints/db1', { metrics_id: 'x' }, 'metrics_id', 'There is no field "metrics_id" here.'],
     [

@@ -1,0 +1,1 @@
+ALTER TABLE `endpoint` ADD `metadata` text DEFAULT '{}' NOT NULL;

@@ -16,6 +16,7 @@ import {
   secretFields,
   shortestIntervalMs,
 } from '../domain/stream.js';
+import { compileSimpleRegex } from '../formats/regex.js';
 import { parseSelector } from '../formats/selector.js';
 
 /** The shapes of Auth0's Metric Streams: what a request may say, and what is answered. */
@@ -117,7 +118,7 @@ function readSubscription(body: z.output<typeof subscriptionSchema>): Subscripti
   } else if (match !== undefined || interval !== undefined) {
     throw refuse('match', 'match and interval go with project.metrics only; api_request.count comes every 10s.');
   }
-  for (const selector of match ?? []) parseSelector(selector);
+  for (const selector of match ?? []) parseSelector(selector, compileSimpleRegex);
   const intervalMs = interval === undefined ? defaultIntervalMs : parseDuration(interval);
   if (intervalMs < shortestIntervalMs || intervalMs > longestIntervalMs || intervalMs % 1000 !== 0) {
     throw refuse('interval', 'The interval must be whole seconds from 10s to 5m.');

@@ -1,102 +1,74 @@
 import { WeirError } from '../domain/errors.js';
 import { printable } from '../domain/ids.js';
+import { compileRegex } from './regex.js';
 
-/** A series as a selector sees it; `__name__` is the metric's name. */
+/** A series as a selector sees it; `__name__` is the metric's name, a label that is not there is empty. */
 export type LabelsOf = (name: string) => string;
 
+const longestSelector = 4096;
+
 /**
- * Prometheus' series selectors: `name`, `{label="value"}`, `name{a!="b",c=~"x|y.*"}`. Of regular expressions those that
- * are made of letters, `.*`, `.+`, `|` and escaped characters: what is compared grows with the text, never faster.
- * Throws `invalid`.
+ * Prometheus' series selectors: `name`, `{label="value"}`, `name{a!="b",c=~"x|y.*"}`, with its three kinds of quotes. The
+ * name is looked at first, so that labels need not be read of what has another. Throws `invalid`.
  */
-export function parseSelector(text: string): (label: LabelsOf) => boolean {
+export function parseSelector(text: string, compile = compileRegex): (label: LabelsOf) => boolean {
   const refuse = (): WeirError =>
     new WeirError('invalid', `"${printable(text)}" is not a series selector; write it like name{label="value"}.`, {
       field: 'match',
     });
-  const [, name = '', braces] = /^\s*([A-Za-z_:][\w:]*)?\s*(\{.*\})?\s*$/s.exec(text) ?? [];
-  if (text.length > 4096 || (name === '' && braces === undefined)) throw refuse();
+  if (text.length > longestSelector) throw refuse();
+  const [, name = '', braces] = /^([A-Za-z_:][\w:]*)?\s*(\{.*\})?$/s.exec(text.trim()) ?? [];
+  if (name === '' && braces === undefined) throw refuse();
   const tests: ((label: LabelsOf) => boolean)[] = [];
   if (name !== '') tests.push((label) => label('__name__') === name);
   let rest = (braces ?? '{}').slice(1, -1).trim();
   while (rest !== '') {
-    const matcher = /^([A-Za-z_]\w*)\s*(=~|!~|!=|=)\s*"((?:[^"\\\n]|\\.)*)"\s*(?:,\s*|$)/.exec(rest);
+    const matcher = matcherAtStart.exec(rest);
     if (matcher === null) throw refuse();
     const [whole, label, operator, quoted] = matcher as unknown as [string, string, string, string];
-    tests.push(matcherOf(label, operator, unescaped(quoted), refuse));
+    tests.push(matcherOf(label, operator, unquoted(quoted), compile));
     rest = rest.slice(whole.length);
   }
   if (tests.length === 0) throw refuse();
   return (label) => tests.every((test) => test(label));
 }
 
+const matcherAtStart =
+  /^([A-Za-z_]\w*)\s*(=~|!~|!=|=)\s*("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`[^`]*`)\s*(?:,\s*|$)/;
+
 /** Whether any of the selectors lets the series pass; without selectors every series does. */
 export function selects(selectors: readonly string[]): (label: LabelsOf) => boolean {
-  const tests = selectors.map(parseSelector);
+  const tests = selectors.map((selector) => parseSelector(selector));
   return tests.length === 0 ? () => true : (label) => tests.some((test) => test(label));
 }
 
-const unescaped = (text: string): string =>
-  text.replace(/\\(.)/g, (_, c: string) => (c === 'n' ? '\n' : c === '"' || c === '\\' ? c : `\\${c}`));
+/** As Go writes strings; a backslash before any other character stands for itself, so that `\d` need not be doubled. */
+function unquoted(quoted: string): string {
+  const text = quoted.slice(1, -1);
+  if (quoted.startsWith('`')) return text;
+  return text.replace(
+    /\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U(00[01][0-9a-fA-F]{5})|(.))/g,
+    (whole, byte, four, eight, one) => {
+      const code = byte ?? four ?? eight;
+      if (code !== undefined) return codePoint(Number.parseInt(code as string, 16)) ?? whole;
+      return escapes[one as string] ?? whole;
+    },
+  );
+}
 
-function matcherOf(label: string, operator: string, value: string, refuse: () => WeirError) {
-  if (operator === '=') return (of: LabelsOf) => of(label) === value;
-  if (operator === '!=') return (of: LabelsOf) => of(label) !== value;
+const codePoint = (code: number): string | undefined => (code > 0x10ffff ? undefined : String.fromCodePoint(code));
+
+const escapes: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', '"': '"', "'": "'", '\\': '\\' };
+
+function matcherOf(
+  label: string,
+  operator: string,
+  value: string,
+  compile: typeof compileRegex,
+): (of: LabelsOf) => boolean {
+  if (operator === '=') return (of) => of(label) === value;
+  if (operator === '!=') return (of) => of(label) !== value;
   const wanted = operator === '=~';
-  const patterns = alternatives(value, refuse);
-  return (of: LabelsOf) => patterns.some((pattern) => fits(of(label), pattern)) === wanted;
-}
-
-/** A pattern is literals with gaps between; a gap may demand one character at least. */
-type Pattern = readonly (string | { readonly atLeast: 0 | 1 })[];
-
-function alternatives(expression: string, refuse: () => WeirError): Pattern[] {
-  return splitTop(expression).map((text) => {
-    const parts: (string | { atLeast: 0 | 1 })[] = [];
-    let literal = '';
-    for (let at = 0; at < text.length; at++) {
-      const c = text[at]!;
-      if (c === '\\' && /[^A-Za-z0-9]/.test(text[at + 1] ?? '')) literal += text[++at];
-      else if (c === '.' && (text[at + 1] === '*' || text[at + 1] === '+')) {
-        parts.push(literal, { atLeast: text[++at] === '+' ? 1 : 0 });
-        literal = '';
-      } else if (/[\\.*+?()[\]{}^$]/.test(c)) throw refuse();
-      else literal += c;
-    }
-    return [...parts, literal];
-  });
-}
-
-function splitTop(expression: string): string[] {
-  const parts = [''];
-  for (let at = 0; at < expression.length; at++) {
-    const c = expression[at]!;
-    if (c === '\\') parts[parts.length - 1] += c + (expression[++at] ?? '');
-    else if (c === '|') parts.push('');
-    else parts[parts.length - 1] += c;
-  }
-  return parts;
-}
-
-/** The first literal at the start, the last at the end, those between at the earliest place: no way back is needed. */
-function fits(text: string, pattern: Pattern): boolean {
-  const first = pattern[0] as string;
-  if (pattern.length === 1) return text === first;
-  if (!text.startsWith(first)) return false;
-  let at = first.length;
-  let atLeast = 0;
-  for (const [index, part] of pattern.entries()) {
-    if (index === 0) continue;
-    if (typeof part !== 'string') {
-      atLeast += part.atLeast;
-      continue;
-    }
-    if (index === pattern.length - 1) return text.length - part.length >= at + atLeast && text.endsWith(part);
-    if (part === '') continue;
-    const found = text.indexOf(part, at + atLeast);
-    if (found === -1) return false;
-    at = found + part.length;
-    atLeast = 0;
-  }
-  return false;
+  const regex = compile(value, 'match');
+  return (of) => regex.fits(of(label)) === wanted;
 }

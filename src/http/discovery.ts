@@ -8,7 +8,7 @@ import type { Ctx } from './context.js';
 import { statusOf } from './errors.js';
 import type { RateLimit } from './rate-limit.js';
 import { counted, type RequestCounting } from './requests.js';
-import { refuseTokenInQuery } from './scrape.js';
+import { readQuery } from './selections.js';
 
 export interface DiscoveryOptions extends RequestCounting {
   readonly authenticator: Authenticator;
@@ -36,7 +36,7 @@ export function handleDescriptors(c: Ctx, projectId: string, options: DiscoveryO
 function handle(c: Ctx, noun: string, options: DiscoveryOptions, body: () => Promise<string>): Promise<Response> {
   const operation_name = `${c.env.incoming.method} /api/v1/{project}/${noun}`;
   return counted(options, c, { api: 'METRICS', operation_name }, async () => {
-    refuseTokenInQuery(c.env.incoming.url!);
+    readQuery(c.env.incoming.url!);
     return new Response(await body(), {
       headers: {
         'content-type': 'application/json; charset=utf-8',

@@ -1,6 +1,5 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { LRUCache } from 'lru-cache';
-import { WeirError } from '../domain/errors.js';
 import { acceptsGzip, contentTypes, negotiateFormat, type PageFormat } from '../formats/negotiate.js';
 import type { Page, Pages, PageTarget } from '../scrape/pages.js';
 import { endpointTarget, projectTarget } from '../scrape/targets.js';
@@ -19,6 +18,7 @@ import type { Ctx } from './context.js';
 import { statusOf } from './errors.js';
 import type { RateLimit } from './rate-limit.js';
 import { counted, type RequestCounting } from './requests.js';
+import { readQuery, selectionOf } from './selections.js';
 
 export interface ScrapeOptions extends RequestCounting {
   readonly authenticator: Authenticator;
@@ -52,9 +52,9 @@ export class Scrape {
   handle(c: Ctx, projectId: string, metricsId: string | undefined): Response | Promise<Response> {
     const { authenticator, directory, pages, metrics, rateLimit } = this.options;
     const { headers, url } = c.env.incoming;
-    if (url!.includes('?')) refuseTokenInQuery(url!);
+    const selectors = url!.includes('?') ? readQuery(url!) : undefined;
     const wanted = this.negotiate(headers.accept, headers['accept-encoding'] as string | undefined);
-    const access = authenticator.peek(headers.authorization);
+    const access = selectors === undefined ? authenticator.peek(headers.authorization) : undefined;
     if (access?.projectId === projectId && access.scopes.includes('read:metrics')) {
       const project = directory.peekProject(projectId);
       const target = project && targetOf(project, access, metricsId);
@@ -73,7 +73,7 @@ export class Scrape {
         return this.send(c, page!, body, wanted.gzip);
       }
     }
-    return this.counted(c, metricsId, () => this.handleSlowly(c, projectId, metricsId, wanted));
+    return this.counted(c, metricsId, () => this.handleSlowly(c, projectId, metricsId, wanted, selectors));
   }
 
   private counted(c: Ctx, metricsId: string | undefined, work: () => Promise<Response>): Promise<Response> {
@@ -86,6 +86,7 @@ export class Scrape {
     projectId: string,
     metricsId: string | undefined,
     wanted: Wanted,
+    selectors: readonly string[] | undefined,
   ): Promise<Response> {
     const { pages, metrics, rateLimit } = this.options;
     const { target, access, project } = await this.authorize(c, projectId, metricsId).catch((error: unknown) => {
@@ -94,10 +95,14 @@ export class Scrape {
     });
     metrics.authorized();
     rateLimit.check(access.clientId, project.limits);
-    const cached = pages.peek(target, wanted.format);
+    const { format } = wanted;
+    const selection = selectors === undefined ? undefined : selectionOf(selectors);
+    const cached = selection === undefined ? pages.peek(target, format) : pages.peekSelected(target, format, selection);
     if (cached === undefined) metrics.cacheMiss();
     else metrics.cacheHit();
-    const page = cached ?? (await pages.get(target, wanted.format));
+    const fresh = () =>
+      selection === undefined ? pages.get(target, format) : pages.getSelected(target, format, selection);
+    const page = cached ?? (await fresh());
     return this.send(c, page, wanted.gzip ? await page.gzip() : page.identity, wanted.gzip);
   }
 
@@ -174,13 +179,4 @@ function targetOf(project: LiveProject, access: Access, metricsId: string | unde
   if (metricsId === undefined) return projectTarget(project, access.sight);
   const endpoint = visibleEndpoint(project, access, metricsId);
   return endpoint && endpointTarget(endpoint);
-}
-
-/** RFC 9700 §4.3.2: a token in a URL ends up in logs. */
-export function refuseTokenInQuery(url: string): void {
-  if (new URLSearchParams(url.slice(url.indexOf('?') + 1)).has('access_token')) {
-    throw new WeirError('invalid', 'Tokens are not taken from the URL; send the Authorization header.', {
-      field: 'access_token',
-    });
-  }
 }

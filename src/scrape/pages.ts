@@ -6,6 +6,8 @@ import type { MetricsEndpoint } from '../domain/endpoint.js';
 import { WeirError } from '../domain/errors.js';
 import type { PageFormat } from '../formats/negotiate.js';
 import { type PagePart, renderPage } from '../formats/page.js';
+import { pickSeries } from '../formats/pick.js';
+import type { LabelsOf } from '../formats/selector.js';
 import type { Group, GroupStore } from '../storage/store.js';
 import { ownSeries } from './own-series.js';
 
@@ -20,10 +22,23 @@ export interface PageTarget {
   readonly endpoints: readonly MetricsEndpoint[];
 }
 
+/** What of a page is wanted, named by `key`. */
+export interface Selection {
+  readonly key: string;
+  /** Throws `invalid` when it cannot be understood. */
+  readonly compile: () => (label: LabelsOf) => boolean;
+}
+
 /** A page, and how long it is good. */
 interface Drawn {
   readonly page: Page;
   readonly ttlMs: number;
+}
+
+interface Wanted {
+  readonly target: PageTarget;
+  readonly format: PageFormat;
+  readonly selection?: Selection;
 }
 
 export type Completeness = 'complete' | 'partial';
@@ -65,14 +80,21 @@ export interface PagesOptions {
 
 /** The pages served within the last 30 s. Misses for the same page wait for one rendering. */
 export class Pages {
-  private readonly cache: LRUCache<string, Page, { target: PageTarget; format: PageFormat }>;
+  private readonly cache: LRUCache<string, Page, Wanted>;
+  /** Beside the others: however many selections are asked for, no whole page has to give way. */
+  private readonly selected: LRUCache<string, Page, Wanted>;
   private readonly options: PagesOptions;
 
   constructor(options: PagesOptions) {
     this.options = options;
-    const { clock, memoryBytes } = options;
-    this.cache = new LRUCache({
-      maxSize: memoryBytes,
+    this.cache = this.openCache(options.memoryBytes);
+    this.selected = this.openCache(Math.ceil(options.memoryBytes / 8));
+  }
+
+  private openCache(maxSize: number): LRUCache<string, Page, Wanted> {
+    const { clock } = this.options;
+    return new LRUCache({
+      maxSize,
       // gzip comes later and is a tenth at most.
       sizeCalculation: (page) => Math.ceil(page.identity.length * 1.1) + 1024,
       ttl: pageLifetimeMs,
@@ -81,7 +103,7 @@ export class Pages {
       ignoreFetchAbort: true,
       perf: { now: () => clock.monotonic() },
       fetchMethod: async (_key, _stale, { context, options: entry }) => {
-        const { page, ttlMs } = await this.render(context.target, context.format);
+        const { page, ttlMs } = await this.render(context);
         entry.ttl = ttlMs;
         return page;
       },
@@ -95,6 +117,18 @@ export class Pages {
 
   async get(target: PageTarget, format: PageFormat): Promise<Page> {
     const page = await this.cache.fetch(cacheKey(target, format), { context: { target, format } });
+    return page!;
+  }
+
+  /** As `peek`, of the series that are selected. */
+  peekSelected(target: PageTarget, format: PageFormat, { key }: Selection): Page | undefined {
+    return this.selected.get(`${cacheKey(target, format)} ${key}`);
+  }
+
+  /** Throws `limit_exceeded` when selecting takes too long. */
+  async getSelected(target: PageTarget, format: PageFormat, selection: Selection): Promise<Page> {
+    const key = `${cacheKey(target, format)} ${selection.key}`;
+    const page = await this.selected.fetch(key, { context: { target, format, selection } });
     return page!;
   }
 
@@ -135,10 +169,11 @@ export class Pages {
     }));
   }
 
-  private async render(target: PageTarget, format: PageFormat): Promise<Drawn> {
+  private async render({ target, format, selection }: Wanted): Promise<Drawn> {
     const { clock } = this.options;
+    const selects = selection?.compile();
     const snapshot = await this.snapshot(target);
-    return this.draw(target, format, snapshot, { now: clock.now(), madeAt: clock.monotonic() });
+    return this.draw(target, format, snapshot, { now: clock.now(), madeAt: clock.monotonic() }, selects);
   }
 
   private snapshot({ endpoints }: PageTarget): Promise<Group[]> {
@@ -153,13 +188,32 @@ export class Pages {
     format: PageFormat,
     snapshot: readonly Group[],
     { now, madeAt }: { now: number; madeAt: number },
+    selects?: (label: LabelsOf) => boolean,
   ): Drawn {
     const { onRender } = this.options;
     const started = performance.now();
-    const page = new Page(format, renderPage(partsOf(target.endpoints, snapshot, now), format), madeAt);
+    const whole = partsOf(target.endpoints, snapshot, now);
+    const parts = selects === undefined ? whole : select(whole, selects);
+    const page = new Page(format, renderPage(parts, format), madeAt);
     onRender?.((performance.now() - started) / 1000, page.identity.length);
     return { page, ttlMs: Math.max(1, Math.min(pageLifetimeMs, earliestEnd(snapshot) - now)) };
   }
+}
+
+/** Selecting blocks everybody else: an expression that takes longer than this has no place on a page. */
+const longestSelectMs = 500;
+
+function select(parts: readonly PagePart[], selects: (label: LabelsOf) => boolean): PagePart[] {
+  const end = performance.now() + longestSelectMs;
+  const tick = (): void => {
+    if (performance.now() <= end) return;
+    throw new WeirError('limit_exceeded', 'Selecting the series takes too long; write simpler expressions.', {
+      field: 'match[]',
+    });
+  };
+  return parts
+    .map((part) => pickSeries(part, selects, tick))
+    .filter(({ exposition }) => exposition.families.length > 0);
 }
 
 /** What the gateway says itself comes first. */

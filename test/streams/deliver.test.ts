@@ -201,7 +201,7 @@ describe('project.metrics', () => {
     const match = ['temperature{room!="2"}', '{__name__=~"latency_(sum)|size.*",quantile=""}'];
     await expect(
       gateway.admin.streams.create('acme', datadog(server, [{ metric_type: 'project.metrics', match }])),
-    ).rejects.toThrow('not a series selector');
+    ).rejects.toThrow('no regular expression that can be used here');
     const fitting = ['temperature{room!="2"}', '{__name__=~"latency_sum|size.*",quantile=""}'];
     await gateway.admin.streams.create(
       'acme',

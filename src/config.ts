@@ -1,4 +1,5 @@
 import type { ExternalIssuer } from './auth/external-issuers.js';
+import { type IngestConfig, ingestOf } from './config/ingest.js';
 import {
   byLimit,
   type ConfigFile,
@@ -35,6 +36,7 @@ export interface Config {
   readonly limits: Limits;
   /** Whose tokens are taken beside our own. */
   readonly externalIssuers: readonly ExternalIssuer[];
+  readonly ingest: IngestConfig;
   readonly telemetry: { readonly metrics: MetricsConfig };
 }
 
@@ -109,6 +111,7 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
     },
     limits: overlay(file.limits ?? {}),
     externalIssuers: file.external_issuers ?? [],
+    ingest: ingestOf(file.ingest ?? {}),
     telemetry: { metrics: metricsOf(file.telemetry?.metrics ?? {}) },
   };
   if (problems.length > 0) throw new OperatorError(problems.join('\n'));

@@ -4,6 +4,7 @@ import { isExposed } from './auth/key-file.js';
 import type { Config } from './config.js';
 import { deliveredKeptMs, undeliveredKeptMs } from './domain/stream.js';
 import { openAuthentication } from './gateway/authentication.js';
+import { openIngest } from './gateway/ingest.js';
 import { openStore, tokensKeptMs } from './gateway/open-store.js';
 import type { Seams } from './gateway/seams.js';
 import { startTimers } from './gateway/timers.js';
@@ -14,10 +15,6 @@ import { Management } from './http/management/management.js';
 import { RateLimit } from './http/rate-limit.js';
 import { RequestLog } from './http/request-log.js';
 import { Scrape } from './http/scrape.js';
-import { Otlp, type OtlpSettings } from './ingest/otlp.js';
-import { Ingest } from './ingest/push.js';
-import { SampleRate } from './ingest/rate.js';
-import { RemoteWrite } from './ingest/remote-write.js';
 import { operatorApp } from './operator/app.js';
 import { ClockCheck } from './operator/clock-check.js';
 import { startGauges } from './operator/gauges.js';
@@ -50,8 +47,6 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
-/** Prometheus' own default. */
-const otlpSettings: OtlpSettings = { strategy: 'UnderscoreEscapingWithSuffixes', promoted: [] };
 const pageMemoryBytes = 256 * 1024 * 1024;
 /** What another process takes away bites within this time. */
 const syncEveryMs = 250;
@@ -145,7 +140,9 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
     });
     const issuerUrl = (): string => issuer;
     const scrapes = new RateLimit('scrapes_per_minute', clock);
-    const rate = new SampleRate(clock);
+    const waysIn = openIngest({ config, store, directory, clock, metrics, adminFor });
+    const { ingest, remoteWrite, otlp } = waysIn;
+    const writing = { ...counting, authenticator, directory, trustedProxies, metrics };
     const app = publicApp({
       oauth: {
         service,
@@ -166,9 +163,9 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
         metrics,
         externalUrl: issuerUrl,
       },
-      push: { ...counting, authenticator, directory, ingest: new Ingest(store.groups, rate), metrics },
-      remoteWrite: { ...counting, authenticator, directory, remoteWrite: new RemoteWrite(store.live, rate), metrics },
-      otlp: { ...counting, authenticator, directory, otlp: new Otlp(store.live, rate, clock, otlpSettings), metrics },
+      push: { ...writing, ingest },
+      remoteWrite: { ...writing, remoteWrite },
+      otlp: { ...writing, otlp },
       management: new Management({
         tokens,
         directory,
@@ -196,6 +193,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       setLimits(next.limits);
       externalIssuers.replace(next.externalIssuers);
       authenticator.forget();
+      waysIn.apply(next);
       limits = next.limits;
     };
     const reloading = new Reload({ config, reread, apply, log, onOutcome });

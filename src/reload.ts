@@ -2,7 +2,14 @@ import type { Config } from './config.js';
 import type { Log } from './telemetry/log.js';
 
 /** Settings that a running gateway takes up; all others need a restart. */
-const reloaded = ['log.level', 'tokens.lifetime_seconds', 'limits', 'external_issuers'];
+const reloaded = [
+  'log.level',
+  'tokens.lifetime_seconds',
+  'limits',
+  'external_issuers',
+  'ingest.routing',
+  'ingest.otlp',
+];
 
 export interface ReloadOptions {
   readonly config: Config;

@@ -29,8 +29,9 @@ const rooms: Record<string, readonly string[]> = {
   operator: ['admin', ...below],
 
   yaml: ground,
-  // The shape of `external_issuers` belongs to those who use it, and each metrics backend says which options it takes.
-  config: ['yaml', 'auth', 'net', 'telemetry', ...ground],
+  // The shape of `external_issuers` belongs to those who use it, each metrics backend says which options it takes, and
+  // how OTLP's names are translated is said where it is done.
+  config: ['yaml', 'auth', 'net', 'telemetry', 'formats', ...ground],
   'web-config': ['yaml', ...ground],
   reload: ['config', ...below],
   gateway: ['config', 'reload', 'net', 'http', 'operator', 'admin', 'auth', 'ingest', 'scrape', 'streams', ...below],

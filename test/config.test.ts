@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { defaultIngest } from '../src/config/ingest.js';
 import { otherVariables, parseListenAddress, settings } from '../src/config/settings.js';
 import { type ConfigSources, checkConfigFile, type LoadedConfig, loadConfig } from '../src/config.js';
 import { OperatorError, WeirError } from '../src/domain/errors.js';
@@ -42,6 +43,7 @@ test('without any setting there are only defaults', () => {
       streams: { allowedNetworks: [], allowHttp: false },
       limits: defaultLimits,
       externalIssuers: [],
+      ingest: defaultIngest,
       telemetry: {
         metrics: { prefix: 'weir.', sampleRate: 1, projectLabel: false, backends: [{ type: 'prometheus' }] },
       },
@@ -96,6 +98,7 @@ telemetry:
     streams: { allowedNetworks: ['10.0.0.0/8', 'fd00::/8'], allowHttp: true },
     limits: { ...defaultLimits, series: 100, samples_per_second: 5 },
     externalIssuers: [expect.objectContaining({ issuer: 'https://acme.okta.com/oauth2/default', audiences: ['weir'] })],
+    ingest: defaultIngest,
     telemetry: {
       metrics: {
         prefix: 'gate.',
@@ -219,7 +222,7 @@ test.each([
   [
     '__proto__: {}',
     1,
-    '__proto__ is not a setting; known here: web, operator, storage, log, tokens, streams, limits, external_issuers, telemetry.',
+    '__proto__ is not a setting; known here: web, operator, storage, log, tokens, streams, limits, external_issuers, ingest, telemetry.',
   ],
 ])('an unknown key is an error with its line and the nearest known key: %j', (yaml, line, sentence) => {
   expect(checkConfigFile('weir.yml', yaml)).toEqual([`weir.yml:${line}: ${sentence}`]);
@@ -446,4 +449,42 @@ test('every setting explains itself, and no two share a name', () => {
     const given = names.filter((name) => name !== undefined);
     expect(new Set(given).size).toBe(given.length);
   }
+});
+
+test('how data comes in is said under ingest', () => {
+  const yaml = `
+ingest:
+  routing:
+    project_label: tenant
+    endpoint_attribute: tenant.db
+    unknown: create
+  otlp:
+    translation_strategy: UnderscoreEscapingWithoutSuffixes
+    promote_resource_attributes: [k8s.pod.name]
+    exponential_histogram_buckets: [0.1, 1, 10]
+`;
+  expect(load({ yaml }).config.ingest).toEqual({
+    ...defaultIngest,
+    routing: {
+      projectLabel: 'tenant',
+      endpointLabel: 'weir_endpoint',
+      projectAttribute: 'weir.project',
+      endpointAttribute: 'tenant.db',
+      unknown: 'create',
+    },
+    otlp: { strategy: 'UnderscoreEscapingWithoutSuffixes', promoted: ['k8s.pod.name'], bounds: [0.1, 1, 10] },
+  });
+});
+
+test.each([
+  ['routing: {project_label: weir_endpoint}', 'What names the project must differ'],
+  ['routing: {project_label: instance_id}', 'another meaning'],
+  ['routing: {project_label: a-b}', 'letters, digits and underscores'],
+  ['routing: {unknown: ignore}', 'refuse or create'],
+  ['otlp: {translation_strategy: NoTranslation}', 'Write one of UnderscoreEscapingWithSuffixes'],
+  ['otlp: {exponential_histogram_buckets: [1, 1]}', 'finite and rise'],
+  ['otlp: {exponential_histogram_buckets: []}', 'no bucket'],
+  ['otlp: {promote: [a]}', 'is not a setting'],
+])('ingest with %s is refused', (yaml, sentence) => {
+  expect(problemsOf(() => load({ yaml: `ingest: {${yaml}}` })).join()).toContain(sentence);
 });

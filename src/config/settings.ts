@@ -7,6 +7,7 @@ import { type LimitName, limitNames } from '../domain/limits.js';
 import { parseNetworks } from '../net/addresses.js';
 import { type BackendConfig, backendKinds } from '../telemetry/metrics/backends/index.js';
 import { yamlMap } from '../yaml.js';
+import { ingestInFile } from './ingest.js';
 
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
 export const logFormats = ['json', 'pretty'] as const;
@@ -134,6 +135,7 @@ export const configFile = yamlMap({
   streams: yamlMap({ allowed_networks: allowedNetworks.nullish(), allow_http: yesOrNo.nullish() }).nullish(),
   limits: yamlMap(byLimit(() => limit.nullish())).nullish(),
   external_issuers: externalIssuersSchema.nullish(),
+  ingest: ingestInFile.nullish(),
   telemetry: yamlMap({ metrics: metricsInFile.nullish() }).nullish(),
 });
 
@@ -259,7 +261,7 @@ export const table = {
 
 /**
  * The one table of settings. Beside it the file has `limits`, a number for each name in `limitNames`, `external_issuers`,
- * and `telemetry` (docs/telemetry.md).
+ * `ingest` (docs/ingest.md), and `telemetry` (docs/telemetry.md).
  */
 export const settings: readonly Setting[] = Object.values(table);
 

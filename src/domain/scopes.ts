@@ -54,6 +54,9 @@ export const projectScopes: readonly Scope[] = [
   ),
 ];
 
+/** What a client of the operator may be granted: it writes for all customers, and reads the metrics of none. */
+export const operatorScopes: readonly Scope[] = ['write:metrics', ...managementScopes];
+
 const aliases = new Map(
   entries.flatMap(([noun, { verbs, alias }]) =>
     alias === undefined ? [] : verbs.map((verb): [string, string] => [`${verb}:${alias}`, `${verb}:${noun}`]),
@@ -80,7 +83,7 @@ export function checkScopes(
   asked: readonly string[],
   { operator, narrowed = false }: { operator: boolean; narrowed?: boolean },
 ): Scope[] {
-  const allowed: readonly string[] = operator ? managementScopes : narrowed ? metricsScopes : projectScopes;
+  const allowed: readonly string[] = operator ? operatorScopes : narrowed ? metricsScopes : projectScopes;
   const owner = operator ? 'An operator client' : narrowed ? 'A client narrowed to endpoints' : "A project's client";
   const wrong = asked.find((scope) => !allowed.includes(ourSpelling(scope)));
   if (wrong !== undefined) {

@@ -32,18 +32,20 @@ export class SeriesBatch {
   bytes: Uint8Array = new Uint8Array(0);
   series = 0;
   /** For each series, the index of its first range; one entry more than there are series. */
-  first = new Uint32Array(65);
+  first: Uint32Array;
   /** Name from, name to, value from, value to. */
-  ranges = new Uint32Array(2048);
-  changes = new Uint8Array(64);
-  values = new Float64Array(64);
+  ranges: Uint32Array;
+  changes: Uint8Array;
+  values: Float64Array;
   /** Milliseconds since the epoch. */
-  times = new Float64Array(64);
+  times: Float64Array;
   starts = new Float64Array(0);
   /** How many samples the newest one stands for. */
-  samples = new Uint32Array(64);
+  samples: Uint32Array;
   /** For each point (what is taken or refused as one), its first series; one entry more. Absent: each series is one. */
   points: number[] | undefined;
+  /** Where each series belongs, by `route`; only where a reader was told to look for it. */
+  routes: Uint32Array | undefined;
   readonly metadata: Metadata[] = [];
   totalSamples = 0;
   /** Samples that are refused whatever they are, and of which metric the first one is. */
@@ -51,12 +53,23 @@ export class SeriesBatch {
   histogramOf = '';
   private labels = 0;
 
+  /** Grows as needed; begins with room for so many series. */
+  constructor(room = 64) {
+    this.first = new Uint32Array(room + 1);
+    this.ranges = new Uint32Array(room * 32);
+    this.changes = new Uint8Array(room);
+    this.values = new Float64Array(room);
+    this.times = new Float64Array(room);
+    this.samples = new Uint32Array(room);
+  }
+
   clear(bytes: Uint8Array): void {
     this.bytes = bytes;
     this.series = 0;
     this.labels = 0;
     this.first[0] = 0;
     this.points = undefined;
+    this.routes = undefined;
     this.metadata.length = 0;
     this.totalSamples = 0;
     this.histograms = 0;
@@ -71,6 +84,7 @@ export class SeriesBatch {
     this.samples[series] = 0;
     this.times[series] = Number.NEGATIVE_INFINITY;
     this.range(0, 0, 0, 0);
+    this.routes?.fill(0, series * 4, series * 4 + 4);
   }
 
   name(valueAt: number, valueEnd: number): void {
@@ -81,6 +95,36 @@ export class SeriesBatch {
 
   label(nameAt: number, nameEnd: number, valueAt: number, valueEnd: number): void {
     if (valueAt < valueEnd) this.range(nameAt, nameEnd, valueAt, valueEnd);
+  }
+
+  /** From now on series are told where they belong. */
+  beginRoutes(): void {
+    this.routes = new Uint32Array(this.first.length * 4);
+  }
+
+  /** The value of a label that says where the series belongs; said twice, it says nothing that could be relied upon. */
+  route(to: 'project' | 'endpoint', valueAt: number, valueEnd: number): void {
+    const routes = this.routes!;
+    const at = (this.series - 1) * 4 + (to === 'project' ? 0 : 2);
+    const isRepeated = routes[at + 1] !== 0;
+    routes[at] = isRepeated ? saidTwice : valueAt;
+    routes[at + 1] = isRepeated ? saidTwice : valueEnd;
+  }
+
+  /** Adds a series of another batch, which has the same `bytes`, with its sample. */
+  adopt(from: SeriesBatch, series: number): void {
+    this.begin();
+    const to = this.series - 1;
+    const source = from.ranges;
+    const end = from.first[series + 1]! * 4;
+    const at = from.first[series]! * 4;
+    this.name(source[at + 2]!, source[at + 3]!);
+    for (let i = at + 4; i < end; i += 4) this.range(source[i]!, source[i + 1]!, source[i + 2]!, source[i + 3]!);
+    this.changes[to] = from.changes[series]!;
+    this.values[to] = from.values[series]!;
+    this.times[to] = from.times[series]!;
+    this.samples[to] = from.samples[series]!;
+    this.totalSamples += from.samples[series]!;
   }
 
   private range(nameAt: number, nameEnd: number, valueAt: number, valueEnd: number): void {
@@ -112,6 +156,7 @@ export class SeriesBatch {
     this.values = withRoom(this.values, room);
     this.times = withRoom(this.times, room);
     this.samples = withRoom(this.samples, room);
+    if (this.routes !== undefined) this.routes = withRoom(this.routes, room * 4);
   }
 
   /** The metric's name as text. */
@@ -158,6 +203,8 @@ export class SeriesBatch {
 }
 
 const mostSortedByInsertion = 100;
+/** In the place of a range. */
+export const saidTwice = 0xffffffff;
 
 function compareNames(bytes: Uint8Array, ranges: Uint32Array, a: number, b: number): number {
   let i = ranges[a * 4]!;

@@ -14,9 +14,9 @@ import {
   postRevoke,
   postToken,
 } from './oauth.js';
-import { asOtlpStatus, handleOtlp, type OtlpOptions } from './otlp.js';
+import { asOtlpStatus, handleOtlp, handleOtlpForAll, type OtlpOptions } from './otlp.js';
 import { handlePush, type PushOptions } from './push.js';
-import { handleRemoteWrite, type RemoteWriteOptions } from './remote-write.js';
+import { handleRemoteWrite, handleWriteForAll, type RemoteWriteOptions } from './remote-write.js';
 import type { RequestLog } from './request-log.js';
 import type { Scrape } from './scrape.js';
 
@@ -68,6 +68,9 @@ export function publicApp({
     handleOtlp(c, c.req.param('project'), c.req.param('metricsId'), otlp),
   );
 
+  app.post('/api/v1/write', (c) => handleWriteForAll(c, remoteWrite));
+  app.post('/otlp/v1/metrics', (c) => handleOtlpForAll(c, otlp));
+
   app.post('/oauth/token', (c) => postToken(c, oauth));
   app.post('/oauth/introspect', (c) => postIntrospect(c, oauth));
   app.post('/oauth/revoke', (c) => postRevoke(c, oauth));
@@ -93,7 +96,7 @@ export function publicApp({
   return app;
 }
 
-const otlpPath = /^\/api\/v1\/[^/]+\/[^/]+\/otlp\/v1\/metrics$/;
+const otlpPath = /^(\/api\/v1\/[^/]+\/[^/]+)?\/otlp\/v1\/metrics$/;
 
 /**
  * What each path takes, for who asks otherwise. Not by routes for every method: where two routes match a request, Hono
@@ -104,7 +107,7 @@ const allowedMethods: readonly (readonly [path: RegExp, allow: string])[] = [
   [/^\/\.well-known\/(oauth-authorization-server|jwks\.json|oauth-protected-resource)$/, 'GET, HEAD'],
   [/^\/api\/v1\/[^/]+\/(metrics|sd|descriptors)$/, 'GET, HEAD'],
   [/^\/api\/v1\/[^/]+\/[^/]+\/metrics$/, 'GET, HEAD, PUT, POST, DELETE'],
-  [/^\/api\/v1\/[^/]+\/[^/]+\/write$/, 'POST'],
+  [/^\/api\/v1(\/[^/]+\/[^/]+)?\/write$/, 'POST'],
   [otlpPath, 'POST'],
   [/^\/api\/v1\/[^/]+\/[^/]+\/metrics\//, 'PUT, POST, DELETE'],
 ];

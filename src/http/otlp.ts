@@ -1,16 +1,19 @@
 import { WeirError } from '../domain/errors.js';
+import type { Limits } from '../domain/limits.js';
 import { otlpEncoding } from '../formats/negotiate.js';
 import { exportResponse, type OtlpEncoding, otlpTypes, statusResponse } from '../formats/otlp/response.js';
-import type { Otlp } from '../ingest/otlp.js';
+import type { Exported, Otlp } from '../ingest/otlp.js';
 import type { Directory } from '../storage/directory.js';
 import type { GatewayMetrics } from '../telemetry/gateway-metrics.js';
 import type { Authenticator } from './authenticate.js';
+import type { TrustedProxies } from './client-address.js';
 import { type Ctx, header } from './context.js';
-import { statusOf } from './errors.js';
+import { authorizeForAll, counting } from './for-all.js';
 import { authorize, readInflated } from './push.js';
 import { counted, type RequestCounting } from './requests.js';
 
 export interface OtlpOptions extends RequestCounting {
+  readonly trustedProxies: TrustedProxies;
   readonly authenticator: Authenticator;
   readonly directory: Directory;
   readonly otlp: Otlp;
@@ -20,22 +23,34 @@ export interface OtlpOptions extends RequestCounting {
 /** `POST …/otlp/v1/metrics`: OTLP/HTTP (OTLP 1.x, "OTLP/HTTP"), protobuf and JSON. */
 export function handleOtlp(c: Ctx, projectId: string, metricsId: string, options: OtlpOptions): Promise<Response> {
   const operation_name = 'POST /api/v1/{project}/{metricsId}/otlp/v1/metrics';
-  return counted(options, c, { api: 'METRICS', operation_name }, () => take(c, projectId, metricsId, options));
+  return counted(options, c, { api: 'METRICS', operation_name }, () => exportTo(c, projectId, metricsId, options));
 }
 
-async function take(c: Ctx, projectId: string, metricsId: string, options: OtlpOptions): Promise<Response> {
-  const { otlp, metrics } = options;
-  const { project, endpoint } = await authorize(c, projectId, metricsId, options).catch((error: unknown) => {
-    metrics.unauthorized(statusOf(error));
-    throw error;
+/** `POST /otlp/v1/metrics`: the same for all customers in one, from clients of the operator. */
+export function handleOtlpForAll(c: Ctx, options: OtlpOptions): Promise<Response> {
+  return counted(options, c, { api: 'METRICS', operation_name: 'POST /otlp/v1/metrics' }, async () => {
+    const { limits, by } = await counting(options.metrics, () => authorizeForAll(c, options));
+    return take(c, limits, options, (encoding, body) => options.otlp.exportRouted({ encoding, body, by }));
   });
-  metrics.authorized();
+}
+
+async function exportTo(c: Ctx, projectId: string, metricsId: string, options: OtlpOptions): Promise<Response> {
+  const { project, endpoint } = await counting(options.metrics, () => authorize(c, projectId, metricsId, options));
   const { limits } = project;
+  return take(c, limits, options, (encoding, body) => options.otlp.export({ endpoint, limits, encoding, body }));
+}
+
+async function take(
+  c: Ctx,
+  limits: Limits,
+  { metrics }: OtlpOptions,
+  store: (encoding: OtlpEncoding, body: Buffer) => Promise<Exported>,
+): Promise<Response> {
   try {
     const encoding = otlpEncoding(header(c, 'content-type'));
     if (encoding === undefined) throw unsupportedType();
     const body = await readInflated(c, limits);
-    const { points, rejectedPoints, message } = await otlp.export({ endpoint, limits, encoding, body });
+    const { points, rejectedPoints, message } = await store(encoding, body);
     metrics.samples(points);
     if (rejectedPoints === 0) metrics.pushAccepted();
     else metrics.pushRefused('invalid');

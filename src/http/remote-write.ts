@@ -2,19 +2,22 @@ import { uncompressSync } from 'snappy';
 import { WeirError } from '../domain/errors.js';
 import { type Limits, limitExceeded } from '../domain/limits.js';
 import { remoteWriteVersion } from '../formats/negotiate.js';
-import type { RemoteWrite } from '../ingest/remote-write.js';
+import type { RemoteWrite, RemoteWriteVersion, Written } from '../ingest/remote-write.js';
 import type { Directory } from '../storage/directory.js';
 import type { GatewayMetrics } from '../telemetry/gateway-metrics.js';
 import type { Authenticator } from './authenticate.js';
 import { BodyRooms } from './body-rooms.js';
+import type { TrustedProxies } from './client-address.js';
 import { type Ctx, header, readBody } from './context.js';
-import { problem, statusOf } from './errors.js';
+import { problem } from './errors.js';
+import { authorizeForAll, counting } from './for-all.js';
 import { authorize } from './push.js';
 import { counted, type RequestCounting } from './requests.js';
 
 const rooms = new BodyRooms();
 
 export interface RemoteWriteOptions extends RequestCounting {
+  readonly trustedProxies: TrustedProxies;
   readonly authenticator: Authenticator;
   readonly directory: Directory;
   readonly remoteWrite: RemoteWrite;
@@ -32,16 +35,33 @@ export function handleRemoteWrite(
   return counted(options, c, { api: 'METRICS', operation_name }, () => write(c, projectId, metricsId, options));
 }
 
-async function write(c: Ctx, projectId: string, metricsId: string, options: RemoteWriteOptions): Promise<Response> {
-  const { remoteWrite, metrics } = options;
-  // On every answer, errors included: a sender of 2.0 takes their absence for a receiver that knows 1.0 only.
-  for (const [name, value] of Object.entries(writtenHeaders(0))) c.env.outgoing.setHeader(name, value);
-  const { project, endpoint } = await authorize(c, projectId, metricsId, options).catch((error: unknown) => {
-    metrics.unauthorized(statusOf(error));
-    throw error;
+/** `POST /api/v1/write`: the same for all customers in one, from clients of the operator. */
+export function handleWriteForAll(c: Ctx, options: RemoteWriteOptions): Promise<Response> {
+  return counted(options, c, { api: 'METRICS', operation_name: 'POST /api/v1/write' }, async () => {
+    declareWritten(c);
+    const { limits, by } = await counting(options.metrics, () => authorizeForAll(c, options));
+    return take(c, limits, options, (version, body) => options.remoteWrite.writeRouted({ version, body, by }));
   });
-  metrics.authorized();
+}
+
+async function write(c: Ctx, projectId: string, metricsId: string, options: RemoteWriteOptions): Promise<Response> {
+  declareWritten(c);
+  const { project, endpoint } = await counting(options.metrics, () => authorize(c, projectId, metricsId, options));
   const { limits } = project;
+  return take(c, limits, options, (version, body) => options.remoteWrite.write({ endpoint, limits, version, body }));
+}
+
+/** On every answer, errors included: a sender of 2.0 takes their absence for a receiver that knows 1.0 only. */
+function declareWritten(c: Ctx): void {
+  for (const [name, value] of Object.entries(writtenHeaders(0))) c.env.outgoing.setHeader(name, value);
+}
+
+async function take(
+  c: Ctx,
+  limits: Limits,
+  { metrics }: RemoteWriteOptions,
+  store: (version: RemoteWriteVersion, body: Buffer) => Promise<Written>,
+): Promise<Response> {
   try {
     const version = remoteWriteVersion(header(c, 'content-type'));
     if (version === undefined) throw unsupportedType();
@@ -50,7 +70,7 @@ async function write(c: Ctx, projectId: string, metricsId: string, options: Remo
     const compressed = await readCompressed(c, limits);
     const body = inflate(compressed, limits);
     rooms.release(compressed);
-    const { samples, reason } = await remoteWrite.write({ endpoint, limits, version, body });
+    const { samples, reason } = await store(version, body);
     metrics.samples(samples);
     const headers = writtenHeaders(samples);
     if (reason === undefined) {

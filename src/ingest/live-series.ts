@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { type MetricsEndpoint, reservedMetricPrefix } from '../domain/endpoint.js';
 import { printable } from '../domain/ids.js';
 import { type LimitName, type Limits, limitExceeded } from '../domain/limits.js';
-import { change, type SeriesBatch } from '../formats/series-batch.js';
+import { change, type Metadata, type SeriesBatch } from '../formats/series-batch.js';
 import { longestName } from '../storage/live/pair-table.js';
 import type { LiveWrite } from '../storage/store.js';
 
@@ -29,10 +29,7 @@ export function takeBatch(
   { lifetimeMs }: MetricsEndpoint,
   limits: Limits,
 ): Taken {
-  for (const metadata of batch.metadata) {
-    if (isMetricName(metadata.name, limits) && table.describe(cutHelp(metadata, limits)))
-      record.describe(metadata.name);
-  }
+  describe(batch.metadata, { table, record }, limits);
   const points = batch.points?.length ? batch.points.length - 1 : batch.series;
   const oldest = lifetimeMs === 0 ? Number.NEGATIVE_INFINITY : now - lifetimeMs;
   const found: number[] = [];
@@ -92,6 +89,18 @@ export function takeBatch(
     }
   }
   return { samples, refusedPoints, refusedSamples, reason };
+}
+
+/** Notes what was said of metrics, as far as it is new. */
+export function describe(
+  said: readonly Metadata[],
+  { table, record }: Pick<LiveWrite, 'table' | 'record'>,
+  limits: Limits,
+): void {
+  for (const metadata of said) {
+    if (isMetricName(metadata.name, limits) && table.describe(cutHelp(metadata, limits)))
+      record.describe(metadata.name);
+  }
 }
 
 /** Why a series that is not known may not become one; `undefined` when it may. Its labels are sorted. */

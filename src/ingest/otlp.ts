@@ -5,16 +5,22 @@ import { convertOtlp } from '../formats/otlp/convert.js';
 import { readOtlpJson } from '../formats/otlp/json.js';
 import type { TranslationStrategy } from '../formats/otlp/names.js';
 import { readOtlpProtobuf } from '../formats/otlp/protobuf.js';
+import type { OtlpRequest } from '../formats/otlp/request.js';
 import type { OtlpEncoding } from '../formats/otlp/response.js';
+import { type Named, partsOfResources } from '../formats/otlp/routes.js';
+import { partRoom } from '../formats/routes.js';
 import { SeriesBatch } from '../formats/series-batch.js';
-import type { LiveStore } from '../storage/store.js';
+import type { Doer, LiveStore } from '../storage/store.js';
 import { takeBatch } from './live-series.js';
 import type { SampleRate } from './rate.js';
+import type { Routed } from './routed.js';
 
 export interface OtlpSettings {
   readonly strategy: TranslationStrategy;
   /** Resource attributes that become labels of every series. */
   readonly promoted: readonly string[];
+  /** Buckets of exponential histograms. */
+  readonly bounds: readonly number[];
 }
 
 export interface OtlpExport {
@@ -25,6 +31,11 @@ export interface OtlpExport {
   readonly body: Buffer;
 }
 
+/** An export with the metrics of many customers. */
+export interface RoutedExport extends Pick<OtlpExport, 'encoding' | 'body'> {
+  readonly by: Doer;
+}
+
 export interface Exported {
   readonly points: number;
   readonly rejectedPoints: number;
@@ -32,34 +43,66 @@ export interface Exported {
   readonly message: string;
 }
 
+export interface OtlpOptions {
+  readonly live: LiveStore;
+  readonly rate: SampleRate;
+  readonly clock: Clock;
+  readonly routed: Routed;
+  /** Changes with a reload. */
+  readonly settings: () => OtlpSettings;
+}
+
 /** Takes OTLP metrics in; resolves when what was taken is on disk. */
 export class Otlp {
-  private readonly live: LiveStore;
-  private readonly rate: SampleRate;
-  private readonly clock: Clock;
-  private readonly settings: OtlpSettings;
+  private readonly options: OtlpOptions;
 
-  constructor(live: LiveStore, rate: SampleRate, clock: Clock, settings: OtlpSettings) {
-    this.live = live;
-    this.rate = rate;
-    this.clock = clock;
-    this.settings = settings;
+  constructor(options: OtlpOptions) {
+    this.options = options;
   }
 
   /** Throws `invalid` for a body that cannot be read and `rate_limited`, having stored nothing. */
   async export({ endpoint, limits, encoding, body }: OtlpExport): Promise<Exported> {
-    const request = encoding === 'json' ? readOtlpJson(body) : readOtlpProtobuf(body);
+    const { live, rate } = this.options;
     const batch = new SeriesBatch();
-    const converted = convertOtlp(request, batch, { ...this.settings, ours: instanceLabel, now: this.clock.now() });
-    this.rate.take(endpoint.projectId, batch.totalSamples, limits.samples_per_second);
+    const converted = this.convert(read(encoding, body), batch);
+    rate.take(endpoint.projectId, batch.totalSamples, limits.samples_per_second);
     if (batch.series === 0 && batch.metadata.length === 0) return outcome(0, converted.refused, converted.reason);
-    const taken = await this.live.write(endpoint, (write) => takeBatch(batch, write, endpoint, limits));
+    const taken = await live.write(endpoint, (write) => takeBatch(batch, write, endpoint, limits));
     return outcome(taken.samples, converted.refused + taken.refusedSamples, converted.reason ?? taken.reason);
   }
+
+  /** The same for many endpoints, by the attributes of a resource that say where its metrics belong. */
+  async exportRouted({ encoding, body, by }: RoutedExport): Promise<Exported> {
+    const { routed } = this.options;
+    const { projectAttribute, endpointAttribute } = routed.router.settings;
+    let refused = 0;
+    let reason: string | undefined;
+    const convert = ({ project, endpoint, request }: Named) => {
+      const batch = new SeriesBatch(partRoom);
+      const converted = this.convert(request, batch);
+      refused += converted.refused;
+      reason ??= converted.reason;
+      return { project, endpoint, batch };
+    };
+    const parts = partsOfResources(read(encoding, body), projectAttribute, endpointAttribute).map(convert);
+    const taken = await routed.take(parts, [], by);
+    return outcome(taken.samples, refused + taken.refusedSamples, reason ?? taken.reason);
+  }
+
+  private convert(request: OtlpRequest, batch: SeriesBatch) {
+    const { settings, clock } = this.options;
+    return convertOtlp(request, batch, { ...settings(), ours: instanceLabel, now: clock.now() });
+  }
 }
+
+const read = (encoding: OtlpEncoding, body: Buffer): OtlpRequest =>
+  encoding === 'json' ? readOtlpJson(body) : readOtlpProtobuf(body);
 
 const outcome = (points: number, rejectedPoints: number, reason: string | undefined): Exported => ({
   points,
   rejectedPoints,
-  message: reason === undefined ? '' : `${rejectedPoints} points were refused, the first because ${reason}.`,
+  message:
+    reason === undefined
+      ? ''
+      : `${rejectedPoints} points were refused, the first because ${reason.replace(/\.$/, '')}.`,
 });

@@ -2,10 +2,12 @@ import { instanceLabel, type MetricsEndpoint } from '../domain/endpoint.js';
 import type { Limits } from '../domain/limits.js';
 import { readWriteRequest1 } from '../formats/remote-write/v1.js';
 import { readWriteRequest2 } from '../formats/remote-write/v2.js';
+import { partsOf } from '../formats/routes.js';
 import { SeriesBatch } from '../formats/series-batch.js';
-import type { LiveStore } from '../storage/store.js';
-import { takeBatch } from './live-series.js';
+import type { Doer, LiveStore } from '../storage/store.js';
+import { type Taken, takeBatch } from './live-series.js';
 import type { SampleRate } from './rate.js';
+import type { Routed } from './routed.js';
 
 export type RemoteWriteVersion = '1.0' | '2.0';
 
@@ -15,6 +17,11 @@ export interface WriteRequest {
   readonly version: RemoteWriteVersion;
   /** Inflated. */
   readonly body: Buffer;
+}
+
+/** A request with the samples of many customers. */
+export interface RoutedWriteRequest extends Pick<WriteRequest, 'version' | 'body'> {
+  readonly by: Doer;
 }
 
 /** What was stored of a request. With a reason, the rest was refused, and why. */
@@ -31,32 +38,41 @@ const largestKeptBatch = 100_000;
 export class RemoteWrite {
   private readonly live: LiveStore;
   private readonly rate: SampleRate;
+  private readonly routed: Routed;
   private readonly free: SeriesBatch[] = [];
 
-  constructor(live: LiveStore, rate: SampleRate) {
+  constructor(live: LiveStore, rate: SampleRate, routed: Routed) {
     this.live = live;
     this.rate = rate;
+    this.routed = routed;
   }
 
   /** Throws `invalid` for a body that cannot be read and `rate_limited`, having stored nothing. */
-  async write({ endpoint, limits, version, body }: WriteRequest): Promise<Written> {
-    const batch = this.free.pop() ?? new SeriesBatch();
-    try {
-      if (version === '1.0') readWriteRequest1(body, batch, ours);
-      else readWriteRequest2(body, batch, ours);
+  write({ endpoint, limits, version, body }: WriteRequest): Promise<Written> {
+    return this.withBatch(async (batch) => {
+      read[version](body, batch, ours);
       this.rate.take(endpoint.projectId, batch.totalSamples, limits.samples_per_second);
       const { histograms, histogramOf } = batch;
       const taken = await this.live.write(endpoint, (write) => takeBatch(batch, write, endpoint, limits));
-      const reasons: string[] = [];
-      if (taken.refusedPoints > 0) {
-        reasons.push(`${taken.refusedPoints} series were refused, the first is ${taken.reason}.`);
-      }
-      if (histograms > 0) {
-        reasons.push(
-          `${histograms} native histograms were refused, the first is of ${histogramOf}; send classic histograms (in Prometheus, set send_native_histograms: false).`,
-        );
-      }
-      return { samples: taken.samples, reason: reasons.length === 0 ? undefined : reasons.join(' ') };
+      return outcome(taken, histograms, histogramOf);
+    });
+  }
+
+  /** The same for many endpoints, by the labels that say where each series belongs. */
+  writeRouted({ version, body, by }: RoutedWriteRequest): Promise<Written> {
+    return this.withBatch(async (batch) => {
+      const { projectLabel, endpointLabel } = this.routed.router.settings;
+      read[version](body, batch, ours, { project: Buffer.from(projectLabel), endpoint: Buffer.from(endpointLabel) });
+      const { histograms, histogramOf } = batch;
+      const taken = await this.routed.take(partsOf(batch), batch.metadata, by);
+      return outcome(taken, histograms, histogramOf);
+    });
+  }
+
+  private async withBatch(work: (batch: SeriesBatch) => Promise<Written>): Promise<Written> {
+    const batch = this.free.pop() ?? new SeriesBatch();
+    try {
+      return await work(batch);
     } finally {
       if (this.free.length < mostFreeBatches && batch.values.length <= largestKeptBatch) {
         batch.clear(Buffer.alloc(0));
@@ -64,4 +80,21 @@ export class RemoteWrite {
       }
     }
   }
+}
+
+const read = { '1.0': readWriteRequest1, '2.0': readWriteRequest2 } as const;
+
+/** Some reasons are sentences already. */
+const sentence = (reason: string): string => (reason.endsWith('.') ? reason : `${reason}.`);
+
+function outcome(taken: Taken, histograms: number, histogramOf: string): Written {
+  const reasons: string[] = [];
+  if (taken.refusedPoints > 0)
+    reasons.push(`${taken.refusedPoints} series were refused, the first: ${sentence(taken.reason!)}`);
+  if (histograms > 0) {
+    reasons.push(
+      `${histograms} native histograms were refused, the first is of ${histogramOf}; send classic histograms (in Prometheus, set send_native_histograms: false).`,
+    );
+  }
+  return { samples: taken.samples, reason: reasons.length === 0 ? undefined : reasons.join(' ') };
 }

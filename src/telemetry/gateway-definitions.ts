@@ -1,3 +1,4 @@
+import { unroutedReasons } from '../domain/routing.js';
 import { destinationTypes } from '../domain/stream.js';
 import { defineMetrics } from './metrics/index.js';
 
@@ -173,6 +174,12 @@ export const gatewayDefinitions = defineMetrics({
     known: each('reason', refusals),
   },
   'samples.received': { type: 'counter', help: 'Samples of accepted pushes.' },
+  'samples.unrouted': {
+    type: 'counter',
+    help: 'Samples for all customers that went nowhere: they name no endpoint, or none that is there, or their project is over samples_per_second.',
+    labels: ['reason'],
+    known: each('reason', unroutedReasons),
+  },
   'groups.expired': { type: 'counter', help: 'Push groups that ended their lifetime.' },
   series: { type: 'gauge', help: 'Living series of all projects.' },
   'series.limit_used': {

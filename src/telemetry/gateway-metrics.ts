@@ -1,3 +1,4 @@
+import type { UnroutedReason } from '../domain/routing.js';
 import type { DestinationType } from '../domain/stream.js';
 import { type gatewayDefinitions, httpMethods, type OpenidEndpoint } from './gateway-definitions.js';
 import type { CounterHandle, Handle, Metrics, WithOwn } from './metrics/index.js';
@@ -102,6 +103,10 @@ export class GatewayMetrics {
   pushRefused(reason: string): void {
     this.pushRefusals();
     this.facade.counter('pushes.refused').with({ reason })();
+  }
+
+  unrouted(reason: UnroutedReason, samples: number): void {
+    this.facade.counter('samples.unrouted').with({ reason })(samples);
   }
 
   rendered(ms: number, bytes: number): void {

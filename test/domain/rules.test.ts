@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Client, maySee } from '../../src/domain/client.js';
 import { defaultLimits, limitExceeded, limitNames, parseLimit } from '../../src/domain/limits.js';
-import { checkScopes, managementScopes, projectScopes, scopes } from '../../src/domain/scopes.js';
+import { checkScopes, managementScopes, operatorScopes, projectScopes, scopes } from '../../src/domain/scopes.js';
 
 const ofProject = { operator: false };
 const ofOperator = { operator: true };
@@ -22,8 +22,9 @@ describe('scopes', () => {
     expect(checkScopes(theirs, ofProject)).toEqual(['read:metric_streams', 'update:deliveries']);
   });
 
-  it('are divided: an operator opens no metrics, a project no limits, keys or bans', () => {
-    expect(checkScopes(managementScopes, ofOperator)).toEqual(managementScopes);
+  it('are divided: an operator reads no metrics, a project opens no limits, keys or bans', () => {
+    expect(checkScopes(operatorScopes, ofOperator)).toEqual(operatorScopes);
+    expect(operatorScopes).toEqual(['write:metrics', ...managementScopes]);
     expect(checkScopes(projectScopes, ofProject)).toEqual(projectScopes);
     const ofOneOnly = scopes.filter((scope) => !projectScopes.includes(scope));
     expect(ofOneOnly).toEqual([
@@ -36,9 +37,7 @@ describe('scopes', () => {
       'delete:bans',
     ]);
     for (const scope of ofOneOnly) expect(() => checkScopes([scope], ofProject)).toThrow('cannot have');
-    for (const scope of ['read:metrics', 'write:metrics']) {
-      expect(() => checkScopes([scope], ofOperator)).toThrow('cannot have');
-    }
+    expect(() => checkScopes(['read:metrics'], ofOperator)).toThrow('cannot have');
   });
 
   it('a client narrowed to endpoints manages nothing', () => {

@@ -1,3 +1,4 @@
+import { defaultIngest } from '../../src/config/ingest.js';
 import { type Config, defaultMetrics } from '../../src/config.js';
 import { defaultLimits } from '../../src/domain/limits.js';
 
@@ -12,5 +13,6 @@ export const configFor = (path: string): Config => ({
   streams: { allowedNetworks: [], allowHttp: false },
   limits: defaultLimits,
   externalIssuers: [],
+  ingest: defaultIngest,
   telemetry: { metrics: defaultMetrics },
 });

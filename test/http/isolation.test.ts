@@ -10,9 +10,9 @@ import { type Answer, send, telling } from './wire.js';
 
 /**
  * Every route of the public listener, and what it is to a token: something of a project (then the scope it needs, and
- * whether it is of one endpoint), or nothing of any project. A new route has to be entered here, or the first test fails.
+ * whether it is of one endpoint), of all projects at once (for the operator alone), or nothing of any project. A new route has to be entered here, or the first test fails.
  */
-const routes: Record<string, { scope: Scope; of: 'endpoint' | 'project' } | 'of no project'> = {
+const routes: Record<string, { scope: Scope; of: 'endpoint' | 'project' } | 'of all projects' | 'of no project'> = {
   'GET /api/v1/:project/:metricsId/metrics': { scope: 'read:metrics', of: 'endpoint' },
   'GET /api/v1/:project/metrics': { scope: 'read:metrics', of: 'project' },
   'GET /api/v1/:project/sd': { scope: 'read:metrics', of: 'project' },
@@ -22,6 +22,8 @@ const routes: Record<string, { scope: Scope; of: 'endpoint' | 'project' } | 'of 
   'DELETE /api/v1/:project/:metricsId/metrics/*': { scope: 'write:metrics', of: 'endpoint' },
   'POST /api/v1/:project/:metricsId/write': { scope: 'write:metrics', of: 'endpoint' },
   'POST /api/v1/:project/:metricsId/otlp/v1/metrics': { scope: 'write:metrics', of: 'endpoint' },
+  'POST /api/v1/write': 'of all projects',
+  'POST /otlp/v1/metrics': 'of all projects',
   'POST /oauth/token': 'of no project',
   // Introspection tells a client of its own project's tokens only; see test/http/surroundings.test.ts.
   'POST /oauth/introspect': 'of no project',
@@ -43,7 +45,7 @@ interface Row {
 }
 
 const matrix: Row[] = Object.entries(routes).flatMap(([name, kind]) => {
-  if (kind === 'of no project') return [];
+  if (typeof kind === 'string') return [];
   const [method, route] = name.split(' ') as [string, string];
   // Hono answers HEAD by the GET routes.
   const methods = [method, ...(method === 'GET' ? ['HEAD'] : [])];
@@ -88,6 +90,8 @@ beforeAll(async () => {
   callers.narrowed = await gateway.bearer('acme', undefined, ['db2']);
   const disabled = await gateway.client('acme', ['read:metrics', 'write:metrics']);
   callers.disabled = await gateway.bearerOf(disabled);
+  callers.operator = await gateway.bearer(null, ['write:metrics']);
+  callers.manager = await gateway.bearer(null, ['read:projects']);
   const deleted = await gateway.client('acme', ['read:metrics', 'write:metrics']);
   callers.deleted = await gateway.bearerOf(deleted);
   // The same again with a scrape token, with id and secret by HTTP Basic, and with a token of the vendor's own issuer.
@@ -148,13 +152,17 @@ async function request(method: string, target: string, caller: string, headers: 
 
 /** What the route takes, so that only the token can be the reason for a refusal. */
 function bodyFor(target: string, caller: string): { body: string | Buffer; headers: string[] } {
+  const isForAll = target === '/api/v1/write' || target === '/otlp/v1/metrics';
   if (target.endsWith('/otlp/v1/metrics')) {
     const point = { timeUnixNano: `${gateway.clock.now()}000000`, asDouble: 1, attributes: [attribute('by', caller)] };
-    const body = JSON.stringify(exportOf([{ name: 'pushed', gauge: { dataPoints: [point] } }]));
+    const of = isForAll ? [attribute('weir.project', 'acme'), attribute('weir.endpoint', 'db1')] : [];
+    const body = JSON.stringify(exportOf([{ name: 'pushed', gauge: { dataPoints: [point] } }], of));
     return { body, headers: ['Content-Type', 'application/json'] };
   }
   if (!target.endsWith('/write')) return { body: `pushed{by="${caller}"} 1\n`, headers: [] };
-  const written = request1([{ labels: { __name__: 'pushed', by: caller }, samples: [[1, gateway.clock.now()]] }]);
+  const of = isForAll ? { weir_project: 'acme', weir_endpoint: 'db1' } : {};
+  const labels = { __name__: 'pushed', by: caller, ...of };
+  const written = request1([{ labels: labels as Record<string, string>, samples: [[1, gateway.clock.now()]] }]);
   const headers = ['Content-Type', 'application/x-protobuf', 'Content-Encoding', 'snappy'];
   return { body: compressSync(written), headers };
 }
@@ -218,6 +226,33 @@ describe.each(matrix.map((row) => ({ ...row, title: title(row) })))('$title', (r
       if (row.method === 'GET') expect(answer.text).toContain('"db2"');
     });
   }
+});
+
+const forAll = Object.keys(routes).filter((route) => routes[route] === 'of all projects');
+
+describe.each(forAll)('%s', (route) => {
+  const [method, target] = route.split(' ') as [string, string];
+  const everyone = ['own', 'writer', 'narrowed', 'rival', 'rivalWriter', 'rivalNarrowed'];
+
+  it.each([...by(everyone.slice(1, 3)), ...everyone])('is 403 to %s, a client of a project', async (caller) => {
+    expect((await request(method, target, caller)).status).toBe(403);
+  });
+
+  it.each(['nobody', 'garbage', ...by(['disabled', 'deleted'], kinds.slice(0, 2))])('is 401 to %s', async (caller) => {
+    expect((await request(method, target, caller)).status).toBe(401);
+  });
+
+  it('is 403 to a client of the operator without the scope, and open to one with it', async () => {
+    expect((await request(method, target, 'manager')).status).toBe(403);
+    expect((await request(method, target, 'operator')).status).toBeLessThan(300);
+  });
+});
+
+describe('a client of the operator that writes for all', () => {
+  it.each(matrix.map(title))('finds nothing at %s', async (route) => {
+    const row = matrix.find((each) => title(each) === route)!;
+    expect((await ask(row, 'operator')).status).toBe(404);
+  });
 });
 
 describe('a token', () => {

@@ -251,6 +251,52 @@ describe.each<OtlpEncoding>(['protobuf', 'json'])('an export in %s', (encoding) 
   });
 });
 
+describe('the settings', () => {
+  const exponential: JsonValue = {
+    name: 'e',
+    unit: 's',
+    exponentialHistogram: {
+      aggregationTemporality: 2,
+      dataPoints: [
+        {
+          timeUnixNano: '1',
+          count: '3',
+          sum: 6,
+          scale: 0,
+          zeroCount: '1',
+          positive: { offset: 0, bucketCounts: ['1', '1'] },
+        },
+      ],
+    },
+  };
+  const send = (target: TestGateway, token: string): Promise<Response> => {
+    const body = structuredClone(exponential) as { exponentialHistogram: { dataPoints: { timeUnixNano: string }[] } };
+    body.exponentialHistogram.dataPoints[0]!.timeUnixNano = nanos(target.clock.now());
+    const resource = [attribute('service.name', 'shop'), attribute('k8s.pod.name', 'pod-1')];
+    return sendOtlp(target, 'acme/db1', token, exportOf([body as unknown as JsonValue], resource));
+  };
+
+  it('choose names, promoted attributes and buckets, from a reload on', async () => {
+    const otlp = { strategy: 'UnderscoreEscapingWithoutSuffixes', promoted: ['k8s.pod.name'], bounds: [2, 3] } as const;
+    const own = await TestGateway.boot({ reread: (config) => ({ ...config, ingest: { ...config.ingest, otlp } }) });
+    await own.project('acme', 'db1');
+    const token = await own.bearer('acme');
+    await send(own, token);
+    await fetch(`${own.operatorUrl}/-/reload`, { method: 'POST' });
+    await send(own, token);
+    const page = samples(await own.page('acme/db1/metrics', token));
+    expect(page.filter((line) => /^e_(bucket|sum|count)/.test(line))).toEqual([
+      'e_bucket{job="shop",k8s_pod_name="pod-1",le="2.0",instance_id="db1"} 2',
+      'e_bucket{job="shop",k8s_pod_name="pod-1",le="3.0",instance_id="db1"} 2',
+      'e_bucket{job="shop",k8s_pod_name="pod-1",le="+Inf",instance_id="db1"} 3',
+      'e_sum{job="shop",k8s_pod_name="pod-1",instance_id="db1"} 6',
+      'e_count{job="shop",k8s_pod_name="pod-1",instance_id="db1"} 3',
+    ]);
+    expect(page.filter((line) => line.startsWith('e_seconds_bucket'))).toHaveLength(24);
+    await own.stop();
+  });
+});
+
 describe('a refusal', () => {
   const post = (headers: Record<string, string>, body: string | Buffer, token = bearer) =>
     gateway.fetch('/api/v1/acme/db1/otlp/v1/metrics', { method: 'POST', bearer: token, headers, body: body as string });

@@ -119,7 +119,7 @@ describe.each<Version>(['1.0', '2.0'])('remote write %s', (version) => {
     expect(answer.status).toBe(400);
     expect(written(answer)).toEqual(['2', '0', '0']);
     const { detail } = (await answer.json()) as { detail: string };
-    expect(detail).toMatch(/^1 series were refused, the first is n\{\}: .*series = 20.* The rest is stored/);
+    expect(detail).toMatch(/^1 series were refused, the first: n\{\}: .*series = 20.* The rest is stored/);
     const page = await served();
     expect(page).toHaveLength(20);
     expect(page).toContain('a{i="4",instance_id="db1"} 2');

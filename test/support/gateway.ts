@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LocalAdmin } from '../../src/admin/admin.js';
+import { defaultIngest, type IngestConfig } from '../../src/config/ingest.js';
 import { type Config, defaultMetrics, type MetricsConfig } from '../../src/config.js';
 import type { Clock } from '../../src/domain/clock.js';
 import { systemRandom } from '../../src/domain/ids.js';
@@ -42,6 +43,7 @@ export interface GatewayOptions {
   readonly listenAddress?: string;
   readonly trustedProxies?: readonly string[];
   readonly externalIssuers?: Config['externalIssuers'];
+  readonly ingest?: Partial<IngestConfig>;
   readonly clock?: Clock;
   /** What metric streams may reach; loopback. */
   readonly allowedNetworks?: readonly string[];
@@ -97,6 +99,7 @@ export class TestGateway {
       },
       limits: { ...defaultLimits, ...this.options.limits },
       externalIssuers: this.options.externalIssuers ?? [],
+      ingest: { ...defaultIngest, ...this.options.ingest },
       telemetry: { metrics: { ...defaultMetrics, ...this.options.metrics } },
     };
   }

@@ -5,7 +5,7 @@ import type { Attributes } from './request.js';
 /** Fills a batch with series that are text, point by point. */
 export class BatchWriter {
   private readonly batch: SeriesBatch;
-  private bytes: Buffer = Buffer.allocUnsafe(16 * 1024);
+  private bytes: Buffer = Buffer.allocUnsafe(4 * 1024);
   private used = 0;
   private readonly points: number[] = [];
   /** Where texts stand: names and most values come again and again. */

@@ -10,6 +10,8 @@ export interface ConvertOptions {
   readonly strategy: TranslationStrategy;
   /** Resource attributes that become labels of every series, by their OpenTelemetry names. */
   readonly promoted: readonly string[];
+  /** Buckets of exponential histograms. */
+  readonly bounds?: readonly number[];
   /** The label the gateway sets itself. */
   readonly ours: string;
   /** For points that give no time; milliseconds. */
@@ -56,7 +58,8 @@ export function convertOtlp({ resources }: OtlpRequest, batch: SeriesBatch, opti
         }
         if (point.time === 0) point.time = options.now;
         newest = Math.max(newest, point.time);
-        writePoint(writer, name, metric, point, merged(labelsOf(point.attributes, options.ours), common));
+        const labels = merged(labelsOf(point.attributes, options.ours), common);
+        writePoint(writer, name, metric, point, labels, options.bounds);
       }
     }
     if (info !== undefined && newest > 0) {
@@ -107,7 +110,14 @@ function wrongness({ kind, temporality: given }: Metric, point: Point): string |
   return undefined;
 }
 
-function writePoint(writer: BatchWriter, name: string, metric: Metric, point: Point, labels: Attributes): void {
+function writePoint(
+  writer: BatchWriter,
+  name: string,
+  metric: Metric,
+  point: Point,
+  labels: Attributes,
+  fixedBounds: readonly number[] | undefined,
+): void {
   const { kind } = metric;
   const isDelta =
     metric.temporality === temporality.delta && (kind === 'sum' || kind === 'histogram' || kind === 'exponential');
@@ -132,7 +142,7 @@ function writePoint(writer: BatchWriter, name: string, metric: Metric, point: Po
   if (kind === 'summary') {
     for (const [quantile, value] of point.quantiles) put('', [['quantile', canonicalNumber(quantile)]], value);
   } else {
-    const { bounds, counts } = kind === 'histogram' ? explicitBuckets(point) : toFixedBuckets(point);
+    const { bounds, counts } = kind === 'histogram' ? explicitBuckets(point) : toFixedBuckets(point, fixedBounds);
     bounds.forEach((bound, i) => {
       put('_bucket', [['le', canonicalNumber(bound)]], counts[i]!);
     });

@@ -10,14 +10,19 @@ export const fixedBounds: readonly number[] = [
   10_000,
 ];
 
+export type ExponentialPoint = Pick<Point, 'scale' | 'zeroCount' | 'zeroThreshold' | 'positive' | 'negative'>;
+
 /**
  * Counts up to each fixed bound. A bucket that reaches beyond a bound counts from the next one on: what is said of a
  * bound is never too much.
  */
-export function toFixedBuckets(point: Point): { bounds: readonly number[]; counts: readonly number[] } {
-  const own = new Array<number>(fixedBounds.length).fill(0);
+export function toFixedBuckets(
+  point: ExponentialPoint,
+  bounds: readonly number[] = fixedBounds,
+): { bounds: readonly number[]; counts: readonly number[] } {
+  const own = new Array<number>(bounds.length).fill(0);
   const add = (upper: number, count: number): void => {
-    const index = fixedBounds.findIndex((bound) => upper <= bound);
+    const index = bounds.findIndex((bound) => upper <= bound);
     if (index !== -1) own[index]! += count;
   };
   // All of them are below zero.
@@ -28,7 +33,7 @@ export function toFixedBuckets(point: Point): { bounds: readonly number[]; count
     if (count > 0) add(2 ** ((offset + i + 1) * 2 ** -point.scale), count);
   });
   let sum = 0;
-  return { bounds: fixedBounds, counts: own.map((count) => (sum += count)) };
+  return { bounds, counts: own.map((count) => (sum += count)) };
 }
 
 const sumOf = (counts: readonly number[]): number => counts.reduce((sum, count) => sum + count, 0);

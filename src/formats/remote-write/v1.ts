@@ -20,23 +20,36 @@ export const familyTypes: readonly FamilyType[] = [
 
 const nameBytes = Buffer.from(nameLabel);
 
+/** The labels by which each series of a request says where it belongs; they are taken off it. */
+export interface RoutingLabels {
+  readonly project: Buffer;
+  readonly endpoint: Buffer;
+}
+
 /**
  * `prometheus.WriteRequest` (prompb/remote.proto) into columns. Throws `invalid` for what is not one. `ours` is the
  * label the gateway sets itself: what is sent for it is left out.
  */
-export function readWriteRequest1(body: Buffer, batch: SeriesBatch, ours: Buffer): void {
+export function readWriteRequest1(body: Buffer, batch: SeriesBatch, ours: Buffer, routing?: RoutingLabels): void {
   const reader = new ProtoReader(body, 'prometheus.WriteRequest');
   const end = body.length;
   batch.clear(body);
+  if (routing !== undefined) batch.beginRoutes();
   while (reader.at < end) {
     const tag = reader.varint(end);
-    if (tag === 0x0a) readSeries(reader, reader.block(end), batch, ours);
+    if (tag === 0x0a) readSeries(reader, reader.block(end), batch, ours, routing);
     else if (tag === 0x1a) readMetadata(reader, reader.block(end), batch);
     else skipField(reader, tag, end);
   }
 }
 
-function readSeries(reader: ProtoReader, end: number, batch: SeriesBatch, ours: Buffer): void {
+function readSeries(
+  reader: ProtoReader,
+  end: number,
+  batch: SeriesBatch,
+  ours: Buffer,
+  routing: RoutingLabels | undefined,
+): void {
   const { bytes } = reader;
   let histograms = 0;
   batch.begin();
@@ -44,7 +57,7 @@ function readSeries(reader: ProtoReader, end: number, batch: SeriesBatch, ours: 
     const tag = bytes[reader.at];
     if (tag === 0x0a) {
       reader.at++;
-      readLabel(reader, reader.block(end), batch, ours);
+      readLabel(reader, reader.block(end), batch, ours, routing);
     } else if (tag === 0x12) {
       reader.at++;
       readSample(reader, reader.block(end), batch);
@@ -63,7 +76,13 @@ export function noteHistograms(batch: SeriesBatch, histograms: number): void {
   batch.histograms += histograms;
 }
 
-function readLabel(reader: ProtoReader, end: number, batch: SeriesBatch, ours: Buffer): void {
+function readLabel(
+  reader: ProtoReader,
+  end: number,
+  batch: SeriesBatch,
+  ours: Buffer,
+  routing: RoutingLabels | undefined,
+): void {
   const { bytes } = reader;
   let nameAt = 0;
   let nameEnd = 0;
@@ -82,7 +101,12 @@ function readLabel(reader: ProtoReader, end: number, batch: SeriesBatch, ours: B
     } else skipField(reader, tag, end);
   }
   if (isText(bytes, nameAt, nameEnd, nameBytes)) batch.name(valueAt, valueEnd);
-  else if (!isText(bytes, nameAt, nameEnd, ours)) batch.label(nameAt, nameEnd, valueAt, valueEnd);
+  else if (isText(bytes, nameAt, nameEnd, ours)) return;
+  else if (routing !== undefined && isText(bytes, nameAt, nameEnd, routing.project)) {
+    batch.route('project', valueAt, valueEnd);
+  } else if (routing !== undefined && isText(bytes, nameAt, nameEnd, routing.endpoint)) {
+    batch.route('endpoint', valueAt, valueEnd);
+  } else batch.label(nameAt, nameEnd, valueAt, valueEnd);
 }
 
 export function readSample(reader: ProtoReader, end: number, batch: SeriesBatch): void {

@@ -1,13 +1,12 @@
 import { ProtoReader } from '../proto-reader.js';
 import { nameLabel, type SeriesBatch } from '../series-batch.js';
-import { familyTypes, isText, noteHistograms, readSample, skipField } from './v1.js';
+import { familyTypes, isText, noteHistograms, type RoutingLabels, readSample, skipField } from './v1.js';
 
-/** Symbols as ranges of the body, and which of them stand for labels of ours. */
+/** Symbols as ranges of the body, and what each of them means as the name of a label. */
 interface Symbols {
   readonly starts: number[];
   readonly ends: number[];
-  readonly isName: boolean[];
-  readonly isOurs: boolean[];
+  readonly meanings: ('label' | 'name' | 'ours' | 'project' | 'endpoint')[];
 }
 
 const nameBytes = Buffer.from(nameLabel);
@@ -16,10 +15,11 @@ const nameBytes = Buffer.from(nameLabel);
  * `io.prometheus.write.v2.Request` (Remote-Write 2.0) into columns; otherwise as `readWriteRequest1`. Metadata stands at
  * each series; of those with one metric name, the first is taken.
  */
-export function readWriteRequest2(body: Buffer, batch: SeriesBatch, ours: Buffer): void {
+export function readWriteRequest2(body: Buffer, batch: SeriesBatch, ours: Buffer, routing?: RoutingLabels): void {
   const reader = new ProtoReader(body, 'io.prometheus.write.v2.Request');
   batch.clear(body);
-  const symbols = readSymbols(reader, ours);
+  if (routing !== undefined) batch.beginRoutes();
+  const symbols = readSymbols(reader, ours, routing);
   const described = new Set<string>();
   reader.at = 0;
   const end = body.length;
@@ -31,9 +31,16 @@ export function readWriteRequest2(body: Buffer, batch: SeriesBatch, ours: Buffer
 }
 
 /** Nothing says that they stand before the series. */
-function readSymbols(reader: ProtoReader, ours: Buffer): Symbols {
-  const symbols: Symbols = { starts: [], ends: [], isName: [], isOurs: [] };
+function readSymbols(reader: ProtoReader, ours: Buffer, routing: RoutingLabels | undefined): Symbols {
+  const symbols: Symbols = { starts: [], ends: [], meanings: [] };
   const { bytes } = reader;
+  const meaningOf = (at: number, stop: number): Symbols['meanings'][number] => {
+    if (isText(bytes, at, stop, nameBytes)) return 'name';
+    if (isText(bytes, at, stop, ours)) return 'ours';
+    if (routing === undefined) return 'label';
+    if (isText(bytes, at, stop, routing.project)) return 'project';
+    return isText(bytes, at, stop, routing.endpoint) ? 'endpoint' : 'label';
+  };
   const end = bytes.length;
   while (reader.at < end) {
     const tag = reader.varint(end);
@@ -41,8 +48,7 @@ function readSymbols(reader: ProtoReader, ours: Buffer): Symbols {
       const stop = reader.block(end);
       symbols.starts.push(reader.at);
       symbols.ends.push(stop);
-      symbols.isName.push(isText(bytes, reader.at, stop, nameBytes));
-      symbols.isOurs.push(isText(bytes, reader.at, stop, ours));
+      symbols.meanings.push(meaningOf(reader.at, stop));
       reader.at = stop;
     } else skipField(reader, tag, end);
   }
@@ -69,10 +75,11 @@ function readSeries(
       pendingName = ref;
       return;
     }
-    if (symbols.isName[pendingName]) batch.name(symbols.starts[ref]!, symbols.ends[ref]!);
-    else if (!symbols.isOurs[pendingName]) {
-      batch.label(symbols.starts[pendingName]!, symbols.ends[pendingName]!, symbols.starts[ref]!, symbols.ends[ref]!);
-    }
+    const meaning = symbols.meanings[pendingName]!;
+    const [at, stop] = [symbols.starts[ref]!, symbols.ends[ref]!];
+    if (meaning === 'label') batch.label(symbols.starts[pendingName]!, symbols.ends[pendingName]!, at, stop);
+    else if (meaning === 'name') batch.name(at, stop);
+    else if (meaning !== 'ours') batch.route(meaning, at, stop);
     pendingName = -1;
   };
   while (reader.at < end) {

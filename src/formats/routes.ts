@@ -1,0 +1,64 @@
+import { SeriesBatch, saidTwice } from './series-batch.js';
+
+/** The part of a batch that belongs to one endpoint of one project, by the names its series gave. */
+export interface Part {
+  /** Empty when the series do not say. */
+  readonly project: string;
+  readonly endpoint: string;
+  readonly batch: SeriesBatch;
+}
+
+/**
+ * Sorts a batch that was read with routing labels by where its series belong, in the order they came. Names become text
+ * once for each part: a series only compares bytes, first with the one before it, then with the one that came next the
+ * last time.
+ */
+export function partsOf(batch: SeriesBatch): Part[] {
+  const routes = batch.routes!;
+  const parts: Part[] = [];
+  /** By part, where its names stand. */
+  const places: number[] = [];
+  const following: number[] = [];
+  const byName = new Map<string, number>();
+  let last = 0;
+  for (let series = 0; series < batch.series; series++) {
+    const at = series * 4;
+    let part = last;
+    if (!isSame(batch, at, places, part)) part = following[last] ?? 0;
+    if (!isSame(batch, at, places, part)) {
+      const [project, endpoint] = [textAt(batch.bytes, routes, at), textAt(batch.bytes, routes, at + 2)];
+      const name = `${project}\n${endpoint}`;
+      part = byName.get(name) ?? parts.length;
+      if (part === parts.length) {
+        byName.set(name, part);
+        places.push(at);
+        const own = new SeriesBatch(partRoom);
+        own.clear(batch.bytes);
+        parts.push({ project, endpoint, batch: own });
+      }
+    }
+    following[last] = part;
+    last = part;
+    parts[part]!.batch.adopt(batch, series);
+  }
+  return parts;
+}
+
+/** Of many customers, most have few series in one request. */
+export const partRoom = 8;
+
+function isSame({ bytes, routes }: SeriesBatch, at: number, places: readonly number[], part: number): boolean {
+  const other = places[part];
+  if (other === undefined) return false;
+  return isSameRange(bytes, routes!, at, other) && isSameRange(bytes, routes!, at + 2, other + 2);
+}
+
+function isSameRange(bytes: Uint8Array, routes: Uint32Array, a: number, b: number): boolean {
+  const [from, to, other, otherTo] = [routes[a]!, routes[a + 1]!, routes[b]!, routes[b + 1]!];
+  if (to - from !== otherTo - other || (to === saidTwice) !== (otherTo === saidTwice)) return false;
+  for (let i = 0; i < to - from; i++) if (bytes[from + i] !== bytes[other + i]) return false;
+  return true;
+}
+
+const textAt = (bytes: Uint8Array, routes: Uint32Array, at: number): string =>
+  routes[at] === saidTwice ? '' : Buffer.from(bytes.subarray(routes[at]!, routes[at + 1]!)).toString('utf8');

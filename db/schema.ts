@@ -354,6 +354,27 @@ export const liveDelta = sqliteTable(
   (table) => [index('delta_of_endpoint').on(table.endpointId, table.seq)],
 );
 
+/** What each project used on each UTC day. */
+export const usage = sqliteTable(
+  'usage',
+  {
+    projectId: text('project_id')
+      .notNull()
+      .references(() => project.id, { onDelete: 'cascade' }),
+    /** Its beginning. */
+    day: integer('day').notNull(),
+    scrapes: integer('scrapes').notNull(),
+    bytesServed: integer('bytes_served').notNull(),
+    samplesIn: integer('samples_in').notNull(),
+    pointsStreamed: integer('points_streamed').notNull(),
+    tokensIssued: integer('tokens_issued').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.projectId, table.day] }),
+    index('usage_by_day').on(table.day, table.projectId),
+  ],
+);
+
 /** What was changed about projects, endpoints, clients and keys, for processes that hold it in memory. */
 export const change = sqliteTable('change', {
   seq: integer('seq').primaryKey({ autoIncrement: true }),

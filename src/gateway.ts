@@ -3,6 +3,7 @@ import type { LocalAdmin } from './admin/admin.js';
 import { isExposed } from './auth/key-file.js';
 import type { Config } from './config.js';
 import { deliveredKeptMs, undeliveredKeptMs } from './domain/stream.js';
+import { usageKeptMs } from './domain/usage.js';
 import { openAuthentication } from './gateway/authentication.js';
 import { openIngest } from './gateway/ingest.js';
 import { openStore, tokensKeptMs } from './gateway/open-store.js';
@@ -30,6 +31,7 @@ import { ApiRequests } from './telemetry/api-requests.js';
 import { gatewayDefinitions } from './telemetry/gateway-definitions.js';
 import { GatewayMetrics } from './telemetry/gateway-metrics.js';
 import { openMetrics } from './telemetry/metrics/index.js';
+import { UsageMeters } from './telemetry/usage.js';
 
 export interface Gateway {
   readonly app: Hono<Env>;
@@ -54,6 +56,8 @@ const sweepEveryMs = 5_000;
 const housekeepingEveryMs = 300_000;
 const changeLogKeptMs = 86_400_000;
 const writeUsesEveryMs = 2_000;
+/** What was used since is lost with a crash. */
+const writeUsageEveryMs = 5_000;
 const streamTickMs = 250;
 /** What a stop waits for a destination that is being talked to; what it does not hear of is sent again. */
 const streamGraceMs = 5_000;
@@ -113,7 +117,8 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       onRender: (seconds, bytes) => metrics.rendered(seconds * 1000, bytes),
     });
     const apiRequests = new ApiRequests();
-    const counting = { counted: apiRequests, clock };
+    const usage = new UsageMeters();
+    const counting = { counted: apiRequests, usage, clock };
     const streams = new Streams({
       streams: store.streams,
       deliveries: store.deliveries,
@@ -124,7 +129,13 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       envelope,
       reach,
       requests: apiRequests,
-      report: metrics.streams,
+      report: {
+        ...metrics.streams,
+        delivered: (projectId, type, points) => {
+          metrics.streams.delivered(projectId, type, points);
+          usage.of(projectId).points(points, clock.now());
+        },
+      },
       page: async (projectId) => {
         const project = await directory.project(projectId);
         if (project === undefined) return undefined;
@@ -140,7 +151,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
     });
     const issuerUrl = (): string => issuer;
     const scrapes = new RateLimit('scrapes_per_minute', clock);
-    const waysIn = openIngest({ config, store, directory, clock, metrics, adminFor });
+    const waysIn = openIngest({ config, store, directory, clock, metrics, usage, adminFor });
     const { ingest, remoteWrite, otlp } = waysIn;
     const writing = { ...counting, authenticator, directory, trustedProxies, metrics };
     const app = publicApp({
@@ -240,6 +251,11 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       projectLabel: config.telemetry.metrics.projectLabel,
       readyChecks,
     });
+    const writeUsage = (): Promise<void> =>
+      usage.write(async (rows) => {
+        await store.usage.add(rows);
+        if (config.telemetry.metrics.projectLabel) metrics.used(rows);
+      });
     const stopTimers = startTimers(log, [
       [syncEveryMs, () => directory.sync()],
       [sweepEveryMs, async () => metrics.groupsExpired(await store.groups.removeExpired())],
@@ -250,6 +266,8 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       [housekeepingEveryMs, () => store.idempotency.prune(clock.now())],
       [housekeepingEveryMs, () => store.clients.prune(clock.now() - tokensKeptMs)],
       [writeUsesEveryMs, () => uses.write(store.clients)],
+      [seams.writeUsageEveryMs ?? writeUsageEveryMs, writeUsage],
+      [housekeepingEveryMs, () => store.usage.prune(clock.now() - usageKeptMs)],
       [seams.streamTickMs ?? streamTickMs, () => streams.tick()],
       [
         housekeepingEveryMs,
@@ -285,6 +303,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
         await regulation.settled();
         await clockCheck.remember().catch((error) => log.error({ err: error }, 'the time was not written'));
         await uses.write(store.clients).catch((error) => log.error({ err: error }, 'last uses were not written'));
+        await writeUsage().catch((error) => log.error({ err: error }, 'what was used was not written'));
         await mark.set(false).catch((error) => log.error({ err: error }, 'the clean end was not written'));
         // Before the store, which it asks; gauges of what happens in between are not missed.
         await facade.close();

@@ -13,6 +13,7 @@ import { EndpointAdmin } from './endpoints.js';
 import { KeyAdmin } from './keys.js';
 import { ProjectAdmin } from './projects.js';
 import { type DestinationTest, StreamAdmin } from './streams.js';
+import { UsageAdmin } from './usage.js';
 
 /** What may be done to each noun. */
 export interface Admin {
@@ -23,6 +24,7 @@ export interface Admin {
   readonly audit: AuditAdmin;
   readonly bans: BanAdmin;
   readonly streams: StreamAdmin;
+  readonly usage: UsageAdmin;
 }
 
 /** With what only those can do who have the gateway's files. */
@@ -40,13 +42,15 @@ export interface AdminTools {
 
 /** The store as it is used on somebody's behalf. */
 export function adminOn(store: Managed, { clock, random, hasher, signing, streams }: AdminTools): Admin {
+  const projects = new ProjectAdmin(store, clock);
   return {
-    projects: new ProjectAdmin(store, clock),
+    projects,
     endpoints: new EndpointAdmin(store, clock, random),
     clients: new ClientAdmin(store, clock, random, hasher),
     keys: new KeyAdmin(new SigningKeys({ ...signing, store: store.keys })),
     audit: new AuditAdmin(store),
     bans: new BanAdmin(store, clock),
     streams: new StreamAdmin({ ...streams, store, clock, random }),
+    usage: new UsageAdmin(store, projects),
   };
 }

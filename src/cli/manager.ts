@@ -5,6 +5,7 @@ import type { MetricsEndpoint } from '../domain/endpoint.js';
 import type { Limits } from '../domain/limits.js';
 import type { Project } from '../domain/project.js';
 import type { SigningAlgorithm } from '../domain/signing.js';
+import type { DailyUsage } from '../domain/usage.js';
 import type { AuditEvent, Ban, EndpointSettings, StoredKey } from '../storage/store.js';
 
 /** What commands see of the nouns: nothing that only the store knows. */
@@ -59,6 +60,15 @@ export interface Manager {
     list(): Promise<readonly SigningKeyFacts[]>;
     rotate(alg: SigningAlgorithm | undefined): Promise<readonly SigningKeyFacts[]>;
     retire(kid: string): Promise<readonly SigningKeyFacts[]>;
+  };
+  readonly usage: {
+    /** Newest day first. Days are the moments they begin at, the first and the last to show. */
+    list(filter: {
+      projectId?: string | undefined;
+      from?: number | undefined;
+      to?: number | undefined;
+      limit: number;
+    }): Promise<readonly DailyUsage[]>;
   };
   readonly audit: {
     /** Newest first. */

@@ -1,6 +1,7 @@
 import { formatDuration, parseDuration } from '../domain/duration.js';
 import type { Limits } from '../domain/limits.js';
 import type { Project } from '../domain/project.js';
+import { type DailyUsage, dayText } from '../domain/usage.js';
 import type { AuditEvent, Ban, EndpointSettings } from '../storage/store.js';
 import type { EndpointFacts, Manager, SigningKeyFacts } from './manager.js';
 import { type RemoteApi, segment } from './remote-api.js';
@@ -12,6 +13,7 @@ export const remoteManager = (api: RemoteApi): Manager => ({
   endpoints: remoteEndpoints(api),
   clients: remoteClients(api),
   keys: remoteKeys(api),
+  usage: remoteUsage(api),
   audit: remoteAudit(api),
   bans: remoteBans(api),
 });
@@ -92,6 +94,35 @@ function remoteKeys(api: RemoteApi): Manager['keys'] {
     list: async () => toKeys(await api.ask('GET', '/signing-keys')),
     rotate: async (alg) => toKeys(await api.ask('POST', '/signing-keys/rotate', { body: { alg } })),
     retire: async (kid) => toKeys(await api.ask('POST', `/signing-keys/${segment(kid)}/retire`)),
+  };
+}
+
+interface UsageJson {
+  readonly project_id: string;
+  readonly day: string;
+  readonly scrapes: number;
+  readonly bytes_served: number;
+  readonly samples_in: number;
+  readonly points_streamed: number;
+  readonly tokens_issued: number;
+}
+const toUsage = (json: UsageJson): DailyUsage => ({
+  projectId: json.project_id,
+  day: Date.parse(json.day),
+  scrapes: json.scrapes,
+  bytesServed: json.bytes_served,
+  samplesIn: json.samples_in,
+  pointsStreamed: json.points_streamed,
+  tokensIssued: json.tokens_issued,
+});
+
+function remoteUsage(api: RemoteApi): Manager['usage'] {
+  const text = (day: number | undefined): string | undefined => (day === undefined ? undefined : dayText(day));
+  return {
+    list: async ({ projectId, from, to, limit }) => {
+      const query = { project_id: projectId, from: text(from), to: text(to) };
+      return (await api.all<UsageJson>('/usage', 'usage', query, limit)).map(toUsage);
+    },
   };
 }
 

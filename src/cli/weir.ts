@@ -15,6 +15,7 @@ import { projectCommand } from './project.js';
 import { serveCommand } from './serve.js';
 import { streamCommand } from './stream.js';
 import { tokenCommand } from './token.js';
+import { usageCommand } from './usage.js';
 import { buildInfo } from './version.js';
 
 const { version, revision } = buildInfo();
@@ -32,6 +33,7 @@ for (const command of [
   tokenCommand(),
   keyCommand(),
   encryptionCommand(),
+  usageCommand(),
   auditCommand(),
   banCommand(),
   checkCommand(),

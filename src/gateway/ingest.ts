@@ -11,6 +11,7 @@ import { Router } from '../ingest/router.js';
 import type { Directory } from '../storage/directory.js';
 import type { Doer, Store } from '../storage/store.js';
 import type { GatewayMetrics } from '../telemetry/gateway-metrics.js';
+import type { UsageMeters } from '../telemetry/usage.js';
 
 interface Ground {
   readonly config: Config;
@@ -18,6 +19,7 @@ interface Ground {
   readonly directory: Directory;
   readonly clock: Clock;
   readonly metrics: GatewayMetrics;
+  readonly usage: UsageMeters;
   readonly adminFor: (by: Doer) => Admin;
 }
 
@@ -30,7 +32,7 @@ export interface WaysIn {
   apply(config: Config): void;
 }
 
-export function openIngest({ config, store, directory, clock, metrics, adminFor }: Ground): WaysIn {
+export function openIngest({ config, store, directory, clock, metrics, usage, adminFor }: Ground): WaysIn {
   let settings = config.ingest;
   const rate = new SampleRate(clock);
   const router = new Router({
@@ -43,7 +45,8 @@ export function openIngest({ config, store, directory, clock, metrics, adminFor 
     },
   });
   const unrouted = metrics.unrouted.bind(metrics);
-  const routed = new Routed({ live: store.live, rate, router, unrouted });
+  const stored = (projectId: string, samples: number) => usage.of(projectId).samples(samples, clock.now());
+  const routed = new Routed({ live: store.live, rate, router, stored, unrouted });
   return {
     ingest: new Ingest(store.groups, rate),
     remoteWrite: new RemoteWrite(store.live, rate, routed),

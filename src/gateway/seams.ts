@@ -15,4 +15,5 @@ export interface Seams {
   /** How streams reach their destinations. */
   readonly egress?: EgressSeams;
   readonly streamTickMs?: number;
+  readonly writeUsageEveryMs?: number;
 }

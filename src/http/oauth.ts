@@ -31,13 +31,15 @@ const largestBody = 16 * 1024;
 
 /** `POST /oauth/token` (RFC 6749 §3.2). */
 export async function postToken(c: Ctx, options: OAuthOptions): Promise<Response> {
-  const { service, metrics, trustedProxies } = options;
+  const { service, metrics, trustedProxies, usage, clock } = options;
   try {
     const parameters = await readFormOrJson(c);
     const operation = { ...authentication('POST /oauth/token'), ...knownGrant(parameters.get('grant_type')) };
     return await counted(options, c, operation, async () => {
       const response = await inTime(service.token(requestOf(c, parameters, trustedProxies)));
       metrics.tokenIssued();
+      const { projectId } = c.env.caller!;
+      if (projectId !== null) usage.of(projectId).token(clock.now());
       return sendToken(c, response);
     });
   } catch (error) {

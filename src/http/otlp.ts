@@ -37,7 +37,12 @@ export function handleOtlpForAll(c: Ctx, options: OtlpOptions): Promise<Response
 async function exportTo(c: Ctx, projectId: string, metricsId: string, options: OtlpOptions): Promise<Response> {
   const { project, endpoint } = await counting(options.metrics, () => authorize(c, projectId, metricsId, options));
   const { limits } = project;
-  return take(c, limits, options, (encoding, body) => options.otlp.export({ endpoint, limits, encoding, body }));
+  const { otlp, usage, clock } = options;
+  return take(c, limits, options, async (encoding, body) => {
+    const exported = await otlp.export({ endpoint, limits, encoding, body });
+    usage.of(projectId).samples(exported.points, clock.now());
+    return exported;
+  });
 }
 
 async function take(

@@ -32,7 +32,7 @@ export function handlePush(c: Ctx, projectId: string, metricsId: string, options
 }
 
 async function push(c: Ctx, projectId: string, metricsId: string, options: PushOptions): Promise<Response> {
-  const { ingest, metrics } = options;
+  const { ingest, metrics, usage, clock } = options;
   const { project, endpoint } = await authorize(c, projectId, metricsId, options).catch((error: unknown) => {
     metrics.unauthorized(statusOf(error));
     throw error;
@@ -54,7 +54,9 @@ async function push(c: Ctx, projectId: string, metricsId: string, options: PushO
     const stored = ingest.push({ endpoint, limits, group, mode, syntax, body });
     // It was parsed, and with that copied, before the promise was given.
     rooms.release(body);
-    metrics.samples(await stored);
+    const samples = await stored;
+    metrics.samples(samples);
+    usage.of(projectId).samples(samples, clock.now());
     metrics.pushAccepted();
     return done(200);
   } catch (error) {

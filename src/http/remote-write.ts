@@ -48,7 +48,12 @@ async function write(c: Ctx, projectId: string, metricsId: string, options: Remo
   declareWritten(c);
   const { project, endpoint } = await counting(options.metrics, () => authorize(c, projectId, metricsId, options));
   const { limits } = project;
-  return take(c, limits, options, (version, body) => options.remoteWrite.write({ endpoint, limits, version, body }));
+  const { remoteWrite, usage, clock } = options;
+  return take(c, limits, options, async (version, body) => {
+    const written = await remoteWrite.write({ endpoint, limits, version, body });
+    usage.of(projectId).samples(written.samples, clock.now());
+    return written;
+  });
 }
 
 /** On every answer, errors included: a sender of 2.0 takes their absence for a receiver that knows 1.0 only. */

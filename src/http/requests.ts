@@ -3,10 +3,12 @@ import { OAuthError } from '../auth/oauth-error.js';
 import type { Clock } from '../domain/clock.js';
 import { WeirError } from '../domain/errors.js';
 import type { ApiRequests, RequestTags } from '../telemetry/api-requests.js';
+import type { UsageMeters } from '../telemetry/usage.js';
 import type { Ctx } from './context.js';
 
 export interface RequestCounting {
   readonly counted: ApiRequests;
+  readonly usage: UsageMeters;
   readonly clock: Clock;
 }
 

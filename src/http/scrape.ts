@@ -6,6 +6,7 @@ import { endpointTarget, projectTarget } from '../scrape/targets.js';
 import type { Directory, LiveProject } from '../storage/directory.js';
 import type { RequestCounter } from '../telemetry/api-requests.js';
 import type { GatewayMetrics } from '../telemetry/gateway-metrics.js';
+import type { UsageMeter } from '../telemetry/usage.js';
 import {
   type Access,
   type Authenticator,
@@ -28,6 +29,12 @@ export interface ScrapeOptions extends RequestCounting {
   readonly rateLimit: RateLimit;
 }
 
+/** What a served page is noted in; kept beside what was found out about the caller, to look nothing up by name. */
+interface Marks {
+  readonly counters: (RequestCounter | undefined)[];
+  readonly usage: UsageMeter;
+}
+
 interface Wanted {
   readonly format: PageFormat;
   readonly gzip: boolean;
@@ -43,7 +50,7 @@ export class Scrape {
   /** Scrapers send the same two headers all their lives. */
   private readonly negotiated = new LRUCache<string, Wanted>({ max: 1000 });
 
-  private readonly counters = new WeakMap<Access, (RequestCounter | undefined)[]>();
+  private readonly marks = new WeakMap<Access, Marks>();
 
   constructor(options: ScrapeOptions) {
     this.options = options;
@@ -70,7 +77,7 @@ export class Scrape {
         }
         metrics.cacheHit();
         this.countHit(access, c.env.incoming.method!, metricsId);
-        return this.send(c, page!, body, wanted.gzip);
+        return this.send(c, access, page!, body, wanted.gzip);
       }
     }
     return this.counted(c, metricsId, () => this.handleSlowly(c, projectId, metricsId, wanted, selectors));
@@ -103,7 +110,7 @@ export class Scrape {
     const fresh = () =>
       selection === undefined ? pages.get(target, format) : pages.getSelected(target, format, selection);
     const page = cached ?? (await fresh());
-    return this.send(c, page, wanted.gzip ? await page.gzip() : page.identity, wanted.gzip);
+    return this.send(c, access, page, wanted.gzip ? await page.gzip() : page.identity, wanted.gzip);
   }
 
   private async authorize(c: Ctx, projectId: string, metricsId: string | undefined) {
@@ -118,15 +125,11 @@ export class Scrape {
     return { target, access, project };
   }
 
-  /** As `counted`, without building what names the counter: it is kept beside what was found out about the caller. */
+  /** As `counted`, without building what names the counter. */
   private countHit(access: Access, method: string, metricsId: string | undefined): void {
     const { counted: requests, clock } = this.options;
+    const { counters } = this.marksOf(access);
     const kind = (method === 'HEAD' ? 2 : 0) + (metricsId === undefined ? 1 : 0);
-    let counters = this.counters.get(access);
-    if (counters === undefined) {
-      counters = [];
-      this.counters.set(access, counters);
-    }
     let counter = counters[kind];
     if (counter === undefined) {
       counter = requests.counter(access.projectId!, {
@@ -140,7 +143,16 @@ export class Scrape {
     counter.count(clock.now());
   }
 
-  private send(c: Ctx, page: Page, body: Buffer, gzip: boolean): Response {
+  private marksOf(access: Access): Marks {
+    let marks = this.marks.get(access);
+    if (marks === undefined) {
+      marks = { counters: [], usage: this.options.usage.of(access.projectId!) };
+      this.marks.set(access, marks);
+    }
+    return marks;
+  }
+
+  private send(c: Ctx, access: Access, page: Page, body: Buffer, gzip: boolean): Response {
     const { clock } = this.options;
     const { incoming, outgoing } = c.env;
     const age = Math.max(0, Math.floor((clock.monotonic() - page.madeAt) / 1000));
@@ -153,8 +165,10 @@ export class Scrape {
       'X-Weir-Completeness': page.completeness,
     };
     if (gzip) headers['Content-Encoding'] = 'gzip';
+    const isHead = incoming.method === 'HEAD';
+    this.marksOf(access).usage.scrape(isHead ? 0 : body.length, clock.now());
     // Hono makes its own answer to HEAD out of the one to GET.
-    if (incoming.method === 'HEAD') return new Response(null, { headers });
+    if (isHead) return new Response(null, { headers });
     outgoing.writeHead(200, headers);
     outgoing.end(body);
     return RESPONSE_ALREADY_SENT;

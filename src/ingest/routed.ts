@@ -12,6 +12,8 @@ export interface RoutedOptions {
   readonly live: LiveStore;
   readonly rate: SampleRate;
   readonly router: Router;
+  /** Told of what a project got. */
+  readonly stored: (projectId: string, samples: number) => void;
   /** Told of samples that belong nowhere. */
   readonly unrouted: (reason: UnroutedReason, samples: number) => void;
 }
@@ -60,7 +62,7 @@ export class Routed {
   }
 
   private async takePart({ batch }: Part, target: Target | NoTarget): Promise<Taken> {
-    const { live, rate, unrouted } = this.options;
+    const { live, rate, stored, unrouted } = this.options;
     const refuse = (reason: UnroutedReason, sentence: string): Taken => {
       unrouted(reason, batch.totalSamples);
       const points = batch.points === undefined ? batch.series : batch.points.length - 1;
@@ -70,11 +72,13 @@ export class Routed {
     const { endpoint, limits } = target;
     try {
       rate.take(endpoint.projectId, batch.totalSamples, limits.samples_per_second);
-      return await live.write(endpoint, (write) => {
-        const taken = takeBatch(batch, write, endpoint, limits);
+      const taken = await live.write(endpoint, (write) => {
+        const result = takeBatch(batch, write, endpoint, limits);
         describe(this.descriptions.newsFor(endpoint.id, write.table), write, limits);
-        return taken;
+        return result;
       });
+      stored(endpoint.projectId, taken.samples);
+      return taken;
     } catch (error) {
       if (!(error instanceof WeirError)) throw error;
       if (error.code === 'rate_limited') return refuse('rate_limited', error.message);

@@ -12,6 +12,7 @@ import type {
   StreamHealth,
   StreamStatus,
 } from '../domain/stream.js';
+import type { DailyUsage } from '../domain/usage.js';
 import type { Exposition, FamilyType } from '../formats/family.js';
 import type { Recorder } from './live/record.js';
 import type { SeriesTable } from './live/series-table.js';
@@ -51,6 +52,7 @@ export interface Managed {
   readonly streams: StreamStore;
   readonly deliveries: DeliveryStore;
   readonly audit: AuditLog;
+  readonly usage: UsageStore;
 }
 
 /** On whose behalf something is done. */
@@ -379,6 +381,23 @@ export interface AuditLog {
   /** Newest first; `after` is the id of the last one seen. */
   list(filter: AuditFilter & Stretch<number>): Promise<AuditRecord[]>;
 }
+
+/** Days are the moments they begin at. */
+export interface UsageStore {
+  /** Adds to what is there, in one transaction; leaves out projects that are gone. */
+  add(usage: readonly DailyUsage[]): Promise<void>;
+  /** Newest day first, then by project; `from` and `to` are the first and the last day. */
+  list(
+    filter: {
+      readonly projectId?: string | undefined;
+      readonly from?: number | undefined;
+      readonly to?: number | undefined;
+    } & Stretch<UsagePlace>,
+  ): Promise<DailyUsage[]>;
+  /** Forgets days before `time`. */
+  prune(time: number): Promise<void>;
+}
+export type UsagePlace = readonly [day: number, projectId: string];
 
 export interface Change {
   readonly seq: number;

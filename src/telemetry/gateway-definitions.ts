@@ -46,6 +46,8 @@ const attemptResults = ['delivered', 'retry', 'refused', 'credentials'];
 const each = <Label extends string>(label: Label, values: readonly string[]) =>
   values.map((value) => ({ [label]: value }) as Record<Label, string>);
 
+const ofEach = (what: string): string => `${what}, by project; only with telemetry.metrics.project_label.`;
+
 /**
  * All that the gateway tells its operator: the page, what is sent elsewhere, and the table of docs/telemetry.md come from
  * here. No label holds a path, a token, or anything else that callers invent.
@@ -197,6 +199,17 @@ export const gatewayDefinitions = defineMetrics({
     help: 'Series limit of a project that has one; only with telemetry.metrics.project_label.',
     labels: ['project'],
   },
+
+  'usage.scrapes': { type: 'counter', help: ofEach('Pages served'), labels: ['project'] },
+  'usage.served': {
+    type: 'counter',
+    help: ofEach('Bytes of these pages, as they were sent'),
+    unit: 'bytes',
+    labels: ['project'],
+  },
+  'usage.samples': { type: 'counter', help: ofEach('Samples taken in'), labels: ['project'] },
+  'usage.points_streamed': { type: 'counter', help: ofEach('Points streamed'), labels: ['project'] },
+  'usage.tokens': { type: 'counter', help: ofEach('Access tokens issued'), labels: ['project'] },
 
   streams: {
     type: 'gauge',

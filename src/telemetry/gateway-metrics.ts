@@ -1,5 +1,6 @@
 import type { UnroutedReason } from '../domain/routing.js';
 import type { DestinationType } from '../domain/stream.js';
+import type { DailyUsage } from '../domain/usage.js';
 import { type gatewayDefinitions, httpMethods, type OpenidEndpoint } from './gateway-definitions.js';
 import type { CounterHandle, Handle, Metrics, WithOwn } from './metrics/index.js';
 
@@ -112,6 +113,17 @@ export class GatewayMetrics {
   rendered(ms: number, bytes: number): void {
     this.renderTook(ms);
     this.pageSize(bytes);
+  }
+
+  /** What projects have used since the last time, by their ids. */
+  used(usage: readonly DailyUsage[]): void {
+    for (const { projectId: project, scrapes, bytesServed, samplesIn, pointsStreamed, tokensIssued } of usage) {
+      this.facade.counter('usage.scrapes').with({ project })(scrapes);
+      this.facade.counter('usage.served').with({ project })(bytesServed);
+      this.facade.counter('usage.samples').with({ project })(samplesIn);
+      this.facade.counter('usage.points_streamed').with({ project })(pointsStreamed);
+      this.facade.counter('usage.tokens').with({ project })(tokensIssued);
+    }
   }
 
   /** Whether the run before this one left without closing the store. */

@@ -11,6 +11,7 @@ import { clientCommand } from '../../src/cli/client.js';
 import { endpointCommand } from '../../src/cli/endpoint.js';
 import { keyCommand } from '../../src/cli/key.js';
 import { projectCommand } from '../../src/cli/project.js';
+import { usageCommand } from '../../src/cli/usage.js';
 import { systemClock } from '../../src/domain/clock.js';
 import { managementScopes } from '../../src/domain/scopes.js';
 import { basic, type Credentials, TestGateway } from '../support/gateway.js';
@@ -20,6 +21,7 @@ const nouns: Record<string, () => Command> = {
   endpoint: endpointCommand,
   client: clientCommand,
   key: keyCommand,
+  usage: usageCommand,
   audit: auditCommand,
   ban: banCommand,
 };
@@ -29,7 +31,7 @@ let operator: Credentials;
 let scraper: Credentials;
 
 beforeAll(async () => {
-  gateway = await TestGateway.boot({ clock: systemClock });
+  gateway = await TestGateway.boot({ clock: systemClock, seams: { writeUsageEveryMs: 20 } });
   await gateway.project('acme', 'db1');
   operator = await gateway.client(null, [...managementScopes]);
   scraper = await gateway.client('acme', ['read:metrics']);
@@ -43,6 +45,7 @@ beforeAll(async () => {
   // Last uses are written every 2 seconds.
   const lastUse = async () => (await gateway.admin.clients.secrets(scraper.clientId))[0]!.lastUse;
   await vi.waitFor(async () => expect(await lastUse()).not.toBeNull(), { timeout: 5000 });
+  await vi.waitFor(async () => expect(await gateway.admin.usage.list({ limit: 1 })).toHaveLength(1));
 });
 afterAll(() => gateway.stop());
 
@@ -106,6 +109,8 @@ describe('what is read through the server is what is read on the store:', () => 
     'client key list SCRAPER',
     'client token list SCRAPER',
     'key list',
+    'usage',
+    'usage --project=acme --from=2020-01-01 --to=2999-12-31',
     'audit list',
     'audit list --project=acme',
     'audit list --limit=3',

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Client, ClientSecret, ScrapeToken } from '../../src/domain/client.js';
+import { usageKeptMs } from '../../src/domain/usage.js';
 import { openSqliteStore } from '../../src/storage/sqlite/store.js';
 import type { Store } from '../../src/storage/store.js';
 
@@ -89,4 +90,13 @@ it('an assertion is taken once until it has ended, and no row of it stays', asyn
   now += day + 1;
   await store.clients.prune(now);
   expect(await take()).toBe(true);
+});
+
+it('usage is kept for 400 days, and of no project that is not there', async () => {
+  const counts = { scrapes: 1, bytesServed: 2, samplesIn: 3, pointsStreamed: 4, tokensIssued: 5 };
+  const at = (day: number) => ({ projectId: 'acme', day: day * 86_400_000, ...counts });
+  await store.usage.add([at(599), at(600), at(1000), at(1000), { ...at(1000), projectId: 'nothing' }]);
+  await store.usage.prune(now - usageKeptMs);
+  const twice = { scrapes: 2, bytesServed: 4, samplesIn: 6, pointsStreamed: 8, tokensIssued: 10 };
+  expect(await store.usage.list({ limit: 10 })).toEqual([{ ...at(1000), ...twice }, at(600)]);
 });

@@ -11,9 +11,13 @@ it('the table of docs/telemetry.md is current; if not: npx tsx scripts/metrics-t
 });
 
 it('the running page has exactly the families of the table, with their types, and those of the process', async () => {
-  const gateway = await TestGateway.boot({ metrics: { projectLabel: true } });
+  const gateway = await TestGateway.boot({ metrics: { projectLabel: true }, seams: { writeUsageEveryMs: 5 } });
   await gateway.project('acme', 'db1');
-  const page = await (await fetch(`${gateway.operatorUrl}/metrics`)).text();
+  await gateway.bearer('acme');
+  const ask = async () => (await fetch(`${gateway.operatorUrl}/metrics`)).text();
+  // Usage is told of when it is written.
+  await expect.poll(ask).toContain('weir_usage_');
+  const page = await ask();
   await gateway.stop();
   const families = [...page.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => `${name} ${type}`);
   const types = { counter: 'counter', gauge: 'gauge', timing: 'histogram', distribution: 'histogram' } as const;
@@ -28,7 +32,7 @@ it('the running page has exactly the families of the table, with their types, an
 it('each metric says what it means in a sentence, and has no label that grows with callers or customers', () => {
   for (const [key, { help, labels = [] }] of Object.entries(allDefinitions)) {
     expect(help, key).toMatch(/^[A-Z0-9].*\.$/);
-    const named = key === 'project.series' || key === 'project.series_limit' ? ['project'] : [];
+    const named = /^(project\.series|project\.series_limit|usage\.\w+)$/.test(key) ? ['project'] : [];
     const bounded = [
       'code',
       'method',

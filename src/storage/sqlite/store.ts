@@ -16,6 +16,7 @@ import { sqliteIssuers, sqliteKeys } from './keys.js';
 import { SqliteLive } from './live.js';
 import { sqliteProjects } from './projects.js';
 import { sqliteStreams } from './streams.js';
+import { sqliteUsage } from './usage.js';
 
 export interface SqliteStoreOptions {
   readonly path: string;
@@ -67,6 +68,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
       streams: sqliteStreams(db, journal, now),
       deliveries: sqliteDeliveries(db, journal),
       audit: sqliteAudit(db),
+      usage: sqliteUsage(db),
     };
   };
   return {

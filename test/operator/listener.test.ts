@@ -94,7 +94,6 @@ describe('the page of metrics', () => {
       'weir_tokens_issued_total',
       'weir_tokens_refused_total{error="invalid_client"}',
       'weir_groups_expired_total',
-      'weir_cache_requests_total{result="stale"}',
       'weir_authz_total{code="401"}',
       'weir_authn_total{success="false",banned="true"}',
       'weir_authn_duration_seconds_bucket{success="true",le="0.00075"}',

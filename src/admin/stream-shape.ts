@@ -10,6 +10,7 @@ import {
   longestIntervalMs,
   type MetricStream,
   metricKind,
+  type RequestTag,
   requestTags,
   requestWindowMs,
   type Subscription,
@@ -97,7 +98,15 @@ export function readBody<T extends z.ZodType>(schema: T, body: unknown): z.outpu
   throw new WeirError('invalid', `${field}: ${sentence}.`, { field });
 }
 
-export function readSubscriptions(bodies: readonly z.output<typeof subscriptionSchema>[]): Subscription[] {
+interface SubscriptionBody {
+  readonly metric_type: string;
+  readonly match?: readonly string[] | undefined;
+  readonly interval?: string | undefined;
+  readonly include_tags?: readonly RequestTag[] | undefined;
+  readonly exclude_tags?: readonly RequestTag[] | undefined;
+}
+
+export function readSubscriptions(bodies: readonly SubscriptionBody[]): Subscription[] {
   const subscriptions = bodies.map(readSubscription);
   const kinds = subscriptions.map(({ kind }) => kind);
   if (new Set(kinds).size < kinds.length) {
@@ -106,7 +115,7 @@ export function readSubscriptions(bodies: readonly z.output<typeof subscriptionS
   return subscriptions;
 }
 
-function readSubscription(body: z.output<typeof subscriptionSchema>): Subscription {
+function readSubscription(body: SubscriptionBody): Subscription {
   const { metric_type: metricType, match, interval, include_tags, exclude_tags } = body;
   const kind = metricKind(metricType);
   const refuse = (field: string, sentence: string): WeirError =>
@@ -178,8 +187,12 @@ function maskedSecrets({ type, configuration }: Destination): Record<string, str
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 
+/** What every face shows of streams and deliveries. */
+export type StreamFacts = Omit<MetricStream, 'failures' | 'version'>;
+export type DeliveryFacts = Omit<Delivery, 'seq'>;
+
 /** A stream as every face shows it. */
-export function streamJson(stream: MetricStream) {
+export function streamJson(stream: StreamFacts) {
   const { destination } = stream;
   return {
     id: stream.id,
@@ -217,7 +230,7 @@ function subscriptionJson({ metricType, kind, intervalMs, match, includeTags, ex
   };
 }
 
-export function deliveryJson(delivery: Delivery) {
+export function deliveryJson(delivery: DeliveryFacts) {
   return {
     id: delivery.id,
     stream_id: delivery.streamId,

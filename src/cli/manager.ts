@@ -1,10 +1,12 @@
 import type { NewClient, NewScrapeToken } from '../admin/clients.js';
 import type { NewEndpoint } from '../admin/endpoints.js';
+import type { DeliveryFacts, StreamFacts } from '../admin/stream-shape.js';
 import type { Client, ClientKey, ClientSecret, ScrapeToken } from '../domain/client.js';
 import type { MetricsEndpoint } from '../domain/endpoint.js';
 import type { Limits } from '../domain/limits.js';
 import type { Project } from '../domain/project.js';
 import type { SigningAlgorithm } from '../domain/signing.js';
+import type { Attempt, DeliveryStatus } from '../domain/stream.js';
 import type { DailyUsage } from '../domain/usage.js';
 import type { AuditEvent, Ban, EndpointSettings, StoredKey } from '../storage/store.js';
 
@@ -14,6 +16,7 @@ export type ClientFacts = Omit<Client, 'tokenGeneration'>;
 export type SecretFacts = Omit<ClientSecret, 'mac' | 'clientId'>;
 export type ScrapeTokenFacts = Omit<ScrapeToken, 'mac' | 'clientId'>;
 export type ClientKeyFacts = Pick<ClientKey, 'kid' | 'createdAt'> & { readonly jwk: { readonly kty?: unknown } };
+export type TestFacts = Omit<Attempt, 'at'> & { readonly delivered: boolean };
 export type SigningKeyFacts = Pick<StoredKey, 'kid' | 'alg' | 'state' | 'createdAt'>;
 
 /**
@@ -55,6 +58,26 @@ export interface Manager {
     createScrapeToken(id: string, wanted: NewScrapeToken): Promise<{ token: string; scrapeToken: ScrapeTokenFacts }>;
     scrapeTokens(id: string): Promise<readonly ScrapeTokenFacts[]>;
     revokeScrapeToken(id: string, tokenId: string): Promise<void>;
+  };
+  /** Bodies are those of the API. */
+  readonly streams: {
+    create(projectId: string, body: unknown): Promise<StreamFacts>;
+    list(projectId?: string): Promise<readonly StreamFacts[]>;
+    get(id: string): Promise<StreamFacts>;
+    update(id: string, body: unknown): Promise<StreamFacts>;
+    delete(id: string): Promise<void>;
+    test(id: string): Promise<TestFacts>;
+    testDestination(projectId: string, body: unknown): Promise<TestFacts>;
+    /** Newest first. */
+    deliveries(
+      id: string,
+      filter: { limit: number; status?: DeliveryStatus | undefined },
+    ): Promise<readonly DeliveryFacts[]>;
+    /** Milliseconds; gives how many. */
+    redeliver(
+      id: string,
+      which: { id?: string | undefined; from?: number | undefined; to?: number | undefined },
+    ): Promise<number>;
   };
   readonly keys: {
     list(): Promise<readonly SigningKeyFacts[]>;

@@ -6,12 +6,14 @@ import type { AuditEvent, Ban, EndpointSettings } from '../storage/store.js';
 import type { EndpointFacts, Manager, SigningKeyFacts } from './manager.js';
 import { type RemoteApi, segment } from './remote-api.js';
 import { remoteClients } from './remote-clients.js';
+import { remoteStreams } from './remote-streams.js';
 
 /** The same as on the store, asked of a running server. */
 export const remoteManager = (api: RemoteApi): Manager => ({
   projects: remoteProjects(api),
   endpoints: remoteEndpoints(api),
   clients: remoteClients(api),
+  streams: remoteStreams(api),
   keys: remoteKeys(api),
   usage: remoteUsage(api),
   audit: remoteAudit(api),

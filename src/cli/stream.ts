@@ -1,11 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { deliveryJson, streamJson } from '../admin/stream-shape.js';
-import type { StreamAdmin } from '../admin/streams.js';
 import { OperatorError, WeirError } from '../domain/errors.js';
 import type { DeliveryStatus } from '../domain/stream.js';
-import { onStore, withSettings, withStore } from './common.js';
-import { isoTime } from './output.js';
+import { managing, withManager, withSettings } from './common.js';
+import type { Manager } from './manager.js';
 
 const body = '<file>';
 const bodyHelp = 'a JSON file in the shape of the API, "-" for standard input: it may hold secrets, so it is no flag';
@@ -15,19 +14,19 @@ export function streamCommand(): Command {
     'Metric streams: what a project measures, pushed to Datadog, OTLP, Prometheus remote write or DogStatsD.',
   );
 
-  const create = onStore(stream.command('create').argument(body, bodyHelp)).requiredOption(
+  const create = managing(stream.command('create').argument(body, bodyHelp)).requiredOption(
     '--project <id>',
     'Its project.',
   );
   create.description('Create a stream; it sends at once.');
   create.action((file: string, { project }: { project: string }) =>
-    withStore(create, async ({ admin, one }) => one(streamJson(await admin.streams.create(project, readJson(file))))),
+    withManager(create, async ({ admin, one }) => one(streamJson(await admin.streams.create(project, readJson(file))))),
   );
 
-  const list = onStore(stream.command('list')).option('--project <id>', 'Only those of this project.');
+  const list = managing(stream.command('list')).option('--project <id>', 'Only those of this project.');
   list.description('List streams with their status and how their deliveries go.');
   list.action(({ project }: { project?: string }) =>
-    withStore(list, async ({ admin, many }) => {
+    withManager(list, async ({ admin, many }) => {
       const rows = (await admin.streams.list(project)).map((each) => ({
         id: each.id,
         project_id: each.projectId,
@@ -41,10 +40,10 @@ export function streamCommand(): Command {
     }),
   );
 
-  const get = onStore(stream.command('get').argument('<stream-id>')).description('Show a stream; its secrets as ***.');
-  get.action((id: string) => withStore(get, async ({ admin, one }) => one(streamJson(await admin.streams.get(id)))));
+  const get = managing(stream.command('get').argument('<stream-id>')).description('Show a stream; its secrets as ***.');
+  get.action((id: string) => withManager(get, async ({ admin, one }) => one(streamJson(await admin.streams.get(id)))));
 
-  const set = onStore(stream.command('set').argument('<stream-id>').argument('[file]', bodyHelp)).description(
+  const set = managing(stream.command('set').argument('<stream-id>').argument('[file]', bodyHelp)).description(
     'Change what the file names, and nothing else; a running server follows within a second.',
   );
   set
@@ -56,18 +55,18 @@ export function streamCommand(): Command {
       ]),
     );
   set.action((id: string, file: string | undefined, { name, status }: { name?: string; status?: string }) =>
-    withStore(set, async ({ admin, one }) => {
+    withManager(set, async ({ admin, one }) => {
       const given = file === undefined ? {} : readJson(file);
       const flags = { ...(name === undefined ? {} : { name }), ...(status === undefined ? {} : { status }) };
       one(streamJson(await admin.streams.update(id, { ...(given as object), ...flags })));
     }),
   );
 
-  const remove = onStore(stream.command('delete').argument('<stream-id>')).description(
+  const remove = managing(stream.command('delete').argument('<stream-id>')).description(
     'Delete a stream with its deliveries.',
   );
   remove.action((id: string) =>
-    withStore(remove, async ({ admin, one }) => {
+    withManager(remove, async ({ admin, one }) => {
       await admin.streams.delete(id);
       one({ id, deleted: true });
     }),
@@ -80,27 +79,24 @@ export function streamCommand(): Command {
 }
 
 function testCommand(): Command {
-  const test = onStore(new Command('test').argument('[stream-id]'));
+  const test = managing(new Command('test').argument('[stream-id]'));
   withSettings(test, ['streams.allowed-networks', 'streams.allow-http']);
   test
-    .description('Send the gauge weir.stream_test now, from here, and show what the destination answers.')
+    .description(
+      'Send the gauge weir.stream_test now, from here (with --url from the server), and show what the destination answers.',
+    )
     .option('--project <id>', 'With --destination: whose it will be.')
     .option('--destination <file>', 'A destination that no stream has yet, as JSON; "-" for standard input.');
   return test.action((id: string | undefined, { project, destination }: { project?: string; destination?: string }) =>
-    withStore(test, async ({ admin, one }) => {
-      const { at, durationMs, status, error, answer, delivered } = await tested(
-        admin.streams,
-        id,
-        project,
-        destination,
-      );
-      one({ delivered, status, error, duration_ms: durationMs, at: isoTime(at), answer });
+    withManager(test, async ({ admin, one }) => {
+      const { durationMs, status, error, answer, delivered } = await tested(admin.streams, id, project, destination);
+      one({ delivered, status, error, duration_ms: durationMs, answer });
       if (!delivered) process.exitCode = 1;
     }),
   );
 }
 
-function tested(streams: StreamAdmin, id?: string, project?: string, destination?: string) {
+function tested(streams: Manager['streams'], id?: string, project?: string, destination?: string) {
   if (id !== undefined && destination === undefined) return streams.test(id);
   if (id === undefined && project !== undefined && destination !== undefined) {
     return streams.testDestination(project, readJson(destination));
@@ -109,14 +105,14 @@ function tested(streams: StreamAdmin, id?: string, project?: string, destination
 }
 
 function deliveriesCommand(): Command {
-  const deliveries = onStore(new Command('deliveries').argument('<stream-id>')).description(
+  const deliveries = managing(new Command('deliveries').argument('<stream-id>')).description(
     'Show what was sent and what became of it, newest first; with --format json every attempt.',
   );
   deliveries
     .addOption(new Option('--status <status>', 'Only these.').choices(['pending', 'delivered', 'failed', 'dropped']))
     .option('--limit <count>', 'How many at most.', '20');
   return deliveries.action((id: string, { status, limit }: { status?: DeliveryStatus; limit: string }) =>
-    withStore(deliveries, async ({ admin, many }) => {
+    withManager(deliveries, async ({ admin, many }) => {
       if (!/^[1-9]\d{0,3}$/.test(limit)) throw new WeirError('invalid', 'The limit must be 1 to 9999.');
       const all = await admin.streams.deliveries(id, { limit: Number(limit), status });
       const isJson = deliveries.getOptionValue('format') === 'json';
@@ -140,7 +136,7 @@ function deliveriesCommand(): Command {
 }
 
 function redeliverCommand(): Command {
-  const redeliver = onStore(new Command('redeliver').argument('<stream-id>')).description(
+  const redeliver = managing(new Command('redeliver').argument('<stream-id>')).description(
     'Send again what was sent, failed or dropped, as long as the destination would take it. Destinations that overwrite by ' +
       'time count nothing twice; delta OTLP and DogStatsD do.',
   );
@@ -149,7 +145,7 @@ function redeliverCommand(): Command {
     .option('--from <time>', 'All whose window ends at or after this time, such as 2026-01-31T12:00:00Z.')
     .option('--to <time>', 'All whose window ends at or before this time.');
   return redeliver.action((id: string, options: { delivery?: string; from?: string; to?: string }) =>
-    withStore(redeliver, async ({ admin, one }) => {
+    withManager(redeliver, async ({ admin, one }) => {
       const { delivery, from, to } = options;
       if (delivery === undefined && from === undefined && to === undefined) {
         throw new WeirError('invalid', 'Give --delivery, or --from or --to.');

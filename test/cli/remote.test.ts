@@ -11,15 +11,18 @@ import { clientCommand } from '../../src/cli/client.js';
 import { endpointCommand } from '../../src/cli/endpoint.js';
 import { keyCommand } from '../../src/cli/key.js';
 import { projectCommand } from '../../src/cli/project.js';
+import { streamCommand } from '../../src/cli/stream.js';
 import { usageCommand } from '../../src/cli/usage.js';
 import { systemClock } from '../../src/domain/clock.js';
 import { managementScopes } from '../../src/domain/scopes.js';
 import { basic, type Credentials, TestGateway } from '../support/gateway.js';
+import { Recorder } from '../support/recorder.js';
 
 const nouns: Record<string, () => Command> = {
   project: projectCommand,
   endpoint: endpointCommand,
   client: clientCommand,
+  stream: streamCommand,
   key: keyCommand,
   usage: usageCommand,
   audit: auditCommand,
@@ -29,9 +32,13 @@ const nouns: Record<string, () => Command> = {
 let gateway: TestGateway;
 let operator: Credentials;
 let scraper: Credentials;
+let destination: Recorder;
+/** Of a stream that has sent and is disabled. */
+let streamId: string;
 
 beforeAll(async () => {
-  gateway = await TestGateway.boot({ clock: systemClock, seams: { writeUsageEveryMs: 20 } });
+  gateway = await TestGateway.boot({ clock: systemClock, seams: { streamTickMs: 5, writeUsageEveryMs: 20 } });
+  destination = await new Recorder().listen();
   await gateway.project('acme', 'db1');
   operator = await gateway.client(null, [...managementScopes]);
   scraper = await gateway.client('acme', ['read:metrics']);
@@ -42,12 +49,32 @@ beforeAll(async () => {
     await (await gateway.token({ grant_type: 'client_credentials' }, basic(scraper.clientId, 'wrong'))).arrayBuffer();
   }
   await vi.waitFor(async () => expect(await gateway.admin.bans.list()).toHaveLength(1));
+  streamId = (await gateway.admin.streams.create('acme', streamBody())).id;
+  await delivered(streamId);
+  await gateway.admin.streams.update(streamId, { status: 'disabled' });
+  await vi.waitFor(async () => expect(await waiting(streamId)).toHaveLength(0));
   // Last uses are written every 2 seconds.
   const lastUse = async () => (await gateway.admin.clients.secrets(scraper.clientId))[0]!.lastUse;
   await vi.waitFor(async () => expect(await lastUse()).not.toBeNull(), { timeout: 5000 });
   await vi.waitFor(async () => expect(await gateway.admin.usage.list({ limit: 1 })).toHaveLength(1));
 });
-afterAll(() => gateway.stop());
+afterAll(async () => {
+  await gateway.stop();
+  destination.close();
+});
+
+const streamBody = () => ({
+  name: 'mine',
+  subscriptions: [
+    { metric_type: 'project.metrics', match: ['{instance_id=~"db.*"}'], interval: '1m' },
+    { metric_type: 'auth0.api_request.count', exclude_tags: ['client_id'] },
+  ],
+  destination: { type: 'datadog', configuration: { api_key: 'dd-canary', url: destination.url } },
+});
+const deliveries = (id: string) => gateway.admin.streams.deliveries(id, { limit: 100 });
+const waiting = async (id: string) => (await deliveries(id)).filter(({ status }) => status === 'pending');
+const delivered = (id: string) =>
+  vi.waitFor(async () => expect((await deliveries(id)).map(({ status }) => status)).toContain('delivered'), 5000);
 
 function keyFile(type: 'EC' | 'PRIVATE'): { pem: Buffer; path: string } {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -108,6 +135,11 @@ describe('what is read through the server is what is read on the store:', () => 
     'client secret list SCRAPER',
     'client key list SCRAPER',
     'client token list SCRAPER',
+    'stream list',
+    'stream list --project=acme',
+    'stream get STREAM',
+    'stream deliveries STREAM',
+    'stream deliveries STREAM --status=delivered --limit=1',
     'key list',
     'usage',
     'usage --project=acme --from=2020-01-01 --to=2999-12-31',
@@ -117,7 +149,7 @@ describe('what is read through the server is what is read on the store:', () => 
     'audit list --json-lines',
     'ban list',
   ])('weir %s', async (line) => {
-    const command = line.replace('SCRAPER', scraper.clientId);
+    const command = line.replace('SCRAPER', scraper.clientId).replace('STREAM', streamId);
     for (const format of ['table', 'json']) {
       const printed = await remote(`${command} --format=${format}`);
       expect(printed).toBe(await local(`${command} --format=${format}`));
@@ -187,6 +219,53 @@ describe('what is done through the server is what is done on the store:', () => 
     }
     const [onStore, through] = lives.map((life) => life.map((text) => text.replaceAll(/"(actor|ip)": .*/g, '"$1"')));
     expect(through).toEqual(onStore);
+  });
+
+  it('a life of a stream, line by line', async () => {
+    const lives: string[][] = [];
+    for (const { id: project, weir } of [
+      { id: 'one', weir: local },
+      { id: 'two', weir: remote },
+    ]) {
+      await gateway.project(project, 'db1');
+      const printed: string[] = [];
+      const does = async (line: string): Promise<Record<string, unknown>> => {
+        const text = await weir(`${line} --format=json`);
+        expect(text).not.toContain('dd-canary');
+        const told = JSON.parse(text) as Record<string, unknown>;
+        if (told.redelivered !== undefined) expect(told.redelivered).toBeGreaterThan(0);
+        const moved = { duration_ms: 0, redelivered: 1 };
+        const kept = Object.fromEntries(Object.entries(moved).filter(([name]) => name in told));
+        printed.push(shape(JSON.stringify({ ...told, ...kept }, null, 2)).replaceAll(/mst_[\w-]+/g, 'mst'));
+        return told;
+      };
+      const body = file('stream.json', JSON.stringify(streamBody()));
+      const { id } = await does(`stream create ${body} --project=${project}`);
+      await delivered(id as string);
+      const allowed = '--streams.allowed-networks=127.0.0.1 --streams.allow-http=true';
+      await does(`stream test ${id} ${allowed}`);
+      const place = file('destination.json', JSON.stringify(streamBody().destination));
+      await does(`stream test --project=${project} --destination=${place} ${allowed}`);
+      await does(`stream redeliver ${id} --from=2020-01-01T00:00:00Z`);
+      await vi.waitFor(async () => expect(await waiting(id as string)).toHaveLength(0), 5000);
+      const [newest] = await deliveries(id as string);
+      await does(`stream redeliver ${id} --delivery=${newest!.id}`);
+      const change = file('change.json', JSON.stringify({ subscriptions: [{ metric_type: 'project.metrics' }] }));
+      await does(`stream set ${id} ${change} --status=disabled --name=yours`);
+      await does(`stream get ${id}`);
+      await does(`stream delete ${id}`);
+      const wrong = file('wrong.json', JSON.stringify({ ...streamBody(), nonsense: 1 }));
+      for (const [line, sentence] of [
+        [`stream get ${id}`, 'There is no'],
+        [`stream create ${wrong} --project=${project}`, 'nonsense: is not a field here'],
+        [`stream redeliver ${streamId} --from=2020-01-01T00:00:00Z`, 'The stream is disabled; enable it first.'],
+      ] as const) {
+        await expect(weir(line)).rejects.toThrow(sentence);
+      }
+      await gateway.admin.projects.delete(project);
+      lives.push(printed);
+    }
+    expect(lives[1]).toEqual(lives[0]);
   });
 
   it('signing keys and bans', async () => {

@@ -63,6 +63,14 @@ export class ProtoReader {
     return (value >>> 1) ^ -(value & 1);
   }
 
+  /** ZigZag, 64 bits; beyond 2^53 to the nearest number. */
+  sint64(end: number): number {
+    const value = this.varint(end);
+    if (value <= Number.MAX_SAFE_INTEGER) return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+    // An even number of that size is as near as the odd one.
+    return value / 2;
+  }
+
   int32(end: number): number {
     return this.int64(end) | 0;
   }
@@ -112,6 +120,11 @@ export class ProtoReader {
   varints(to: number[], type: number, end: number): void {
     if (type === wire.varint) to.push(this.varint(end));
     else for (const stop = this.packed(type, end); this.at < stop; ) to.push(this.varint(stop));
+  }
+
+  sint64s(to: number[], type: number, end: number): void {
+    if (type === wire.varint) to.push(this.sint64(end));
+    else for (const stop = this.packed(type, end); this.at < stop; ) to.push(this.sint64(stop));
   }
 
   private packed(type: number, end: number): number {

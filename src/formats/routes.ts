@@ -21,7 +21,9 @@ export function partsOf(batch: SeriesBatch): Part[] {
   const following: number[] = [];
   const byName = new Map<string, number>();
   let last = 0;
-  for (let series = 0; series < batch.series; series++) {
+  const points = batch.points?.length ? batch.points.length - 1 : batch.series;
+  for (let point = 0; point < points; point++) {
+    const series = batch.points?.[point] ?? point;
     const at = series * 4;
     let part = last;
     if (!isSame(batch, at, places, part)) part = following[last] ?? 0;
@@ -39,9 +41,21 @@ export function partsOf(batch: SeriesBatch): Part[] {
     }
     following[last] = part;
     last = part;
-    parts[part]!.batch.adopt(batch, series);
+    adoptPoint(parts[part]!.batch, batch, point);
   }
+  for (const part of parts) part.batch.points?.push(part.batch.series);
   return parts;
+}
+
+function adoptPoint(own: SeriesBatch, batch: SeriesBatch, point: number): void {
+  if (batch.points === undefined) {
+    own.adopt(batch, point);
+    return;
+  }
+  own.points ??= [];
+  if (point >= batch.histogramsFrom) own.histogramsFrom = Math.min(own.histogramsFrom, own.points.length);
+  own.points.push(own.series);
+  for (let series = batch.points[point]!; series < batch.points[point + 1]!; series++) own.adopt(batch, series);
 }
 
 /** Of many customers, most have few series in one request. */

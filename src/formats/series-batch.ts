@@ -21,6 +21,9 @@ export const change = {
   add: 3,
 } as const;
 
+/** Where a text stands in `bytes`. */
+export type Place = readonly [from: number, to: number];
+
 /** The label that holds the metric's name. */
 export const nameLabel = '__name__';
 
@@ -48,9 +51,9 @@ export class SeriesBatch {
   routes: Uint32Array | undefined;
   readonly metadata: Metadata[] = [];
   totalSamples = 0;
-  /** Samples that are refused whatever they are, and of which metric the first one is. */
-  histograms = 0;
-  histogramOf = '';
+  /** Native histograms as they stand in the request, and the first point that one of them became. */
+  readonly natives: { readonly series: number; readonly at: number; readonly end: number }[] = [];
+  histogramsFrom = Number.POSITIVE_INFINITY;
   private labels = 0;
 
   /** Grows as needed; begins with room for so many series. */
@@ -72,8 +75,8 @@ export class SeriesBatch {
     this.routes = undefined;
     this.metadata.length = 0;
     this.totalSamples = 0;
-    this.histograms = 0;
-    this.histogramOf = '';
+    this.natives.length = 0;
+    this.histogramsFrom = Number.POSITIVE_INFINITY;
   }
 
   /** Begins a series. Its name may come before, between or after its labels. */
@@ -125,6 +128,20 @@ export class SeriesBatch {
     this.times[to] = from.times[series]!;
     this.samples[to] = from.samples[series]!;
     this.totalSamples += from.samples[series]!;
+  }
+
+  /** Begins a series with the labels of another of this batch, under another name and with one label more. */
+  derive(from: number, name: Place, extra: readonly [name: Place, value: Place] | undefined): void {
+    this.begin();
+    const to = this.series - 1;
+    this.name(...name);
+    const end = this.first[from + 1]!;
+    for (let label = this.first[from]! + 1; label < end; label++) {
+      const at = label * 4;
+      this.range(this.ranges[at]!, this.ranges[at + 1]!, this.ranges[at + 2]!, this.ranges[at + 3]!);
+    }
+    if (extra !== undefined) this.range(...extra[0], ...extra[1]);
+    this.routes?.copyWithin(to * 4, from * 4, from * 4 + 4);
   }
 
   private range(nameAt: number, nameEnd: number, valueAt: number, valueEnd: number): void {

@@ -49,7 +49,7 @@ export function openIngest({ config, store, directory, clock, metrics, usage, ad
   const routed = new Routed({ live: store.live, rate, router, stored, unrouted });
   return {
     ingest: new Ingest(store.groups, rate),
-    remoteWrite: new RemoteWrite(store.live, rate, routed),
+    remoteWrite: new RemoteWrite(store.live, rate, routed, () => settings.otlp.bounds),
     otlp: new Otlp({ live: store.live, rate, clock, routed, settings: () => settings.otlp }),
     apply: (next) => {
       settings = next.ingest;

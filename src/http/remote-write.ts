@@ -58,7 +58,7 @@ async function write(c: Ctx, projectId: string, metricsId: string, options: Remo
 
 /** On every answer, errors included: a sender of 2.0 takes their absence for a receiver that knows 1.0 only. */
 function declareWritten(c: Ctx): void {
-  for (const [name, value] of Object.entries(writtenHeaders(0))) c.env.outgoing.setHeader(name, value);
+  for (const [name, value] of Object.entries(writtenHeaders(0, 0))) c.env.outgoing.setHeader(name, value);
 }
 
 async function take(
@@ -75,9 +75,9 @@ async function take(
     const compressed = await readCompressed(c, limits);
     const body = inflate(compressed, limits);
     rooms.release(compressed);
-    const { samples, reason } = await store(version, body);
-    metrics.samples(samples);
-    const headers = writtenHeaders(samples);
+    const { samples, histograms, reason } = await store(version, body);
+    metrics.samples(samples + histograms);
+    const headers = writtenHeaders(samples, histograms);
     if (reason === undefined) {
       metrics.pushAccepted();
       return new Response(null, { status: 204, headers });
@@ -90,9 +90,9 @@ async function take(
   }
 }
 
-const writtenHeaders = (samples: number): Record<string, string> => ({
+const writtenHeaders = (samples: number, histograms: number): Record<string, string> => ({
   'x-prometheus-remote-write-samples-written': String(samples),
-  'x-prometheus-remote-write-histograms-written': '0',
+  'x-prometheus-remote-write-histograms-written': String(histograms),
   'x-prometheus-remote-write-exemplars-written': '0',
 });
 

@@ -9,6 +9,8 @@ import type { LiveWrite } from '../storage/store.js';
 /** What became of a batch: points are what is taken or refused as one. */
 export interface Taken {
   readonly samples: number;
+  /** Samples that came as native histograms; not among the others. */
+  readonly histograms: number;
   readonly refusedPoints: number;
   readonly refusedSamples: number;
   /** Why the first of them was refused. */
@@ -34,6 +36,7 @@ export function takeBatch(
   const oldest = lifetimeMs === 0 ? Number.NEGATIVE_INFINITY : now - lifetimeMs;
   const found: number[] = [];
   let samples = 0;
+  let histograms = 0;
   let refusedPoints = 0;
   let refusedSamples = 0;
   let reason: string | undefined;
@@ -69,7 +72,8 @@ export function takeBatch(
       continue;
     }
     for (let index = from; index < to; index++) {
-      samples += batch.samples[index]!;
+      if (point >= batch.histogramsFrom) histograms += batch.samples[index]!;
+      else samples += batch.samples[index]!;
       const kind = batch.changes[index]!;
       if (kind === change.none) continue;
       const time = batch.times[index]!;
@@ -88,7 +92,7 @@ export function takeBatch(
       } else if (time >= table.times[series]!) record.set(series, batch.values[index]!, time, now);
     }
   }
-  return { samples, refusedPoints, refusedSamples, reason };
+  return { samples, histograms, refusedPoints, refusedSamples, reason };
 }
 
 /** Notes what was said of metrics, as far as it is new. */

@@ -1,5 +1,6 @@
 import { instanceLabel, type MetricsEndpoint } from '../domain/endpoint.js';
 import type { Limits } from '../domain/limits.js';
+import { expandHistograms } from '../formats/remote-write/native-histogram.js';
 import { readWriteRequest1 } from '../formats/remote-write/v1.js';
 import { readWriteRequest2 } from '../formats/remote-write/v2.js';
 import { partsOf } from '../formats/routes.js';
@@ -27,6 +28,7 @@ export interface RoutedWriteRequest extends Pick<WriteRequest, 'version' | 'body
 /** What was stored of a request. With a reason, the rest was refused, and why. */
 export interface Written {
   readonly samples: number;
+  readonly histograms: number;
   readonly reason: string | undefined;
 }
 
@@ -39,22 +41,25 @@ export class RemoteWrite {
   private readonly live: LiveStore;
   private readonly rate: SampleRate;
   private readonly routed: Routed;
+  private readonly bounds: () => readonly number[];
   private readonly free: SeriesBatch[] = [];
 
-  constructor(live: LiveStore, rate: SampleRate, routed: Routed) {
+  /** `bounds` are the buckets of exponential histograms; they change with a reload. */
+  constructor(live: LiveStore, rate: SampleRate, routed: Routed, bounds: () => readonly number[]) {
     this.live = live;
     this.rate = rate;
     this.routed = routed;
+    this.bounds = bounds;
   }
 
   /** Throws `invalid` for a body that cannot be read and `rate_limited`, having stored nothing. */
   write({ endpoint, limits, version, body }: WriteRequest): Promise<Written> {
     return this.withBatch(async (batch) => {
       read[version](body, batch, ours);
+      const natives = expandHistograms(batch, this.bounds());
       this.rate.take(endpoint.projectId, batch.totalSamples, limits.samples_per_second);
-      const { histograms, histogramOf } = batch;
       const taken = await this.live.write(endpoint, (write) => takeBatch(batch, write, endpoint, limits));
-      return outcome(taken, histograms, histogramOf);
+      return outcome(taken, natives);
     });
   }
 
@@ -63,9 +68,9 @@ export class RemoteWrite {
     return this.withBatch(async (batch) => {
       const { projectLabel, endpointLabel } = this.routed.router.settings;
       read[version](body, batch, ours, { project: Buffer.from(projectLabel), endpoint: Buffer.from(endpointLabel) });
-      const { histograms, histogramOf } = batch;
+      const natives = expandHistograms(batch, this.bounds());
       const taken = await this.routed.take(partsOf(batch), batch.metadata, by);
-      return outcome(taken, histograms, histogramOf);
+      return outcome(taken, natives);
     });
   }
 
@@ -87,14 +92,14 @@ const read = { '1.0': readWriteRequest1, '2.0': readWriteRequest2 } as const;
 /** Some reasons are sentences already. */
 const sentence = (reason: string): string => (reason.endsWith('.') ? reason : `${reason}.`);
 
-function outcome(taken: Taken, histograms: number, histogramOf: string): Written {
+function outcome(taken: Taken, { unfit, unfitOf }: { unfit: number; unfitOf: string }): Written {
   const reasons: string[] = [];
   if (taken.refusedPoints > 0)
     reasons.push(`${taken.refusedPoints} series were refused, the first: ${sentence(taken.reason!)}`);
-  if (histograms > 0) {
-    reasons.push(
-      `${histograms} native histograms were refused, the first is of ${histogramOf}; send classic histograms (in Prometheus, set send_native_histograms: false).`,
-    );
+  if (unfit > 0) {
+    const why = 'their buckets are of a schema that is not known, or do not fit together';
+    reasons.push(`${unfit} native histograms were refused, the first is of ${unfitOf}: ${why}.`);
   }
-  return { samples: taken.samples, reason: reasons.length === 0 ? undefined : reasons.join(' ') };
+  const { samples, histograms } = taken;
+  return { samples, histograms, reason: reasons.length === 0 ? undefined : reasons.join(' ') };
 }

@@ -44,7 +44,13 @@ export class Routed {
   async take(parts: readonly Part[], said: readonly Metadata[], by: Doer): Promise<Taken> {
     this.descriptions.learn(said);
     const find = this.options.router.begin(by);
-    const total = { samples: 0, refusedPoints: 0, refusedSamples: 0, reason: undefined as string | undefined };
+    const total = {
+      samples: 0,
+      histograms: 0,
+      refusedPoints: 0,
+      refusedSamples: 0,
+      reason: undefined as string | undefined,
+    };
     for (let from = 0; from < parts.length; from += endpointsAtOnce) {
       const targets: (Target | NoTarget)[] = [];
       const wave = parts.slice(from, from + endpointsAtOnce);
@@ -53,6 +59,7 @@ export class Routed {
       for (const outcome of outcomes) {
         if (outcome.status === 'rejected') throw outcome.reason;
         total.samples += outcome.value.samples;
+        total.histograms += outcome.value.histograms;
         total.refusedPoints += outcome.value.refusedPoints;
         total.refusedSamples += outcome.value.refusedSamples;
         total.reason ??= outcome.value.reason;
@@ -66,7 +73,7 @@ export class Routed {
     const refuse = (reason: UnroutedReason, sentence: string): Taken => {
       unrouted(reason, batch.totalSamples);
       const points = batch.points === undefined ? batch.series : batch.points.length - 1;
-      return { samples: 0, refusedPoints: points, refusedSamples: batch.totalSamples, reason: sentence };
+      return { samples: 0, histograms: 0, refusedPoints: points, refusedSamples: batch.totalSamples, reason: sentence };
     };
     if ('reason' in target) return refuse(target.reason, target.sentence);
     const { endpoint, limits } = target;

@@ -2,6 +2,8 @@ import type { JsonValue } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { WeirError } from '../../src/domain/errors.js';
+import { fixedBounds } from '../../src/formats/otlp/exponential.js';
+import { expandHistograms } from '../../src/formats/remote-write/native-histogram.js';
 import { readWriteRequest1 } from '../../src/formats/remote-write/v1.js';
 import { readWriteRequest2 } from '../../src/formats/remote-write/v2.js';
 import { SeriesBatch } from '../../src/formats/series-batch.js';
@@ -29,7 +31,7 @@ function decoded(version: Version, body: Buffer, batch = new SeriesBatch()) {
       batch.changes[index] === 0 ? undefined : [batch.values[index]!, batch.times[index]!];
     return { labels: labels.sort(byText), sample, samples: batch.samples[index]! };
   });
-  return { series, metadata: [...batch.metadata], histograms: batch.histograms };
+  return { series, metadata: [...batch.metadata], histograms: batch.natives.length };
 }
 
 const byText = (a: readonly string[], b: readonly string[]): number => (a.join('\n') < b.join('\n') ? -1 : 1);
@@ -85,7 +87,22 @@ const time = fc.oneof(
   fc.constantFrom('9223372036854775807', '-9223372036854775808'),
 );
 const sample = fc.record({ value: number.map(json), timestamp: time.map(String) });
-const histogram = fc.record({ countInt: fc.nat().map(String), sum: fc.constant(1), timestamp: time.map(String) });
+const spans = fc.array(fc.record({ offset: fc.integer({ min: -5, max: 5 }), length: fc.nat(3) }), { maxLength: 3 });
+const histogram = fc.record(
+  {
+    countInt: fc.nat().map(String),
+    sum: fc.constant(1),
+    schema: fc.constantFrom(-53, -4, 0, 3, 8, 9),
+    zeroCountInt: fc.nat(9).map(String),
+    positiveSpans: spans,
+    positiveDeltas: fc.array(fc.integer({ min: -9, max: 9 }).map(String), { maxLength: 6 }),
+    negativeSpans: spans,
+    negativeCounts: fc.array(fc.nat(9), { maxLength: 6 }),
+    customValues: fc.array(fc.nat(9), { maxLength: 4 }),
+    timestamp: time.map(String),
+  },
+  { requiredKeys: ['sum', 'timestamp'] },
+);
 
 const request1 = fc.record({
   timeseries: fc.array(
@@ -213,6 +230,9 @@ describe('the decoders of remote write, against the schema', () => {
           }
           try {
             decoded(version, body, batch);
+            const before = batch.series;
+            expandHistograms(batch, fixedBounds);
+            expect(batch.series - before).toBeLessThanOrEqual(before * (fixedBounds.length + 3));
           } catch (error) {
             expect(error).toBeInstanceOf(WeirError);
             expect((error as WeirError).code).toBe('invalid');

@@ -3,7 +3,6 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { samples, TestGateway } from '../support/gateway.js';
 import {
   contentTypes,
-  encodeRequest,
   markStale,
   request1,
   request2,
@@ -306,23 +305,6 @@ describe('what cannot be read', () => {
     expect((await post(headers, declares(100_001))).status).toBe(413);
     expect((await post(headers, declares(99_999))).status).toBe(400);
     expect((await post(headers, compressSync(Buffer.alloc(100_001)))).status).toBe(413);
-  });
-
-  it('native histograms are refused by name, the rest is taken', async () => {
-    const body = encodeRequest('1.0', {
-      timeseries: [
-        {
-          labels: [{ name: '__name__', value: 'latency' }],
-          histograms: [{ countInt: '3', sum: 1, timestamp: String(now()) }],
-        },
-        { labels: [{ name: '__name__', value: 'up' }], samples: [{ value: 1, timestamp: String(now()) }] },
-      ],
-    });
-    const answer = await send(gateway, 'acme/db1', bearer, body);
-    expect([answer.status, ...written(answer)]).toEqual([400, '1', '0', '0']);
-    expect(((await answer.json()) as { detail: string }).detail).toContain(
-      'native histograms were refused, the first is of latency',
-    );
   });
 });
 

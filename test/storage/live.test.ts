@@ -123,7 +123,7 @@ describe('live series', () => {
               const taken = each.series.filter((one) => models[each.at]!.write(clock.now(), one));
               const sent = taken.map((one) => sentSeries(clock.now(), one));
               const body = markStale(request1(sent), marker);
-              const remoteWrite = new RemoteWrite(store.live, new SampleRate(clock), nothingRouted);
+              const remoteWrite = new RemoteWrite(store.live, new SampleRate(clock), nothingRouted, () => []);
               await remoteWrite.write({ endpoint: endpoints[each.at]!, limits: defaultLimits, version: '1.0', body });
             }
             for (const at of [0, 1] as const) {

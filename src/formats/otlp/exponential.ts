@@ -13,27 +13,35 @@ export const fixedBounds: readonly number[] = [
 export type ExponentialPoint = Pick<Point, 'scale' | 'zeroCount' | 'zeroThreshold' | 'positive' | 'negative'>;
 
 /**
- * Counts up to each fixed bound. A bucket that reaches beyond a bound counts from the next one on: what is said of a
- * bound is never too much.
+ * Counts up to each bound, of buckets that `fill` adds by their upper ends. A bucket that reaches beyond a bound counts
+ * from the next one on: what is said of a bound is never too much.
  */
-export function toFixedBuckets(
-  point: ExponentialPoint,
-  bounds: readonly number[] = fixedBounds,
-): { bounds: readonly number[]; counts: readonly number[] } {
+export function exponentialCounts(
+  bounds: readonly number[],
+  fill: (add: (upper: number, count: number) => void) => void,
+): readonly number[] {
   const own = new Array<number>(bounds.length).fill(0);
-  const add = (upper: number, count: number): void => {
+  fill((upper, count) => {
     const index = bounds.findIndex((bound) => upper <= bound);
     if (index !== -1) own[index]! += count;
-  };
-  // All of them are below zero.
-  add(0, sumOf(point.negative.counts));
-  add(point.zeroThreshold, point.zeroCount);
-  const { offset, counts } = point.positive;
-  counts.forEach((count, i) => {
-    if (count > 0) add(2 ** ((offset + i + 1) * 2 ** -point.scale), count);
   });
   let sum = 0;
-  return { bounds, counts: own.map((count) => (sum += count)) };
+  return own.map((count) => (sum += count));
+}
+
+export function toFixedBuckets(
+  { positive, negative, zeroThreshold, zeroCount, scale }: ExponentialPoint,
+  bounds: readonly number[] = fixedBounds,
+): { bounds: readonly number[]; counts: readonly number[] } {
+  const counts = exponentialCounts(bounds, (add) => {
+    // All of them are below zero.
+    add(0, sumOf(negative.counts));
+    add(zeroThreshold, zeroCount);
+    positive.counts.forEach((count, i) => {
+      if (count > 0) add(2 ** ((positive.offset + i + 1) * 2 ** -scale), count);
+    });
+  });
+  return { bounds, counts };
 }
 
 const sumOf = (counts: readonly number[]): number => counts.reduce((sum, count) => sum + count, 0);

@@ -51,7 +51,6 @@ function readSeries(
   routing: RoutingLabels | undefined,
 ): void {
   const { bytes } = reader;
-  let histograms = 0;
   batch.begin();
   while (reader.at < end) {
     const tag = bytes[reader.at];
@@ -63,17 +62,16 @@ function readSeries(
       readSample(reader, reader.block(end), batch);
     } else {
       const other = reader.varint(end);
-      if (other === 0x22) histograms++;
-      skipField(reader, other, end);
+      if (other === 0x22) noteHistogram(reader, reader.block(end), batch);
+      else skipField(reader, other, end);
     }
   }
-  noteHistograms(batch, histograms);
 }
 
-export function noteHistograms(batch: SeriesBatch, histograms: number): void {
-  if (histograms === 0) return;
-  if (batch.histograms === 0) batch.histogramOf = batch.nameOf(batch.series - 1);
-  batch.histograms += histograms;
+/** It is read when the labels of its series are known. */
+export function noteHistogram(reader: ProtoReader, end: number, batch: SeriesBatch): void {
+  batch.natives.push({ series: batch.series - 1, at: reader.at, end });
+  reader.at = end;
 }
 
 function readLabel(

@@ -1,6 +1,6 @@
 import { ProtoReader } from '../proto-reader.js';
 import { nameLabel, type SeriesBatch } from '../series-batch.js';
-import { familyTypes, isText, noteHistograms, type RoutingLabels, readSample, skipField } from './v1.js';
+import { familyTypes, isText, noteHistogram, type RoutingLabels, readSample, skipField } from './v1.js';
 
 /** Symbols as ranges of the body, and what each of them means as the name of a label. */
 interface Symbols {
@@ -64,7 +64,6 @@ function readSeries(
   symbols: Symbols,
   described: Set<string>,
 ): void {
-  let histograms = 0;
   let metadataAt = -1;
   let metadataEnd = 0;
   let pendingName = -1;
@@ -91,13 +90,12 @@ function readSeries(
       metadataEnd = reader.block(end);
       metadataAt = reader.at;
       reader.at = metadataEnd;
-    } else {
-      if (tag === 0x1a) histograms++;
+    } else if (tag === 0x1a) noteHistogram(reader, reader.block(end), batch);
+    else {
       reader.skip(tag < 8 ? reader.fail('a field without a number') : tag % 8, end);
     }
   }
   if (pendingName !== -1) reader.fail('a label name without a value');
-  noteHistograms(batch, histograms);
   if (metadataAt !== -1) readMetadata(reader, metadataAt, metadataEnd, batch, symbols, described);
 }
 

@@ -1,0 +1,219 @@
+import { WeirError } from '../../domain/errors.js';
+import { exponentialCounts } from '../otlp/exponential.js';
+import { ProtoReader } from '../proto-reader.js';
+import { change, type SeriesBatch } from '../series-batch.js';
+import { canonicalNumber } from '../syntax.js';
+
+/** A native histogram where a request has it: the message, and the series it is a sample of. */
+export interface NativeHistogram {
+  readonly series: number;
+  readonly at: number;
+  readonly end: number;
+}
+
+/** As in `prometheus.Histogram`; both versions have the same fields. */
+interface Histogram {
+  count: number;
+  sum: number;
+  isStale: boolean;
+  schema: number;
+  zeroThreshold: number;
+  zeroCount: number;
+  negative: Buckets;
+  positive: Buckets;
+  time: number;
+  customBounds: number[];
+}
+
+interface Buckets {
+  /** Offset and length. */
+  readonly spans: (readonly [number, number])[];
+  /** Integer histograms: each the difference to the one before. */
+  readonly deltas: number[];
+  readonly counts: number[];
+}
+
+/** Classic buckets, whose bounds the histogram names itself (NHCB). */
+const customSchema = -53;
+/** Each becomes dozens of series, whatever it weighs in the request. */
+const mostHistograms = 10_000;
+const nameEnds = { bucket: '_bucket', sum: '_sum', count: '_count' } as const;
+
+/**
+ * Turns the native histograms of a batch into classic ones: `_bucket`, `_sum` and `_count`, each histogram taken or
+ * refused as one. With bounds of their own they keep them; exponential ones get the fixed bounds. Gives the histograms
+ * that have no form here. Of one series the newest counts. Throws `invalid` for what is none, or for too many.
+ */
+export function expandHistograms(batch: SeriesBatch, bounds: readonly number[]): { unfit: number; unfitOf: string } {
+  const outcome = { unfit: 0, unfitOf: '' };
+  if (batch.natives.length === 0) return outcome;
+  const newest = new Map<number, { histogram: Histogram; samples: number }>();
+  for (const { series, at, end } of batch.natives) {
+    const histogram = read(batch.bytes, at, end);
+    const before = newest.get(series);
+    const samples = (before?.samples ?? 0) + 1;
+    if (before === undefined || histogram.time >= before.histogram.time) newest.set(series, { histogram, samples });
+    else newest.set(series, { ...before, samples });
+  }
+  if (newest.size > mostHistograms) {
+    throw new WeirError(
+      'invalid',
+      `The request has native histograms of more than ${mostHistograms} series; send less at once.`,
+    );
+  }
+  const texts = new Texts(batch.bytes.length);
+  const points = Array.from({ length: batch.series }, (_, series) => series);
+  batch.histogramsFrom = batch.series;
+  for (const [series, { histogram, samples }] of newest) {
+    const classic = classicOf(histogram, bounds);
+    if (classic === undefined) {
+      outcome.unfit += samples;
+      if (outcome.unfitOf === '') outcome.unfitOf = batch.nameOf(series);
+      continue;
+    }
+    points.push(batch.series);
+    const name = batch.nameOf(series);
+    const put = (nameEnd: string, le: string | undefined, value: number, counts: number): void => {
+      batch.derive(series, texts.place(name + nameEnd), le === undefined ? undefined : [leAt(texts), texts.place(le)]);
+      batch.sample(histogram.isStale ? change.end : change.set, value, histogram.time);
+      batch.samples[batch.series - 1] = counts;
+      batch.totalSamples += counts - 1;
+    };
+    for (const [bound, count] of classic) put(nameEnds.bucket, canonicalNumber(bound), count, 0);
+    put(nameEnds.bucket, '+Inf', histogram.count, 0);
+    put(nameEnds.sum, undefined, histogram.sum, 0);
+    put(nameEnds.count, undefined, histogram.count, samples);
+  }
+  points.push(batch.series);
+  batch.points = points;
+  batch.bytes = Buffer.concat([batch.bytes, ...texts.chunks]);
+  return outcome;
+}
+
+/** Texts that no request has, behind its own bytes. */
+class Texts {
+  readonly chunks: Buffer[] = [];
+  private end: number;
+  private readonly places = new Map<string, readonly [number, number]>();
+
+  constructor(from: number) {
+    this.end = from;
+  }
+
+  place(text: string): readonly [number, number] {
+    let place = this.places.get(text);
+    if (place === undefined) {
+      const bytes = Buffer.from(text);
+      this.chunks.push(bytes);
+      place = [this.end, this.end + bytes.length];
+      this.end += bytes.length;
+      this.places.set(text, place);
+    }
+    return place;
+  }
+}
+
+const leAt = (texts: Texts): readonly [number, number] => texts.place('le');
+
+/** Counts up to each bound; `undefined` for a schema or buckets that are none. */
+function classicOf(histogram: Histogram, bounds: readonly number[]): (readonly [number, number])[] | undefined {
+  const { schema, customBounds, positive, negative, zeroCount, zeroThreshold } = histogram;
+  const above = entriesOf(positive);
+  const below = entriesOf(negative);
+  if (above === undefined || below === undefined) return undefined;
+  if (schema === customSchema) {
+    if (customBounds.some((bound, i) => !Number.isFinite(bound) || (i > 0 && bound <= customBounds[i - 1]!)))
+      return undefined;
+    const counts = new Map(above);
+    let sum = 0;
+    return customBounds.map((bound, i) => {
+      sum += counts.get(i) ?? 0;
+      return [bound, sum] as const;
+    });
+  }
+  // -4 to 8 are those there are.
+  if (schema < -4 || schema > 8) return undefined;
+  const counts = exponentialCounts(bounds, (add) => {
+    for (const [, count] of below) add(0, count);
+    add(zeroThreshold, zeroCount);
+    for (const [index, count] of above) add(2 ** (index * 2 ** -schema), count);
+  });
+  return bounds.map((bound, i) => [bound, counts[i]!] as const);
+}
+
+/** Index and count of each bucket; `undefined` where spans and buckets do not fit. */
+function entriesOf({ spans, deltas, counts }: Buckets): [number, number][] | undefined {
+  const own = counts.length > 0 ? counts : deltas;
+  const entries: [number, number][] = [];
+  let index = 0;
+  let count = 0;
+  for (const [offset, length] of spans) {
+    index += offset;
+    for (let i = 0; i < length; i++) {
+      if (entries.length >= own.length) return undefined;
+      const value = own[entries.length]!;
+      count = counts.length > 0 ? value : count + value;
+      entries.push([index++, count]);
+    }
+  }
+  return entries.length === own.length ? entries : undefined;
+}
+
+const stale = { low: 2, high: 0x7ff00000 };
+
+function read(bytes: Uint8Array, at: number, end: number): Histogram {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const reader = new ProtoReader(buffer, 'native histogram');
+  reader.at = at;
+  const buckets = (): Buckets => ({ spans: [], deltas: [], counts: [] });
+  const histogram: Histogram = {
+    count: 0,
+    sum: 0,
+    isStale: false,
+    schema: 0,
+    zeroThreshold: 0,
+    zeroCount: 0,
+    negative: buckets(),
+    positive: buckets(),
+    time: 0,
+    customBounds: [],
+  };
+  while (reader.at < end) {
+    const tag = reader.varint(end);
+    const [field, type] = [Math.floor(tag / 8), tag % 8];
+    if (tag === 0x08) histogram.count = reader.varint(end);
+    else if (tag === 0x11) histogram.count = reader.double(end);
+    else if (tag === 0x19) {
+      const sumAt = reader.at;
+      histogram.sum = reader.double(end);
+      const { low, high } = stale;
+      histogram.isStale = buffer.readUInt32LE(sumAt) === low && buffer.readUInt32LE(sumAt + 4) === high;
+    } else if (tag === 0x20) histogram.schema = reader.sint32(end);
+    else if (tag === 0x29) histogram.zeroThreshold = reader.double(end);
+    else if (tag === 0x30) histogram.zeroCount = reader.varint(end);
+    else if (tag === 0x39) histogram.zeroCount = reader.double(end);
+    else if (tag === 0x42) histogram.negative.spans.push(readSpan(reader, end));
+    else if (field === 9) reader.sint64s(histogram.negative.deltas, type, end);
+    else if (field === 10) reader.doubles(histogram.negative.counts, type, end);
+    else if (tag === 0x5a) histogram.positive.spans.push(readSpan(reader, end));
+    else if (field === 12) reader.sint64s(histogram.positive.deltas, type, end);
+    else if (field === 13) reader.doubles(histogram.positive.counts, type, end);
+    else if (tag === 0x78) histogram.time = reader.int64(end);
+    else if (field === 16) reader.doubles(histogram.customBounds, type, end);
+    else reader.skip(tag < 8 ? reader.fail('a field without a number') : type, end);
+  }
+  return histogram;
+}
+
+function readSpan(reader: ProtoReader, outer: number): readonly [number, number] {
+  const end = reader.block(outer);
+  let offset = 0;
+  let length = 0;
+  while (reader.at < end) {
+    const tag = reader.varint(end);
+    if (tag === 0x08) offset = reader.sint32(end);
+    else if (tag === 0x10) length = reader.varint(end);
+    else reader.skip(tag < 8 ? reader.fail('a field without a number') : tag % 8, end);
+  }
+  return [offset, length];
+}

@@ -7,6 +7,8 @@ const slowestFirst = [
   'prometheus',
   'bad-backends',
   'demo',
+  'snippets',
+  'customer-kit',
   'revocation',
   'rotation',
   'datadog',

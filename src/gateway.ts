@@ -174,6 +174,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
         metrics,
         externalUrl: issuerUrl,
       },
+      snippets: { ...counting, authenticator, directory, metrics, rateLimit: scrapes, issuer: issuerUrl },
       push: { ...writing, ingest },
       remoteWrite: { ...writing, remoteWrite },
       otlp: { ...writing, otlp },

@@ -22,10 +22,12 @@ const rooms: Record<string, readonly string[]> = {
   scrape: below,
   // Sends where customers say, with secrets kept like the signing keys. Never across to ingest or scrape.
   streams: ['net', 'auth', ...below],
+  // What a customer's tools are told: text from names and URLs, for who asks by HTTP, on the command line or in the demo.
+  snippets: ground,
   admin: ['auth', 'ingest', 'scrape', 'streams', ...below],
 
   // Its hot paths look clients and projects up in storage's directory, and read formats' negotiation.
-  http: ['admin', 'auth', 'ingest', 'scrape', ...below],
+  http: ['admin', 'auth', 'ingest', 'scrape', 'snippets', ...below],
   operator: ['admin', ...below],
 
   yaml: ground,
@@ -36,9 +38,9 @@ const rooms: Record<string, readonly string[]> = {
   reload: ['config', ...below],
   gateway: ['config', 'reload', 'net', 'http', 'operator', 'admin', 'auth', 'ingest', 'scrape', 'streams', ...below],
   main: ['gateway', 'http', 'config', 'web-config', ...below],
-  demo: ['config', ...ground],
+  demo: ['config', 'snippets', ...ground],
   // A backup is checked against its pepper, which only auth can read; a stream is shown in the shape the API shows.
-  cli: ['main', 'gateway', 'config', 'demo', 'admin', 'auth', ...below],
+  cli: ['main', 'gateway', 'config', 'demo', 'snippets', 'admin', 'auth', ...below],
 };
 
 /** Pure text or bytes to families and back, and rules: no files, no network, no clock, no packages but pure ones. */
@@ -46,6 +48,7 @@ const withoutEffects: Record<string, readonly string[]> = {
   domain: ['node:crypto'],
   // Regular expressions in linear time; a hash.
   formats: ['node:buffer', 'node:crypto', 're2js'],
+  snippets: ['node:path/posix', 'yaml'],
 };
 
 interface Import {

@@ -108,7 +108,7 @@ async function simulate(
   prometheusProgram: string | undefined,
   interruption: AbortController,
 ): Promise<void> {
-  const prometheusFile = await writePrometheusFiles(customer, folder);
+  const { prometheusFile, secretFile } = await writeCustomerFiles(customer, folder);
   const producer = producerOf(customer, plan.everyMs);
   const names = customer.instances.map(({ name }) => name).join(', ');
   say(`Waiting until the first pushes are acknowledged: ${names} ...`);
@@ -129,6 +129,7 @@ async function simulate(
     if (interruption.signal.aborted) return;
     const text = guide({
       ...customer,
+      secretFile,
       folder: folder.path,
       keep: plan.keep,
       prometheusFile,
@@ -145,12 +146,15 @@ async function simulate(
   }
 }
 
-async function writePrometheusFiles(customer: Customer, folder: DemoFolder): Promise<string> {
-  const file = folder.file('prometheus.yml');
+async function writeCustomerFiles({ clientSecret, ...customer }: Customer, folder: DemoFolder) {
+  const prometheusFile = folder.file('prometheus.yml');
+  const secretFile = folder.file('client-secret');
   const metricsIds = customer.instances.map(({ metricsId }) => metricsId);
+  const facts = { ...customer, gatewayUrl: customer.publicUrl, metricsIds, secretFile };
+  await writeFile(secretFile, clientSecret, { mode: 0o600 });
   await writeFile(folder.file('alerts.yml'), alertRuleFile());
-  await writeFile(file, prometheusConfig({ ...customer, metricsIds, ruleFile: 'alerts.yml' }), { mode: 0o600 });
-  return file;
+  await writeFile(prometheusFile, prometheusConfig({ ...facts, ruleFile: 'alerts.yml' }));
+  return { prometheusFile, secretFile };
 }
 
 function producerOf({ publicUrl, projectId, instances, producer, caFile }: Customer, everyMs: number): Producer {

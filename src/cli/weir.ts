@@ -13,6 +13,7 @@ import { endpointCommand } from './endpoint.js';
 import { keyCommand } from './key.js';
 import { projectCommand } from './project.js';
 import { serveCommand } from './serve.js';
+import { snippetCommand } from './snippet.js';
 import { streamCommand } from './stream.js';
 import { tokenCommand } from './token.js';
 import { usageCommand } from './usage.js';
@@ -31,6 +32,7 @@ for (const command of [
   clientCommand(),
   streamCommand(),
   tokenCommand(),
+  snippetCommand(),
   keyCommand(),
   encryptionCommand(),
   usageCommand(),

@@ -1,3 +1,5 @@
+import { curlLines } from '../snippets/curl.js';
+import { shellWord } from '../snippets/quote.js';
 import { alertRules } from './alert-rules.js';
 import { catalogue } from './catalogue.js';
 import type { DemoInstance } from './instances.js';
@@ -9,7 +11,8 @@ export interface GuideOptions {
   readonly instances: readonly (DemoInstance & { readonly metricsId: string })[];
   /** The client that may `read:metrics`. */
   readonly clientId: string;
-  readonly clientSecret: string;
+  /** Where its secret is. */
+  readonly secretFile: string;
   readonly folder: string;
   /** Whether the folder outlives the demo. */
   readonly keep: boolean;
@@ -27,14 +30,18 @@ export interface GuideOptions {
 export function guide(options: GuideOptions): string {
   const { publicUrl, operatorUrl, folder, keep, projectId, instances, interval, caFile } = options;
   const faulty = instances.find(({ profile }) => profile === 'faulty')!;
-  const curl = curlLines(options, faulty.metricsId);
+  const curl = linesOfCurl(options, faulty.metricsId);
   return `
 Running, until you press Ctrl-C:
 
 ${columns([
   ['gateway', publicUrl, 'tokens, pushes and pages'],
   ['operator', operatorUrl, "the gateway's own /metrics, /-/healthy, /-/ready"],
-  ['folder', folder, `SQLite database and prometheus.yml; ${keep ? 'kept' : 'removed'} at the end`],
+  [
+    'folder',
+    folder,
+    `SQLite database, prometheus.yml and the client's secret; ${keep ? 'kept' : 'removed'} at the end`,
+  ],
   ...(caFile === undefined ? [] : [['certificate', caFile, 'made for this run; clients must be told to trust it']]),
 ])}
 
@@ -84,27 +91,16 @@ ${columns([
 ])}`;
 }
 
-/** Commands that need nothing but curl, sed and a shell. */
-export function curlLines(
-  { publicUrl, projectId, clientId, clientSecret, caFile, behindProxy }: GuideOptions,
-  metricsId: string,
-): { token: string; endpointPage: string; projectPage: string } {
-  const curl = [
-    'curl -sS',
-    ...(behindProxy ? ["--noproxy '*'"] : []),
-    ...(caFile === undefined ? [] : [`--cacert ${shellWord(caFile)}`]),
-  ].join(' ');
-  const form = `-u ${clientId}:${clientSecret} -d grant_type=client_credentials`;
-  const token = `${curl} ${form} ${shellWord(`${publicUrl}/oauth/token`)}`;
-  const bearer = `Bearer $(${token} | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')`;
-  const page = (path: string) =>
-    `${curl} -H "Authorization: ${bearer}" ${shellWord(`${publicUrl}/api/v1/${projectId}/${path}`)}`;
-  return { token, endpointPage: page(`${metricsId}/metrics`), projectPage: page('metrics') };
-}
-
-/** As one word of a POSIX shell, also within `"$(…)"`. */
-export function shellWord(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+/** The curl snippet's lines, for one instance and for all of them. */
+function linesOfCurl(options: GuideOptions, metricsId: string) {
+  const { publicUrl: gatewayUrl, projectId, clientId, secretFile, caFile, behindProxy: noProxy } = options;
+  const facts = { gatewayUrl, projectId, clientId, secretFile, caFile, noProxy, intervalSeconds: 30 } as const;
+  const [endpointPage] = curlLines({ ...facts, metricsIds: [metricsId] }).pages;
+  const {
+    token,
+    pages: [projectPage],
+  } = curlLines({ ...facts, metricsIds: [] });
+  return { token, endpointPage, projectPage };
 }
 
 /** Whether the environment names a proxy that curl would take for a URL of this machine. */

@@ -19,11 +19,13 @@ import { handlePush, type PushOptions } from './push.js';
 import { handleRemoteWrite, handleWriteForAll, type RemoteWriteOptions } from './remote-write.js';
 import type { RequestLog } from './request-log.js';
 import type { Scrape } from './scrape.js';
+import { getSnippet, getSnippets, type SnippetsOptions } from './snippets.js';
 
 export interface PublicAppOptions {
   readonly oauth: OAuthOptions;
   readonly scrape: Scrape;
   readonly discovery: DiscoveryOptions;
+  readonly snippets: SnippetsOptions;
   readonly push: PushOptions;
   readonly remoteWrite: RemoteWriteOptions;
   readonly otlp: OtlpOptions;
@@ -37,6 +39,7 @@ export function publicApp({
   oauth,
   scrape,
   discovery,
+  snippets,
   push,
   remoteWrite,
   otlp,
@@ -54,6 +57,10 @@ export function publicApp({
 
   app.get('/api/v1/:project/sd', (c) => handleDiscovery(c, c.req.param('project'), discovery));
   app.get('/api/v1/:project/descriptors', (c) => handleDescriptors(c, c.req.param('project'), discovery));
+  app.get('/api/v1/:project/snippets', (c) => getSnippets(c, c.req.param('project'), snippets));
+  app.get('/api/v1/:project/snippets/:tool', (c) =>
+    getSnippet(c, c.req.param('project'), c.req.param('tool'), snippets),
+  );
 
   // The wildcard stands for nothing, too: the group without labels.
   app.on(['PUT', 'POST', 'DELETE'], '/api/v1/:project/:metricsId/metrics/*', (c) =>
@@ -106,6 +113,7 @@ const allowedMethods: readonly (readonly [path: RegExp, allow: string])[] = [
   [/^\/oauth\/(token|introspect|revoke)$/, 'POST'],
   [/^\/\.well-known\/(oauth-authorization-server|jwks\.json|oauth-protected-resource)$/, 'GET, HEAD'],
   [/^\/api\/v1\/[^/]+\/(metrics|sd|descriptors)$/, 'GET, HEAD'],
+  [/^\/api\/v1\/[^/]+\/snippets(\/[^/]+)?$/, 'GET, HEAD'],
   [/^\/api\/v1\/[^/]+\/[^/]+\/metrics$/, 'GET, HEAD, PUT, POST, DELETE'],
   [/^\/api\/v1(\/[^/]+\/[^/]+)?\/write$/, 'POST'],
   [otlpPath, 'POST'],

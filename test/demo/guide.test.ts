@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { alertRules } from '../../src/demo/alert-rules.js';
-import { curlUsesProxy, type GuideOptions, guide, shellWord } from '../../src/demo/guide.js';
+import { curlUsesProxy, type GuideOptions, guide } from '../../src/demo/guide.js';
 import { demoInstances } from '../../src/demo/instances.js';
+import { shellWord } from '../../src/snippets/quote.js';
 
 const metricsIds = ['6b0c65e8', '78e7c3e0', '0a1b2c3d'];
 const options: GuideOptions = {
@@ -11,7 +12,7 @@ const options: GuideOptions = {
   projectId: 'demo',
   instances: demoInstances.map((instance, i) => ({ ...instance, metricsId: metricsIds[i]! })),
   clientId: 'weir_cid_abc',
-  clientSecret: 'weir_cs_-d_e',
+  secretFile: '/tmp/weir-demo-1/client-secret',
   folder: '/tmp/weir-demo-1',
   keep: false,
   prometheusFile: '/tmp/weir-demo-1/prometheus.yml',
@@ -30,7 +31,8 @@ function argumentsOfCurl(line: string): string[] {
       *) printf '%s\\n' "$@" >&2; echo '{"access_token":"a.b-c_d","token_type":"Bearer","expires_in":900}' ;;
     esac
   }`;
-  const { status, stdout, stderr } = spawnSync('sh', ['-c', `${curl}\n${line}`], { encoding: 'utf8' });
+  const cat = 'cat() { echo "content of $1"; }';
+  const { status, stdout, stderr } = spawnSync('sh', ['-c', `${curl}\n${cat}\n${line}`], { encoding: 'utf8' });
   expect(status).toBe(0);
   return (line.includes('Bearer') ? stdout : stderr).trimEnd().split('\n');
 }
@@ -41,9 +43,11 @@ describe('the lines that begin with curl', () => {
       [
         '-sS',
         '-u',
-        'weir_cid_abc:weir_cs_-d_e',
+        'weir_cid_abc:content of /tmp/weir-demo-1/client-secret',
         '-d',
         'grant_type=client_credentials',
+        '-d',
+        'scope=read:metrics',
         'http://127.0.0.1:8460/oauth/token',
       ],
       ['-sS', '-H', 'Authorization: Bearer a.b-c_d', 'http://127.0.0.1:8460/api/v1/demo/0a1b2c3d/metrics'],
@@ -54,7 +58,7 @@ describe('the lines that begin with curl', () => {
   test.each(['/tmp/demo/ca.crt', '/tmp/a b/ca.crt', '/tmp/it\'s $(here) `now` "x"/ca.crt'])(
     'trust the CA file %s, in the inner call too',
     (caFile) => {
-      const lines = curlLines({ caFile });
+      const lines = curlLines({ publicUrl: 'https://127.0.0.1:8460', caFile });
       for (const line of lines) expect(argumentsOfCurl(line).slice(0, 3)).toEqual(['-sS', '--cacert', caFile]);
       for (const line of lines.slice(1)) expect(line.split(`--cacert ${shellWord(caFile)} `)).toHaveLength(3);
     },

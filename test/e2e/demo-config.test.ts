@@ -26,12 +26,12 @@ function checkConfig(text: string) {
 }
 
 const options = {
-  publicUrl: 'http://127.0.0.1:8460',
+  gatewayUrl: 'http://127.0.0.1:8460',
   operatorUrl: 'http://127.0.0.1:9460',
   projectId: 'demo',
   metricsIds: ['6b0c65e8', '78e7c3e0', '0a1b2c3d'],
   clientId: 'weir_cid_abc',
-  clientSecret: 'weir-secret',
+  secretFile: join(dir, 'client-secret'),
 };
 
 describe("the demo's prometheus.yml", () => {
@@ -44,7 +44,7 @@ describe("the demo's prometheus.yml", () => {
 
   test('is one over https too, with the CA file that was written', async () => {
     const { certFile } = await writeDemoCertificate(dir, Date.now());
-    const https = { ...options, publicUrl: 'https://127.0.0.1:8460' };
+    const https = { ...options, gatewayUrl: 'https://127.0.0.1:8460' };
     expect(checkConfig(prometheusConfig({ ...https, caFile: certFile }))).toMatchObject({ status: 0 });
   });
 });

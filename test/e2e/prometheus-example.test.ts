@@ -25,7 +25,7 @@ beforeAll(async () => {
     .replaceAll('metrics.example.com', new URL(weir.url).host)
     .replaceAll('PROJECT_ID', 'acme')
     .replaceAll('CLIENT_ID', client.client_id)
-    .replaceAll('/etc/prometheus/weir-client-secret', weir.secretFile(client))
+    .replaceAll('/etc/weir/client-secret', weir.secretFile(client))
     .replaceAll('127.0.0.1:9460', new URL(weir.operatorUrl).host);
 });
 

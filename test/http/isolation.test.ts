@@ -10,13 +10,16 @@ import { type Answer, send, telling } from './wire.js';
 
 /**
  * Every route of the public listener, and what it is to a token: something of a project (then the scope it needs, and
- * whether it is of one endpoint), of all projects at once (for the operator alone), or nothing of any project. A new route has to be entered here, or the first test fails.
+ * whether it is of one endpoint, or tells of none), of all projects at once (for the operator alone), or nothing of any project. A new route has to be entered here, or the first test fails.
  */
-const routes: Record<string, { scope: Scope; of: 'endpoint' | 'project' } | 'of all projects' | 'of no project'> = {
+const routes: Record<string, Pick<Row, 'scope' | 'of'> | 'of all projects' | 'of no project'> = {
   'GET /api/v1/:project/:metricsId/metrics': { scope: 'read:metrics', of: 'endpoint' },
   'GET /api/v1/:project/metrics': { scope: 'read:metrics', of: 'project' },
   'GET /api/v1/:project/sd': { scope: 'read:metrics', of: 'project' },
   'GET /api/v1/:project/descriptors': { scope: 'read:metrics', of: 'project' },
+  // What an endpoint is asked for by its parameter is in test/http/snippets.test.ts.
+  'GET /api/v1/:project/snippets': { scope: 'read:metrics', of: 'project without endpoints' },
+  'GET /api/v1/:project/snippets/:tool': { scope: 'read:metrics', of: 'project without endpoints' },
   'PUT /api/v1/:project/:metricsId/metrics/*': { scope: 'write:metrics', of: 'endpoint' },
   'POST /api/v1/:project/:metricsId/metrics/*': { scope: 'write:metrics', of: 'endpoint' },
   'DELETE /api/v1/:project/:metricsId/metrics/*': { scope: 'write:metrics', of: 'endpoint' },
@@ -41,7 +44,7 @@ interface Row {
   readonly method: string;
   readonly route: string;
   readonly scope: Scope;
-  readonly of: 'endpoint' | 'project';
+  readonly of: 'endpoint' | 'project' | 'project without endpoints';
 }
 
 const matrix: Row[] = Object.entries(routes).flatMap(([name, kind]) => {
@@ -127,7 +130,7 @@ afterAll(async () => {
 const told: { asked: string; answer: string }[] = [];
 
 async function ask(row: Pick<Row, 'method' | 'route'>, caller: string, project = 'acme', metricsId = 'db1') {
-  const target = row.route.replace(':project', project).replace(':metricsId', metricsId);
+  const target = row.route.replace(':project', project).replace(':metricsId', metricsId).replace(':tool', 'prometheus');
   return request(row.method, target, caller);
 }
 
@@ -218,7 +221,7 @@ describe.each(matrix.map((row) => ({ ...row, title: title(row) })))('$title', (r
         expect((await ask(row, narrowed, 'acme', 'db2')).status).toBeLessThan(300);
       },
     );
-  } else {
+  } else if (row.of === 'project') {
     it.each(by(['narrowed']))('shows a client %s to an endpoint that one only', async (narrowed) => {
       const answer = await ask(row, narrowed);
       expect(answer.status).toBe(200);

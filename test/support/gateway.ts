@@ -134,8 +134,10 @@ export class TestGateway {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
+  /** Where it listens, whatever external URL it was given. */
   get url(): string {
-    return this.running!.publicUrl;
+    const line = this.logs.findLast(({ msg, listener }) => msg === 'listening' && listener === 'public');
+    return String(line!.address);
   }
 
   get operatorUrl(): string {

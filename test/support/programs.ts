@@ -19,7 +19,7 @@ const pythonPackages = {
 /** The first python3 that has the modules: a version manager's python3 may come first on the path, without them. */
 export function pythonProgram(...modules: readonly (keyof typeof pythonPackages)[]): string {
   const candidates = ['/usr/bin/python3', ...onPath('python3')];
-  const imports = `import ${modules.join(', ')}`;
+  const imports = `import ${['sys', ...modules].join(', ')}`;
   const found = candidates.find((python) => spawnSync(python, ['-c', imports]).status === 0);
   if (found === undefined) {
     const packages = modules.map((module) => pythonPackages[module]).join(' ');
@@ -40,6 +40,17 @@ export function datadogPython(): string {
   }
   return python;
 }
+
+/** Out of Debian's package, where `scripts/vmagent.sh` puts it. */
+export function vmagentProgram(): string {
+  const found = [join(root, '.e2e/tools/vmagent'), ...onPath('vmagent')].find(isExecutable);
+  if (found === undefined) throw new Error('vmagent is missing; run: bash scripts/vmagent.sh');
+  return found;
+}
+
+/** What `scripts/build-tools.sh` builds from Go modules, which takes too long to be asked of everybody. */
+export const builtProgram = (name: 'prometheus3' | 'telegraf' | 'otelcol'): string | undefined =>
+  [join(root, '.e2e/tools', name)].find(isExecutable);
 
 function installed(name: string, debianPackage: string): string {
   const found = [...onPath(name), join('/usr/bin', name)].find(isExecutable);

@@ -54,12 +54,13 @@ export class PrometheusProcess {
     config: string,
     env: Record<string, string> = {},
     flags: readonly string[] = [],
+    program = prometheusProgram(),
   ): Promise<PrometheusProcess> {
     const port = await freePort();
     const configFile = join(programs.folder, `prometheus-${port}.yml`);
     writeFileSync(configFile, config);
     const running = programs.start(
-      prometheusProgram(),
+      program,
       [
         `--config.file=${configFile}`,
         `--storage.tsdb.path=${join(programs.folder, `prometheus-${port}`)}`,

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Builds Prometheus 3, Telegraf and the OpenTelemetry Collector from their Go modules into .e2e/tools, where `npm run
+# test:e2e` finds them. About ten minutes on two cores; wants Go 1.26 or newer. Usage: bash scripts/build-tools.sh [TOOL …]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+mkdir -p .e2e/tools
+tools=$PWD/.e2e/tools
+work=$(mktemp -d)
+trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
+export CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS=-mod=mod
+
+# Its module replaces others, which `go install` refuses: so it becomes a requirement of a module of our own.
+prometheus3() {
+  mkdir "$work/prometheus" && cd "$work/prometheus"
+  go mod init weir.example/prometheus
+  go get github.com/prometheus/prometheus/cmd/prometheus@v0.308.0
+  go build -o "$tools/prometheus3" github.com/prometheus/prometheus/cmd/prometheus
+}
+
+# With the plugins the test uses; all of them would need modules that cannot be had everywhere.
+telegraf() {
+  GOFLAGS='' GOBIN=$tools go install -tags custom,inputs.http,outputs.file,parsers.prometheus \
+    github.com/influxdata/telegraf/cmd/telegraf@v1.37.2
+}
+
+otelcol() {
+  mkdir "$work/otelcol" && cd "$work/otelcol"
+  cat >builder.yaml <<YAML
+dist: { name: otelcol, output_path: ./out, module: weir.example/otelcol }
+receivers: [{ gomod: github.com/open-telemetry/opentelemetry-collector-contrib/receiver/prometheusreceiver v0.142.0 }]
+exporters: [{ gomod: go.opentelemetry.io/collector/exporter/debugexporter v0.142.0 }]
+YAML
+  GOFLAGS='' GOBIN=$work go install go.opentelemetry.io/collector/cmd/builder@v0.142.0
+  GOFLAGS='' "$work/builder" --config builder.yaml
+  cp out/otelcol "$tools/otelcol"
+}
+
+for tool in "${@:-prometheus3 telegraf otelcol}"; do
+  for each in $tool; do [ -x "$tools/$each" ] || ("$each"); done
+done

@@ -333,6 +333,35 @@ export const deliveryAttempt = sqliteTable(
   (table) => [index('attempt_of_delivery').on(table.deliverySeq, table.id)],
 );
 
+/** Where an endpoint's series are fetched from. What it gave last lies in `push_group`, with the key `source <id>`. */
+export const source = sqliteTable(
+  'source',
+  {
+    id: text('id').primaryKey(),
+    endpointId: integer('endpoint_id')
+      .notNull()
+      .references(() => endpoint.id, { onDelete: 'cascade' }),
+    name: text('name').notNull(),
+    type: text('type', { enum: ['exporter', 'promql'] }).notNull(),
+    status: text('status', { enum: ['enabled', 'disabled'] }).notNull(),
+    url: text('url').notNull(),
+    intervalMs: integer('interval_ms').notNull(),
+    timeoutMs: integer('timeout_ms').notNull(),
+    staleMs: integer('stale_ms').notNull(),
+    /** JSON object of the other settings, without what is secret. */
+    configuration: text('configuration').notNull(),
+    /** JSON object of what is secret, encrypted (see src/auth/envelope.ts). */
+    secrets: blob('secrets', { mode: 'buffer' }).notNull(),
+    health: text('health', { enum: ['pending', 'up', 'down', 'guard'] }).notNull(),
+    healthReason: text('health_reason'),
+    healthSince: integer('health_since'),
+    version: integer('version').notNull(),
+    createdAt: integer('created_at').notNull(),
+    updatedAt: integer('updated_at').notNull(),
+  },
+  (table) => [uniqueIndex('source_of_endpoint').on(table.endpointId, table.name)],
+);
+
 /** The live series of an endpoint as they were once: one record of `src/storage/live/record.ts`. */
 export const liveBase = sqliteTable('live_base', {
   endpointId: integer('endpoint_id')
@@ -378,7 +407,7 @@ export const usage = sqliteTable(
 /** What was changed about projects, endpoints, clients and keys, for processes that hold it in memory. */
 export const change = sqliteTable('change', {
   seq: integer('seq').primaryKey({ autoIncrement: true }),
-  noun: text('noun', { enum: ['project', 'client', 'key', 'ban', 'stream'] }).notNull(),
+  noun: text('noun', { enum: ['project', 'client', 'key', 'ban', 'stream', 'source'] }).notNull(),
   id: text('id').notNull(),
   at: integer('at').notNull(),
 });

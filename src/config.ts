@@ -33,6 +33,8 @@ export interface Config {
   readonly tokens: { readonly lifetimeSeconds: number };
   /** What metric streams may reach beside public addresses. */
   readonly streams: { readonly allowedNetworks: readonly string[]; readonly allowHttp: boolean };
+  /** The same of sources. */
+  readonly sources: { readonly allowedNetworks: readonly string[]; readonly allowHttp: boolean };
   readonly limits: Limits;
   /** Whose tokens are taken beside our own. */
   readonly externalIssuers: readonly ExternalIssuer[];
@@ -108,6 +110,10 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
     streams: {
       allowedNetworks: pick(table.streamsAllowedNetworks, file.streams?.allowed_networks),
       allowHttp: pick(table.streamsAllowHttp, file.streams?.allow_http),
+    },
+    sources: {
+      allowedNetworks: pick(table.sourcesAllowedNetworks, file.sources?.allowed_networks),
+      allowHttp: pick(table.sourcesAllowHttp, file.sources?.allow_http),
     },
     limits: overlay(file.limits ?? {}),
     externalIssuers: file.external_issuers ?? [],

@@ -8,6 +8,7 @@ import { openAuthentication } from './gateway/authentication.js';
 import { openIngest } from './gateway/ingest.js';
 import { openStore, tokensKeptMs } from './gateway/open-store.js';
 import type { Seams } from './gateway/seams.js';
+import { openSources } from './gateway/sources.js';
 import { startTimers } from './gateway/timers.js';
 import { publicApp } from './http/app.js';
 import { TrustedProxies } from './http/client-address.js';
@@ -59,6 +60,7 @@ const writeUsesEveryMs = 2_000;
 /** What was used since is lost with a crash. */
 const writeUsageEveryMs = 5_000;
 const streamTickMs = 250;
+const sourceTickMs = 250;
 /** What a stop waits for a destination that is being talked to; what it does not hear of is sent again. */
 const streamGraceMs = 5_000;
 const issuerKeptMs = tokensKeptMs + 2 * housekeepingEveryMs;
@@ -68,14 +70,18 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
   const { clock, log, random } = seams;
   const facade = openMetrics({ ...config.telemetry.metrics, definitions: gatewayDefinitions, log, clock });
   const metrics = new GatewayMetrics(facade, seams.build);
-  const { store, hasher, keys, envelope, reach, setLimits, admin, adminFor } = await openStore(config, seams, {
-    exclusive: true,
-    actor: 'system',
-    onCommit: (writes, seconds) => {
-      metrics.commitWrites(writes);
-      metrics.committed(seconds * 1000);
+  const { store, hasher, keys, envelope, reach, sourceReach, setLimits, admin, adminFor } = await openStore(
+    config,
+    seams,
+    {
+      exclusive: true,
+      actor: 'system',
+      onCommit: (writes, seconds) => {
+        metrics.commitWrites(writes);
+        metrics.committed(seconds * 1000);
+      },
     },
-  }).catch(async (error) => {
+  ).catch(async (error) => {
     await facade.close();
     throw error;
   });
@@ -110,15 +116,19 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
         (error) => log.error({ err: error }, 'the signing keys could not be read again'),
       );
     });
+    const apiRequests = new ApiRequests();
+    const usage = new UsageMeters();
+    const counting = { counted: apiRequests, usage, clock };
+    const waysIn = openIngest({ config, store, directory, clock, metrics, usage, adminFor });
+    const { ingest, remoteWrite, otlp } = waysIn;
+    const sources = await openSources({ seams, store, envelope, sourceReach, directory, ingest, metrics, usage });
     const pages = new Pages({
       groups: store.groups,
+      sourcesOf: (endpointId) => sources.of(endpointId),
       clock,
       memoryBytes: seams.pageMemoryBytes ?? pageMemoryBytes,
       onRender: (seconds, bytes) => metrics.rendered(seconds * 1000, bytes),
     });
-    const apiRequests = new ApiRequests();
-    const usage = new UsageMeters();
-    const counting = { counted: apiRequests, usage, clock };
     const streams = new Streams({
       streams: store.streams,
       deliveries: store.deliveries,
@@ -151,8 +161,6 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
     });
     const issuerUrl = (): string => issuer;
     const scrapes = new RateLimit('scrapes_per_minute', clock);
-    const waysIn = openIngest({ config, store, directory, clock, metrics, usage, adminFor });
-    const { ingest, remoteWrite, otlp } = waysIn;
     const writing = { ...counting, authenticator, directory, trustedProxies, metrics };
     const app = publicApp({
       oauth: {
@@ -249,6 +257,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       clock,
       signingKeySince: () => keys.currentSince(),
       streams: () => streams.lags(),
+      sources: () => sources.levels(),
       projectLabel: config.telemetry.metrics.projectLabel,
       readyChecks,
     });
@@ -269,6 +278,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       [writeUsesEveryMs, () => uses.write(store.clients)],
       [seams.writeUsageEveryMs ?? writeUsageEveryMs, writeUsage],
       [housekeepingEveryMs, () => store.usage.prune(clock.now() - usageKeptMs)],
+      [seams.sourceTickMs ?? sourceTickMs, () => sources.tick()],
       [seams.streamTickMs ?? streamTickMs, () => streams.tick()],
       [
         housekeepingEveryMs,
@@ -299,6 +309,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       close: async () => {
         stopTimers();
         stopGauges();
+        sources.close();
         await streams.close(streamGraceMs);
         if (issuer !== '') await useIssuer();
         await regulation.settled();

@@ -24,7 +24,9 @@ const rooms: Record<string, readonly string[]> = {
   streams: ['net', 'auth', ...below],
   // What a customer's tools are told: text from names and URLs, for who asks by HTTP, on the command line or in the demo.
   snippets: ground,
-  admin: ['auth', 'ingest', 'scrape', 'streams', ...below],
+  // Asks where operators say. What it gets goes into storage by a function it is handed.
+  sources: ['net', 'auth', ...below],
+  admin: ['auth', 'ingest', 'scrape', 'streams', 'sources', ...below],
 
   // Its hot paths look clients and projects up in storage's directory, and read formats' negotiation.
   http: ['admin', 'auth', 'ingest', 'scrape', 'snippets', ...below],
@@ -36,7 +38,20 @@ const rooms: Record<string, readonly string[]> = {
   config: ['yaml', 'auth', 'net', 'telemetry', 'formats', ...ground],
   'web-config': ['yaml', ...ground],
   reload: ['config', ...below],
-  gateway: ['config', 'reload', 'net', 'http', 'operator', 'admin', 'auth', 'ingest', 'scrape', 'streams', ...below],
+  gateway: [
+    'config',
+    'reload',
+    'net',
+    'http',
+    'operator',
+    'admin',
+    'auth',
+    'ingest',
+    'scrape',
+    'streams',
+    'sources',
+    ...below,
+  ],
   main: ['gateway', 'http', 'config', 'web-config', ...below],
   demo: ['config', 'snippets', ...ground],
   // A backup is checked against its pepper, which only auth can read; a stream is shown in the shape the API shows.

@@ -41,6 +41,7 @@ test('without any setting there are only defaults', () => {
       log: { level: 'info', format: 'json' },
       tokens: { lifetimeSeconds: 900 },
       streams: { allowedNetworks: [], allowHttp: false },
+      sources: { allowedNetworks: [], allowHttp: false },
       limits: defaultLimits,
       externalIssuers: [],
       ingest: defaultIngest,
@@ -64,6 +65,7 @@ storage: {path: /var/lib/weir/weir.db}
 log: {level: debug, format: pretty}
 tokens: {lifetime: 1h}
 streams: {allowed_networks: '10.0.0.0/8, fd00::/8', allow_http: true}
+sources: {allowed_networks: '172.16.0.0/12', allow_http: true}
 limits:
   series: 100
   samples_per_second: 5
@@ -96,6 +98,7 @@ telemetry:
     log: { level: 'debug', format: 'pretty' },
     tokens: { lifetimeSeconds: 3600 },
     streams: { allowedNetworks: ['10.0.0.0/8', 'fd00::/8'], allowHttp: true },
+    sources: { allowedNetworks: ['172.16.0.0/12'], allowHttp: true },
     limits: { ...defaultLimits, series: 100, samples_per_second: 5 },
     externalIssuers: [expect.objectContaining({ issuer: 'https://acme.okta.com/oauth2/default', audiences: ['weir'] })],
     ingest: defaultIngest,
@@ -128,11 +131,12 @@ const examples: Record<string, [file: string, env: string, flag: string]> = {
   'web.trusted_proxies': ['10.0.0.1', '10.0.0.2', '10.0.0.3'],
   'storage.path': ['file', 'env', 'flag'],
   'streams.allowed_networks': ['10.0.0.1', '10.0.0.2', '10.0.0.3'],
+  'sources.allowed_networks': ['10.0.0.1', '10.0.0.2', '10.0.0.3'],
   'log.level': ['debug', 'warn', 'error'],
   'log.format': ['pretty', 'json', 'pretty'],
 };
 
-const texts = settings.filter(({ yaml }) => yaml !== 'streams.allow_http');
+const texts = settings.filter(({ yaml }) => !yaml?.endsWith('.allow_http'));
 
 test.each(texts.flatMap(({ yaml, flag, env }) => (yaml && flag && env ? [{ yaml, flag, env }] : [])))(
   'the flag $flag wins over $env, that over the file, that over the default',
@@ -150,20 +154,27 @@ test.each(texts.flatMap(({ yaml, flag, env }) => (yaml && flag && env ? [{ yaml,
   },
 );
 
-test('streams send over plain http only where it is said, by flag, environment or file', () => {
-  const allowed = (given: Parameters<typeof load>[0]) => load(given).config.streams.allowHttp;
-  expect(allowed({ yaml: 'streams: {allow_http: true}' })).toBe(true);
-  expect(allowed({ yaml: 'streams: {allow_http: true}', env: { WEIR_STREAMS_ALLOW_HTTP: 'false' } })).toBe(false);
-  expect(allowed({ env: { WEIR_STREAMS_ALLOW_HTTP: 'false' }, flags: { 'streams.allow-http': 'true' } })).toBe(true);
-  expect(problemsOf(() => load({ flags: { 'streams.allow-http': 'yes' } }))).toEqual([
-    '--streams.allow-http: Write true or false here.',
-  ]);
+test('streams and sources use plain http only where it is said, by flag, environment or file', () => {
+  for (const room of ['streams', 'sources'] as const) {
+    const allowed = (given: Parameters<typeof load>[0]) => load(given).config[room].allowHttp;
+    const [yaml, variable, flag] = [
+      `${room}: {allow_http: true}`,
+      `WEIR_${room.toUpperCase()}_ALLOW_HTTP`,
+      `${room}.allow-http`,
+    ];
+    expect(allowed({ yaml })).toBe(true);
+    expect(allowed({ yaml, env: { [variable]: 'false' } })).toBe(false);
+    expect(allowed({ env: { [variable]: 'false' }, flags: { [flag]: 'true' } })).toBe(true);
+    expect(problemsOf(() => load({ flags: { [flag]: 'yes' } }))).toEqual([`--${flag}: Write true or false here.`]);
+  }
 });
 
-test('a network streams may reach must be one', () => {
-  expect(problemsOf(() => load({ flags: { 'streams.allowed-networks': '10.0.0.0/8, 10.0.0.0/40' } }))).toEqual([
-    '--streams.allowed-networks: "10.0.0.0/40" is not a network; write it like 10.0.0.0/8 or fd00::/8.',
-  ]);
+test('a network streams or sources may reach must be one', () => {
+  for (const flag of ['streams.allowed-networks', 'sources.allowed-networks']) {
+    expect(problemsOf(() => load({ flags: { [flag]: '10.0.0.0/8, 10.0.0.0/40' } }))).toEqual([
+      `--${flag}: "10.0.0.0/40" is not a network; write it like 10.0.0.0/8 or fd00::/8.`,
+    ]);
+  }
 });
 
 test('the environment may name the config file', () => {
@@ -222,7 +233,7 @@ test.each([
   [
     '__proto__: {}',
     1,
-    '__proto__ is not a setting; known here: web, operator, storage, log, tokens, streams, limits, external_issuers, ingest, telemetry.',
+    '__proto__ is not a setting; known here: web, operator, storage, log, tokens, streams, sources, limits, external_issuers, ingest, telemetry.',
   ],
 ])('an unknown key is an error with its line and the nearest known key: %j', (yaml, line, sentence) => {
   expect(checkConfigFile('weir.yml', yaml)).toEqual([`weir.yml:${line}: ${sentence}`]);

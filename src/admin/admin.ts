@@ -12,6 +12,7 @@ import type { EncryptionAdmin } from './encryption.js';
 import { EndpointAdmin } from './endpoints.js';
 import { KeyAdmin } from './keys.js';
 import { ProjectAdmin } from './projects.js';
+import { SourceAdmin, type SourceTest } from './sources.js';
 import { type DestinationTest, StreamAdmin } from './streams.js';
 import { UsageAdmin } from './usage.js';
 
@@ -25,6 +26,7 @@ export interface Admin {
   readonly bans: BanAdmin;
   readonly streams: StreamAdmin;
   readonly usage: UsageAdmin;
+  readonly sources: SourceAdmin;
 }
 
 /** With what only those can do who have the gateway's files. */
@@ -38,10 +40,11 @@ export interface AdminTools {
   readonly hasher: SecretHasher;
   readonly signing: Omit<SigningKeysOptions, 'store'>;
   readonly streams: { readonly envelope: Envelope; readonly limits: () => Limits; readonly test: DestinationTest };
+  readonly sources: { readonly envelope: Envelope; readonly limits: () => Limits; readonly test: SourceTest };
 }
 
 /** The store as it is used on somebody's behalf. */
-export function adminOn(store: Managed, { clock, random, hasher, signing, streams }: AdminTools): Admin {
+export function adminOn(store: Managed, { clock, random, hasher, signing, streams, sources }: AdminTools): Admin {
   const projects = new ProjectAdmin(store, clock);
   return {
     projects,
@@ -52,5 +55,6 @@ export function adminOn(store: Managed, { clock, random, hasher, signing, stream
     bans: new BanAdmin(store, clock),
     streams: new StreamAdmin({ ...streams, store, clock, random }),
     usage: new UsageAdmin(store, projects),
+    sources: new SourceAdmin({ ...sources, store, clock, random }),
   };
 }

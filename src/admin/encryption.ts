@@ -3,6 +3,7 @@ import { addFirstKey } from '../auth/key-file.js';
 import { placeOf } from '../auth/signing-keys.js';
 import { OperatorError } from '../domain/errors.js';
 import type { RandomBytes } from '../domain/ids.js';
+import { sourceSecretsPlace } from '../sources/secrets.js';
 import type { Store } from '../storage/store.js';
 import { secretsPlace } from '../streams/secrets.js';
 
@@ -46,10 +47,16 @@ export class EncryptionAdmin {
     const streams = await Promise.all(
       (await this.store.streams.list(undefined)).map(({ id }) => this.store.streams.get(id)),
     );
+    const sources = await Promise.all(
+      (await this.store.sources.list(undefined)).map(({ id }) => this.store.sources.get(id)),
+    );
     const sealed = [
       ...(await this.store.keys.list()).map(({ kid, privateJwk }) => [placeOf(kid), privateJwk] as const),
       ...streams.flatMap((found) =>
         found === undefined ? [] : [[secretsPlace(found.stream.id), found.secrets] as const],
+      ),
+      ...sources.flatMap((found) =>
+        found === undefined ? [] : [[sourceSecretsPlace(found.source.id), found.secrets] as const],
       ),
     ];
     for (const [place, value] of sealed) {
@@ -76,20 +83,30 @@ export class EncryptionAdmin {
   async rotate(mayAddKey: boolean): Promise<EncryptionRotation> {
     const { store, envelope } = this;
     let rotation: EncryptionRotation | undefined;
-    await store.keys.reseal((keys, streams) => {
-      const secrets = streams.map(({ id, secrets }) => ({ id, ...envelope.openNamed(secrets, secretsPlace(id)) }));
-      const opened = keys.map((stored) => ({ stored, ...envelope.openNamed(stored.privateJwk, placeOf(stored.kid)) }));
+    await store.keys.reseal(({ keys, streams, sources }) => {
+      const opened = [
+        ...keys.map(({ kid, privateJwk }) => ({ place: placeOf(kid), sealed: privateJwk })),
+        ...streams.map(({ id, secrets }) => ({ place: secretsPlace(id), sealed: secrets })),
+        ...sources.map(({ id, secrets }) => ({ place: sourceSecretsPlace(id), sealed: secrets })),
+      ].map(({ place, sealed }) => ({ place, ...envelope.openNamed(sealed, place) }));
       const [first] = envelope.names();
-      const isNew = [...opened, ...secrets].every(({ key }) => key === first);
+      const isNew = opened.every(({ key }) => key === first);
       if (isNew) this.addKey(mayAddKey);
       const [name, ...others] = envelope.names() as [string, ...string[]];
-      rotation = { key: name, isNew, values: keys.length + streams.length, unused: others.length };
-      const resealed = opened.map(({ stored, plain }) => ({
-        ...stored,
-        privateJwk: envelope.seal(plain, placeOf(stored.kid)),
-      }));
-      const resealedSecrets = secrets.map(({ id, plain }) => ({ id, secrets: envelope.seal(plain, secretsPlace(id)) }));
-      return { name, keys: resealed, streams: resealedSecrets };
+      rotation = { key: name, isNew, values: opened.length, unused: others.length };
+      const resealed = opened.map(({ place, plain }) => envelope.seal(plain, place));
+      const take = (count: number): Buffer[] => resealed.splice(0, count);
+      const [forKeys, forStreams, forSources] = [keys, streams, sources].map(({ length }) => take(length)) as [
+        Buffer[],
+        Buffer[],
+        Buffer[],
+      ];
+      return {
+        name,
+        keys: keys.map((key, i) => ({ ...key, privateJwk: forKeys[i]! })),
+        streams: streams.map(({ id }, i) => ({ id, secrets: forStreams[i]! })),
+        sources: sources.map(({ id }, i) => ({ id, secrets: forSources[i]! })),
+      };
     });
     return rotation!;
   }

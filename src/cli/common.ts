@@ -14,6 +14,7 @@ import type { OutputFormat, Row } from './output.js';
 import { showMany, showOne } from './output.js';
 import { remoteManager } from './remote.js';
 import { RemoteApi } from './remote-api.js';
+import { localManager } from './source-manager.js';
 
 /** Adds the flags of the named settings; without names, of all. */
 export function withSettings(command: Command, flags?: readonly string[]): Command {
@@ -32,12 +33,13 @@ export function onStore(command: Command): Command {
 }
 
 /** What commands take that work on the store or through a running server. */
-export function managing(command: Command): Command {
+export function managing(command: Command, serverFlag: '--url' | '--server' = '--url'): Command {
+  const told = 'Work through the management API of the server there, not on the store: https, or loopback.';
   return onStore(command)
-    .option('--url <url>', 'Work through the management API of the server there, not on the store: https, or loopback.')
-    .option('--client-id <id>', 'With --url: a client with the scopes for it.')
-    .option('--client-secret-file <file>', 'With --url: a file with its secret; "-" for standard input.')
-    .option('--ca-file <file>', 'With --url: a certificate to trust beside those of the system.');
+    .option(`${serverFlag} <url>`, told)
+    .option('--client-id <id>', `With ${serverFlag}: a client with the scopes for it.`)
+    .option('--client-secret-file <file>', `With ${serverFlag}: a file with its secret; "-" for standard input.`)
+    .option('--ca-file <file>', `With ${serverFlag}: a certificate to trust beside those of the system.`);
 }
 
 export function withFormat(command: Command): Command {
@@ -68,28 +70,32 @@ export interface Managing {
   many(rows: readonly Row[], none: string): void;
 }
 
-export interface StoreCommand extends Managing {
+export interface StoreCommand extends Omit<Managing, 'admin'> {
   readonly admin: LocalAdmin;
   readonly store: Store;
 }
 
 interface RemoteFlags {
   readonly url?: string;
+  readonly server?: string;
   readonly clientId?: string;
   readonly clientSecretFile?: string;
   readonly caFile?: string;
 }
 
-/** Works through the server at `--url`, or else on the store. */
+/** Works through the server at `--url` (or `--server`, where the URL is something else), or else on the store. */
 export async function withManager(command: Command, work: (context: Managing) => Promise<void>): Promise<void> {
-  const { url, clientId, clientSecretFile, caFile } = command.opts<RemoteFlags>();
+  const { clientId, clientSecretFile, caFile, ...said } = command.opts<RemoteFlags>();
+  const flag = command.options.some(({ long }) => long === '--server') ? '--server' : '--url';
+  const url = flag === '--server' ? said.server : said.url;
   if (url === undefined) {
     const stray = clientId ?? clientSecretFile ?? caFile;
-    if (stray !== undefined) throw new OperatorError('--client-id, --client-secret-file and --ca-file go with --url.');
-    return withStore(command, work);
+    if (stray !== undefined)
+      throw new OperatorError(`--client-id, --client-secret-file and --ca-file go with ${flag}.`);
+    return withStore(command, (local) => work({ ...local, admin: localManager(local.admin) }));
   }
   if (clientId === undefined || clientSecretFile === undefined) {
-    throw new OperatorError('--url needs --client-id and --client-secret-file: who asks the server.');
+    throw new OperatorError(`${flag} needs --client-id and --client-secret-file: who asks the server.`);
   }
   const api = new RemoteApi({ url, clientId, clientSecretFile, caFile });
   await work({ admin: remoteManager(api), externalUrl: await api.externalUrl(), ...printing(command) });

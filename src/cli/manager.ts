@@ -1,5 +1,6 @@
 import type { NewClient, NewScrapeToken } from '../admin/clients.js';
 import type { NewEndpoint } from '../admin/endpoints.js';
+import type { probeJson, SourceJson } from '../admin/source-shape.js';
 import type { DeliveryFacts, StreamFacts } from '../admin/stream-shape.js';
 import type { Client, ClientKey, ClientSecret, ScrapeToken } from '../domain/client.js';
 import type { MetricsEndpoint } from '../domain/endpoint.js';
@@ -9,6 +10,8 @@ import type { SigningAlgorithm } from '../domain/signing.js';
 import type { Attempt, DeliveryStatus } from '../domain/stream.js';
 import type { DailyUsage } from '../domain/usage.js';
 import type { AuditEvent, Ban, EndpointSettings, StoredKey } from '../storage/store.js';
+
+export type SourceTestJson = ReturnType<typeof probeJson>;
 
 /** What commands see of the nouns: nothing that only the store knows. */
 export type EndpointFacts = Omit<MetricsEndpoint, 'id' | 'version'>;
@@ -78,6 +81,16 @@ export interface Manager {
       id: string,
       which: { id?: string | undefined; from?: number | undefined; to?: number | undefined },
     ): Promise<number>;
+  };
+  readonly sources: {
+    /** Bodies and answers are those of the API. */
+    create(projectId: string, body: object): Promise<SourceJson>;
+    list(projectId?: string): Promise<readonly SourceJson[]>;
+    get(id: string): Promise<SourceJson>;
+    update(id: string, body: object): Promise<SourceJson>;
+    delete(id: string): Promise<void>;
+    test(id: string): Promise<SourceTestJson>;
+    testNew(projectId: string, body: object): Promise<SourceTestJson>;
   };
   readonly keys: {
     list(): Promise<readonly SigningKeyFacts[]>;

@@ -7,6 +7,7 @@ import type { EndpointFacts, Manager, SigningKeyFacts } from './manager.js';
 import { type RemoteApi, segment } from './remote-api.js';
 import { remoteClients } from './remote-clients.js';
 import { remoteStreams } from './remote-streams.js';
+import { remoteSources } from './source-manager.js';
 
 /** The same as on the store, asked of a running server. */
 export const remoteManager = (api: RemoteApi): Manager => ({
@@ -14,6 +15,7 @@ export const remoteManager = (api: RemoteApi): Manager => ({
   endpoints: remoteEndpoints(api),
   clients: remoteClients(api),
   streams: remoteStreams(api),
+  sources: remoteSources(api),
   keys: remoteKeys(api),
   usage: remoteUsage(api),
   audit: remoteAudit(api),

@@ -14,6 +14,7 @@ import { keyCommand } from './key.js';
 import { projectCommand } from './project.js';
 import { serveCommand } from './serve.js';
 import { snippetCommand } from './snippet.js';
+import { sourceCommand } from './source.js';
 import { streamCommand } from './stream.js';
 import { tokenCommand } from './token.js';
 import { usageCommand } from './usage.js';
@@ -30,6 +31,7 @@ for (const command of [
   projectCommand(),
   endpointCommand(),
   clientCommand(),
+  sourceCommand(),
   streamCommand(),
   tokenCommand(),
   snippetCommand(),

@@ -51,7 +51,7 @@ const networks = z
       .filter((each) => each !== ''),
   );
 
-/** Checked, since a network that is misspelt would otherwise only show when a stream does not go through. */
+/** Checked, since a network that is misspelt would otherwise only show when a stream or source does not go through. */
 const allowedNetworks = networks.transform((list, context) => {
   try {
     parseNetworks(list);
@@ -133,6 +133,7 @@ export const configFile = yamlMap({
   log: yamlMap({ level: oneOf(logLevels).nullish(), format: oneOf(logFormats).nullish() }).nullish(),
   tokens: yamlMap({ lifetime: tokenLifetime.nullish() }).nullish(),
   streams: yamlMap({ allowed_networks: allowedNetworks.nullish(), allow_http: yesOrNo.nullish() }).nullish(),
+  sources: yamlMap({ allowed_networks: allowedNetworks.nullish(), allow_http: yesOrNo.nullish() }).nullish(),
   limits: yamlMap(byLimit(() => limit.nullish())).nullish(),
   external_issuers: externalIssuersSchema.nullish(),
   ingest: ingestInFile.nullish(),
@@ -247,6 +248,24 @@ export const table = {
     yaml: 'streams.allow_http',
     default: 'false',
     help: 'Whether metric streams may send to http URLs, in the clear: true or false.',
+    argument: 'bool',
+    value: yesOrNo,
+  },
+  sourcesAllowedNetworks: {
+    flag: 'sources.allowed-networks',
+    env: 'WEIR_SOURCES_ALLOWED_NETWORKS',
+    yaml: 'sources.allowed_networks',
+    default: '',
+    help: 'Networks in which sources may be asked on any port although they are not public, with commas between.',
+    argument: 'networks',
+    value: allowedNetworks,
+  },
+  sourcesAllowHttp: {
+    flag: 'sources.allow-http',
+    env: 'WEIR_SOURCES_ALLOW_HTTP',
+    yaml: 'sources.allow_http',
+    default: 'false',
+    help: 'Whether sources may be asked at http URLs, in the clear: true or false.',
     argument: 'bool',
     value: yesOrNo,
   },

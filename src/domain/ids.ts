@@ -28,6 +28,7 @@ export function checkName(kind: string, name: string): string {
 export const newMetricsId = (random: RandomBytes): string => random(4).toString('hex');
 export const newClientId = (random: RandomBytes): string => `weir_cid_${random(16).toString('base64url')}`;
 export const newStreamId = (random: RandomBytes): string => `mst_${random(12).toString('base64url')}`;
+export const newSourceId = (random: RandomBytes): string => `src_${random(12).toString('base64url')}`;
 export const newDeliveryId = (random: RandomBytes): string => `dlv_${random(12).toString('base64url')}`;
 export const newSecretId = (random: RandomBytes): string => `weir_sec_${random(9).toString('base64url')}`;
 /** 256 bits in the URL-safe alphabet, so that raw and form-urlencoded Basic are the same text (RFC 6749 §2.3.1). */

@@ -18,7 +18,7 @@ const crud = ['read', 'create', 'update', 'delete'] as const;
 /**
  * Every scope of the management API is a verb and a noun of this table. Operators may be granted all of them. What a
  * project may use (its limits), what is the gateway's own (signing keys) and what names other people's clients (bans) is
- * theirs alone.
+ * theirs alone, as are sources: they reach what the operator's networks hold.
  */
 const nouns = {
   projects: { verbs: crud, inProject: ['read'] },
@@ -26,6 +26,8 @@ const nouns = {
   clients: { verbs: crud, inProject: 'all' },
   metric_streams: { verbs: crud, inProject: 'all', alias: 'event_streams' },
   deliveries: { verbs: ['read', 'update'], inProject: 'all', alias: 'event_deliveries' },
+  // Whoever makes one chooses what the gateway asks with its own reach, and which customer's series it takes.
+  sources: { verbs: crud, inProject: 'none' },
   audit: { verbs: ['read'], inProject: 'all' },
   usage: { verbs: ['read'], inProject: 'all' },
   signing_keys: { verbs: ['read', 'update'], inProject: 'none' },

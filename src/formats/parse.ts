@@ -22,6 +22,8 @@ export interface ParseOptions {
   readonly limits: ReadLimits;
   /** Metric names beginning with this are refused. */
   readonly reservedPrefix: string;
+  /** What is done about times on samples; they are refused unless told otherwise. */
+  readonly timestamps?: 'refuse' | 'drop' | undefined;
   /** What the same producer pushed before: a body that repeats its series needs no second validation. */
   readonly previous?: Exposition | undefined;
 }
@@ -30,7 +32,7 @@ export interface ParseOptions {
  * Bytes in, validated families in canonical form out; nothing of a body with a fault comes through.
  * Throws `invalid` naming the line, or `limit_exceeded` naming line, limit and value; never anything else.
  * Grammar: Prometheus exposition formats, text 0.0.4 and OpenMetrics 1.0 (without UTF-8 names). Timestamps on samples
- * are refused, as the Pushgateway does. The result holds nothing of `body`. Families that are those of `previous` are
+ * are refused, as the Pushgateway does, or dropped. The result holds nothing of `body`. Families that are those of `previous` are
  * the same object, so that whoever keeps them can tell at a glance.
  */
 export function parseExposition(body: Buffer, options: ParseOptions): Exposition {
@@ -64,9 +66,11 @@ function suffixOf({ labels }: ParseOptions): Buffer {
   return Buffer.from(`${text.join(',')}} `);
 }
 
-function read(body: Buffer, suffix: Buffer, { syntax, labels, limits, reservedPrefix }: ParseOptions): Exposition {
+function read(body: Buffer, suffix: Buffer, options: ParseOptions): Exposition {
+  const { syntax, labels, limits, reservedPrefix } = options;
   const openMetrics = syntax === 'openmetrics';
   const t = new Transcript(body, limits);
+  t.passesTimestamps = options.timestamps === 'drop';
   const families = new FamilyCollector(openMetrics, (reason) => t.fail(reason));
   const checkName = (name: string): void => {
     t.checkNameLength(name.length);

@@ -8,6 +8,8 @@ import type { Config } from '../config.js';
 import type { Limits } from '../domain/limits.js';
 import { parseNetworks } from '../net/addresses.js';
 import { systemLookup } from '../net/egress.js';
+import type { SourceReach } from '../sources/connection.js';
+import { probeSource } from '../sources/probe.js';
 import { openSqliteStore } from '../storage/sqlite/store.js';
 import type { Doer, Store } from '../storage/store.js';
 import type { Reach } from '../streams/destinations/destination.js';
@@ -23,6 +25,7 @@ interface OpenStore {
   readonly keys: SigningKeys;
   readonly envelope: Envelope;
   readonly reach: Reach;
+  readonly sourceReach: SourceReach;
   /** Those of the configuration, when they have changed. */
   setLimits(limits: Limits): void;
   readonly admin: LocalAdmin;
@@ -69,12 +72,23 @@ export async function openStore(
       limits: () => limits,
       test: (target: Parameters<typeof probe>[0]) => probe(target, reach, clock),
     };
-    const tools = { clock, random, hasher, signing, streams };
+    const sourceReach: SourceReach = {
+      allowHttp: config.sources.allowHttp,
+      allowedNetworks: parseNetworks(config.sources.allowedNetworks),
+      seams: egress ?? { lookup: systemLookup },
+    };
+    const sources = {
+      envelope,
+      limits: () => limits,
+      test: (target: Parameters<typeof probeSource>[0]) => probeSource(target, sourceReach, clock),
+    };
+    const tools = { clock, random, hasher, signing, streams, sources };
     return {
       store,
       hasher,
       envelope,
       reach,
+      sourceReach,
       setLimits: (next) => {
         limits = next;
       },

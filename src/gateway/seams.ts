@@ -12,8 +12,9 @@ export interface Seams {
   readonly build: BuildInfo;
   readonly pageMemoryBytes?: number;
   readonly groupMemoryBytes?: number;
-  /** How streams reach their destinations. */
+  /** How streams reach their destinations, and sources are reached. */
   readonly egress?: EgressSeams;
   readonly streamTickMs?: number;
   readonly writeUsageEveryMs?: number;
+  readonly sourceTickMs?: number;
 }

@@ -18,6 +18,22 @@ export interface Push {
   readonly body: Buffer;
 }
 
+/** What a source gave when it was asked. */
+export interface Pull {
+  readonly endpoint: MetricsEndpoint;
+  readonly limits: Limits;
+  /** Its labels are put on every series. */
+  readonly group: GroupKey;
+  readonly syntax: Syntax;
+  readonly body: Buffer;
+  /** How long it is served, milliseconds. */
+  readonly lifetimeMs: number;
+  /** Series of the source; 0 for no limit of its own. */
+  readonly sampleLimit: number;
+  /** Asked when the turn to write has come: the source may have been changed or deleted meanwhile. */
+  readonly isWanted: () => boolean;
+}
+
 /**
  * Takes pushes in: the whole body is checked, against itself, the limits and what the endpoint holds, before anything
  * is stored; resolves when it is on disk.
@@ -52,6 +68,42 @@ export class Ingest {
       return { put };
     });
     return seriesCount(pushed);
+  }
+
+  /**
+   * Puts what a source gave in the place of what it gave before, under the rules of pushes, but for `samples_per_second`:
+   * the operator chose the interval. Times on samples are dropped. Gives the number of samples stored; throws like `push`.
+   */
+  async pull({ endpoint, limits, group, syntax, body, lifetimeMs, sampleLimit, isWanted }: Pull): Promise<number> {
+    const before = this.groups.peek(endpoint.id, group.text);
+    const hasItsLabels = JSON.stringify(before?.key.labels) === JSON.stringify(group.labels);
+    const put = parseExposition(body, {
+      syntax,
+      labels: [[instanceLabel, endpoint.metricsId], ...group.labels],
+      limits,
+      reservedPrefix: reservedMetricPrefix,
+      timestamps: 'drop',
+      previous: hasItsLabels ? before?.exposition : undefined,
+    });
+    const series = seriesCount(put);
+    if (sampleLimit > 0 && series > sampleLimit) {
+      throw new WeirError(
+        'limit_exceeded',
+        `The source has ${series} series, more than its sample_limit = ${sampleLimit}.`,
+        {
+          limit: 'sample_limit',
+          max: sampleLimit,
+          actual: series,
+        },
+      );
+    }
+    await this.groups.update(endpoint, group, (view) => {
+      if (!isWanted()) throw new WeirError('conflict', 'The source was changed while it was asked.');
+      checkAgainstOthers(put, view);
+      checkSeriesLimit(put, view, limits);
+      return { put, lifetimeMs };
+    });
+    return series;
   }
 
   async delete(endpoint: MetricsEndpoint, group: GroupKey): Promise<void> {

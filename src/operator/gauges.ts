@@ -1,9 +1,11 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../domain/clock.js';
 import type { Limits } from '../domain/limits.js';
+import { type SourceType, sourceTypes } from '../domain/source.js';
 import { type DestinationType, destinationTypes } from '../domain/stream.js';
 import type { Store } from '../storage/store.js';
 import { watchEventLoop } from '../telemetry/event-loop.js';
+import { sourceStates } from '../telemetry/gateway-definitions.js';
 import type { GatewayMetrics } from '../telemetry/gateway-metrics.js';
 import { failing, type ReadyCheck } from './ready.js';
 
@@ -17,6 +19,11 @@ export interface GaugesOptions {
   readonly signingKeySince: () => number;
   /** Per type of destination: how many streams there are, and how long the oldest window waits. */
   readonly streams: () => ReadonlyMap<DestinationType, { readonly streams: number; readonly lagSeconds: number }>;
+  /** Per type of source: how many are in which state, and how long ago the oldest gave something. */
+  readonly sources: () => ReadonlyMap<
+    SourceType,
+    { readonly states: ReadonlyMap<(typeof sourceStates)[number], number>; readonly ageSeconds: number }
+  >;
   /** Whether the operator wants each project by its id. */
   readonly projectLabel: boolean;
   readonly readyChecks: readonly ReadyCheck[];
@@ -24,7 +31,7 @@ export interface GaugesOptions {
 
 /** Sets what is only measured when somebody reads it; gives what stops the watching. */
 export function startGauges(options: GaugesOptions) {
-  const { metrics, store, limits, clock, signingKeySince, streams, projectLabel, readyChecks } = options;
+  const { metrics, store, limits, clock, signingKeySince, streams, sources, projectLabel, readyChecks } = options;
   const { facade } = metrics;
   const eventLoop = watchEventLoop(clock);
   const keyAge = facade.level('signing_key.age').with({});
@@ -43,6 +50,12 @@ export function startGauges(options: GaugesOptions) {
       const { streams: enabled, lagSeconds } = lags.get(type) ?? { streams: 0, lagSeconds: 0 };
       facade.level('streams').with({ type })(enabled);
       facade.level('stream.lag').with({ type })(lagSeconds);
+    }
+    const levels = sources();
+    for (const type of sourceTypes) {
+      const { states, ageSeconds } = levels.get(type) ?? { states: undefined, ageSeconds: 0 };
+      for (const state of sourceStates) facade.level('sources').with({ type, state })(states?.get(state) ?? 0);
+      facade.level('source.age').with({ type })(ageSeconds);
     }
     const now = eventLoop.delay();
     for (const [stat, set] of delays) set(now[stat]);

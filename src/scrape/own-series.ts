@@ -1,4 +1,5 @@
 import { instanceLabel, type MetricsEndpoint } from '../domain/endpoint.js';
+import { type SourceState, sourceOfGroup } from '../domain/source.js';
 import type { Family, FamilyHeader } from '../formats/family.js';
 import type { PagePart } from '../formats/page.js';
 import { escapeLabelValue, secondsOf } from '../formats/syntax.js';
@@ -24,8 +25,30 @@ const lastSample: FamilyHeader = {
   unit: 'seconds',
 };
 
-/** What every page says about itself: the age of its snapshot and of each group. Never timestamped. */
-export function ownSeries(endpoints: readonly MetricsEndpoint[], groups: readonly Group[], now: number): PagePart {
+const sourceUp: FamilyHeader = {
+  name: 'weir_source_up',
+  type: 'gauge',
+  help: 'Whether the source answered when it was last asked; 0: its last series are served until they are too old.',
+};
+const sourceComplete: FamilyHeader = {
+  name: 'weir_source_complete',
+  type: 'gauge',
+  help: 'Whether the last answer of the source was whole; 0: it said that something is missing.',
+};
+const sourcePull: FamilyHeader = {
+  name: 'weir_source_last_success_timestamp_seconds',
+  type: 'gauge',
+  help: 'When the source last answered, in seconds since the epoch: the age of its series.',
+  unit: 'seconds',
+};
+
+/** What every page says about itself: the age of its snapshot, of each group and of each source. Never timestamped. */
+export function ownSeries(
+  endpoints: readonly MetricsEndpoint[],
+  groups: readonly Group[],
+  sources: readonly SourceState[],
+  now: number,
+): PagePart {
   const metricsIds = new Map(endpoints.map(({ id, metricsId }) => [id, metricsId]));
   const taken = endpoints.map(({ metricsId }) => `${series(snapshotTime, metricsId)} ${secondsOf(now)}\n`);
   const said = (header: FamilyHeader, some: readonly Group[]): string[] =>
@@ -33,13 +56,20 @@ export function ownSeries(endpoints: readonly MetricsEndpoint[], groups: readonl
       ({ endpointId, key, pushedAt }) =>
         `${series(header, metricsIds.get(endpointId)!, key.labels)} ${secondsOf(pushedAt)}\n`,
     );
+  const pulledAt = new Map(groups.map(({ key, pushedAt }) => [sourceOfGroup(key.text), pushedAt]));
+  const ofSources = (header: FamilyHeader, value: (state: SourceState, at: number | undefined) => string | undefined) =>
+    sources.flatMap((state) => {
+      const said = value(state, pulledAt.get(state.id));
+      const name = series(header, metricsIds.get(state.endpointId)!, [['source', state.name]]);
+      return said === undefined ? [] : [`${name} ${said}\n`];
+    });
   const parts: [FamilyHeader, string[]][] = [
     [snapshotTime, taken.length > 0 ? taken : [`${snapshotTime.name}{} ${secondsOf(now)}\n`]],
     [
       lastPush,
       said(
         lastPush,
-        groups.filter(({ times }) => times === undefined),
+        groups.filter(({ times, key }) => times === undefined && sourceOfGroup(key.text) === undefined),
       ),
     ],
     [
@@ -48,6 +78,16 @@ export function ownSeries(endpoints: readonly MetricsEndpoint[], groups: readonl
         lastSample,
         groups.filter(({ times }) => times !== undefined),
       ),
+    ],
+    // Before the first answer of this process, what is there is what came before it was started.
+    [sourceUp, ofSources(sourceUp, ({ up }, at) => ((up ?? at !== undefined) ? '1' : '0'))],
+    [sourceComplete, ofSources(sourceComplete, ({ complete }, at) => (complete && at !== undefined ? '1' : '0'))],
+    [
+      sourcePull,
+      ofSources(sourcePull, (state, at) => {
+        const time = at ?? state.pulledAt;
+        return time === undefined ? undefined : secondsOf(time);
+      }),
     ],
   ];
   const all: string[] = [];

@@ -4,6 +4,7 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../domain/clock.js';
 import type { MetricsEndpoint } from '../domain/endpoint.js';
 import { WeirError } from '../domain/errors.js';
+import { type SourceState, sourceOfGroup } from '../domain/source.js';
 import type { PageFormat } from '../formats/negotiate.js';
 import { type PagePart, renderPage } from '../formats/page.js';
 import { pickSeries } from '../formats/pick.js';
@@ -46,7 +47,7 @@ export type Completeness = 'complete' | 'partial';
 /** One rendered page, in the two encodings a scraper can ask for. */
 export class Page {
   readonly format: PageFormat;
-  readonly completeness: Completeness = 'complete';
+  readonly completeness: Completeness;
   readonly identity: Buffer;
   /** Monotonic time of its snapshot. */
   readonly madeAt: number;
@@ -54,8 +55,9 @@ export class Page {
   gzipped: Buffer | undefined;
   private compressing: Promise<Buffer> | undefined;
 
-  constructor(format: PageFormat, identity: Buffer, madeAt: number) {
+  constructor(format: PageFormat, identity: Buffer, madeAt: number, completeness: Completeness) {
     this.format = format;
+    this.completeness = completeness;
     this.identity = identity;
     this.madeAt = madeAt;
   }
@@ -72,6 +74,8 @@ export class Page {
 
 export interface PagesOptions {
   readonly groups: GroupStore;
+  /** The sources of an endpoint, by its storage identity. */
+  readonly sourcesOf: (endpointId: number) => readonly SourceState[];
   readonly clock: Clock;
   /** Budget of the cache, identity and gzip together. */
   readonly memoryBytes: number;
@@ -144,13 +148,18 @@ export class Pages {
     const put = (key: string, { page, ttlMs }: Drawn): void => {
       this.cache.set(key, page, { ttl: ttlMs });
     };
-    put(cacheKey(target, 'text'), text);
+    if (this.hasOnlyDeadSources(target, snapshot)) this.cache.delete(cacheKey(target, 'text'));
+    else put(cacheKey(target, 'text'), text);
     for (const each of [target, ...parts]) {
       const ids = new Set(each.endpoints.map(({ id }) => id));
       for (const format of ['text', 'openmetrics'] as const) {
         const key = cacheKey(each, format);
         if ((each === target && format === 'text') || !this.cache.has(key)) continue;
         const ofEach = each === target ? snapshot : snapshot.filter(({ endpointId }) => ids.has(endpointId));
+        if (this.hasOnlyDeadSources(each, ofEach)) {
+          this.cache.delete(key);
+          continue;
+        }
         put(key, this.draw(each, format, ofEach, moment));
       }
     }
@@ -165,14 +174,20 @@ export class Pages {
     for (const group of snapshot) groups.get(group.endpointId)!.push(group);
     return target.endpoints.map((endpoint) => ({
       endpoint,
-      parts: partsOf([endpoint], groups.get(endpoint.id)!, now),
+      parts: partsOf([endpoint], groups.get(endpoint.id)!, this.options.sourcesOf(endpoint.id), now),
     }));
   }
 
+  /** Throws `unavailable` when there is nothing to serve but there should be. */
   private async render({ target, format, selection }: Wanted): Promise<Drawn> {
     const { clock } = this.options;
     const selects = selection?.compile();
     const snapshot = await this.snapshot(target);
+    if (this.hasOnlyDeadSources(target, snapshot)) {
+      throw new WeirError('unavailable', 'No source of this page answers, and what they gave before is too old.', {
+        retryAfterSeconds: 5,
+      });
+    }
     return this.draw(target, format, snapshot, { now: clock.now(), madeAt: clock.monotonic() }, selects);
   }
 
@@ -181,6 +196,15 @@ export class Pages {
       const sentence = 'The page cannot be read at the moment; the next scrape may succeed.';
       throw new WeirError('unavailable', sentence, { retryAfterSeconds: 5 }, error);
     });
+  }
+
+  private sourcesOf({ endpoints }: PageTarget): SourceState[] {
+    return endpoints.flatMap(({ id }) => this.options.sourcesOf(id));
+  }
+
+  /** There is nothing to serve, and there should be. */
+  private hasOnlyDeadSources(target: PageTarget, snapshot: readonly Group[]): boolean {
+    return snapshot.length === 0 && this.sourcesOf(target).length > 0;
   }
 
   private draw(
@@ -192,9 +216,10 @@ export class Pages {
   ): Drawn {
     const { onRender } = this.options;
     const started = performance.now();
-    const whole = partsOf(target.endpoints, snapshot, now);
+    const sources = this.sourcesOf(target);
+    const whole = partsOf(target.endpoints, snapshot, sources, now);
     const parts = selects === undefined ? whole : select(whole, selects);
-    const page = new Page(format, renderPage(parts, format), madeAt);
+    const page = new Page(format, renderPage(parts, format), madeAt, completenessOf(sources, snapshot));
     onRender?.((performance.now() - started) / 1000, page.identity.length);
     return { page, ttlMs: Math.max(1, Math.min(pageLifetimeMs, earliestEnd(snapshot) - now)) };
   }
@@ -217,13 +242,26 @@ function select(parts: readonly PagePart[], selects: (label: LabelsOf) => boolea
 }
 
 /** What the gateway says itself comes first. */
-function partsOf(endpoints: readonly MetricsEndpoint[], snapshot: readonly Group[], now: number): PagePart[] {
-  const parts: PagePart[] = [ownSeries(endpoints, snapshot, now)];
+function partsOf(
+  endpoints: readonly MetricsEndpoint[],
+  snapshot: readonly Group[],
+  sources: readonly SourceState[],
+  now: number,
+): PagePart[] {
+  const parts: PagePart[] = [ownSeries(endpoints, snapshot, sources, now)];
   const timestamped = new Set(endpoints.filter(({ timestamps }) => timestamps).map(({ id }) => id));
   for (const { exposition, endpointId, pushedAt, times } of snapshot) {
     parts.push(timestamped.has(endpointId) ? { exposition, timestampMs: pushedAt, times } : { exposition });
   }
   return parts;
+}
+
+/** Whether every source has answered in full, and what it gave is there. */
+function completenessOf(sources: readonly SourceState[], snapshot: readonly Group[]): Completeness {
+  if (sources.length === 0) return 'complete';
+  const there = new Set(snapshot.map(({ key }) => sourceOfGroup(key.text)));
+  const isWhole = sources.every(({ id, up, complete }) => complete && up !== false && there.has(id));
+  return isWhole ? 'complete' : 'partial';
 }
 
 const cacheKey = (target: PageTarget, format: PageFormat): string =>

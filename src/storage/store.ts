@@ -3,6 +3,7 @@ import type { MetricsEndpoint } from '../domain/endpoint.js';
 import type { Limits } from '../domain/limits.js';
 import type { CreationPlace, Stretch } from '../domain/page.js';
 import type { Project } from '../domain/project.js';
+import type { Source, SourceCondition, SourceSettings } from '../domain/source.js';
 import type {
   Attempt,
   Delivery,
@@ -51,6 +52,7 @@ export interface Managed {
   readonly bans: BanStore;
   readonly streams: StreamStore;
   readonly deliveries: DeliveryStore;
+  readonly sources: SourceStore;
   readonly audit: AuditLog;
   readonly usage: UsageStore;
 }
@@ -203,10 +205,11 @@ export interface KeyStore {
    */
   update(change: (keys: readonly StoredKey[]) => KeyChange | undefined): Promise<StoredKey[]>;
   /**
-   * Replaces every private key, and the secrets of every stream, by what `reseal` makes of them, in one transaction; others that do so wait. The audit log says
-   * `encryption.rotate` of the encryption key that `reseal` names. What it throws changes nothing.
+   * Replaces every private key, and the secrets of every stream and source, by what `reseal` makes of them, in one
+   * transaction; others that do so wait. The audit log says `encryption.rotate` of the encryption key that `reseal` names.
+   * What it throws changes nothing.
    */
-  reseal(reseal: (keys: readonly StoredKey[], streams: readonly SealedSecrets[]) => Resealed): Promise<void>;
+  reseal(reseal: (sealed: Omit<Resealed, 'name'>) => Resealed): Promise<void>;
 }
 
 export interface Resealed {
@@ -214,6 +217,7 @@ export interface Resealed {
   readonly name: string;
   readonly keys: readonly StoredKey[];
   readonly streams: readonly SealedSecrets[];
+  readonly sources: readonly SealedSecrets[];
 }
 
 export interface IssuerStore {
@@ -254,7 +258,7 @@ export interface StreamSettings extends Pick<MetricStream, 'name' | 'subscriptio
   readonly secrets: Buffer;
 }
 
-/** The secrets of a stream, encrypted. */
+/** The secrets of a stream or source, encrypted. */
 export interface SealedSecrets {
   readonly id: string;
   readonly secrets: Buffer;
@@ -281,6 +285,35 @@ export interface StreamStore {
   delete(id: string): Promise<void>;
   /** What the deliveries have shown. Suspension and refused credentials are written to the audit log. */
   noteHealth(id: string, health: StreamHealth, suspended?: string): Promise<void>;
+}
+
+export interface StoredSource {
+  readonly source: Source;
+  /** Encrypted. */
+  readonly secrets: Buffer;
+}
+
+/** What may be changed about a source. `secrets` is encrypted. */
+export type SourceChange = Partial<SourceSettings> & { readonly secrets?: Buffer };
+
+export interface SourceStore {
+  /** Throws `not_found` without the endpoint and `conflict` when it has a source of that name. */
+  create(
+    source: Omit<Source, keyof SourceCondition | 'endpointId' | 'version' | 'updatedAt'>,
+    secrets: Buffer,
+  ): Promise<Source>;
+  /** Of one project or of all, oldest first. */
+  list(projectId: string | undefined): Promise<Source[]>;
+  get(id: string): Promise<StoredSource | undefined>;
+  /**
+   * Changes what `change` makes of the source as it is, in one transaction; its health is then `pending`. Throws
+   * `not_found`, `conflict` as above, and what `change` throws.
+   */
+  update(id: string, change: (stored: StoredSource) => SourceChange): Promise<Source>;
+  /** With the series that came from it. Throws `not_found`. */
+  delete(id: string): Promise<void>;
+  /** What pulls with the settings of this version have shown. That its guard has tripped is written to the audit log. */
+  noteCondition(id: string, version: number, condition: SourceCondition): Promise<void>;
 }
 
 /** A window on its way into the store, together with what the stream must remember after it. */
@@ -401,7 +434,7 @@ export type UsagePlace = readonly [day: number, projectId: string];
 
 export interface Change {
   readonly seq: number;
-  readonly noun: 'project' | 'client' | 'key' | 'ban' | 'stream';
+  readonly noun: 'project' | 'client' | 'key' | 'ban' | 'stream' | 'source';
   readonly id: string;
 }
 
@@ -457,7 +490,10 @@ export interface GroupView {
   readonly projectSeries: number;
 }
 
-export type GroupDecision = { readonly put: Exposition } | { readonly remove: true };
+/** A group lives as long as its endpoint says, unless it is told how long. */
+export type GroupDecision =
+  | { readonly put: Exposition; readonly lifetimeMs?: number | undefined }
+  | { readonly remove: true };
 
 export interface GroupStore {
   /**

@@ -1,4 +1,5 @@
 import { unroutedReasons } from '../domain/routing.js';
+import { sourceTypes } from '../domain/source.js';
 import { destinationTypes } from '../domain/stream.js';
 import { defineMetrics } from './metrics/index.js';
 
@@ -41,6 +42,8 @@ const tokenErrors = [
   'temporarily_unavailable',
 ];
 
+const pullResults = ['ok', 'incomplete', 'failed', 'refused', 'guard'];
+export const sourceStates = ['up', 'failing', 'dead'] as const;
 const attemptResults = ['delivered', 'retry', 'refused', 'credentials'];
 
 const each = <Label extends string>(label: Label, values: readonly string[]) =>
@@ -241,6 +244,32 @@ export const gatewayDefinitions = defineMetrics({
     help: 'Windows that were given up because they were too old, or too many.',
     labels: ['type'],
     known: each('type', destinationTypes),
+  },
+
+  sources: {
+    type: 'gauge',
+    help: 'Sources that are enabled; failing: their last series are served, dead: none are.',
+    labels: ['type', 'state'],
+    known: sourceTypes.flatMap((type) => sourceStates.map((state) => ({ type, state }))),
+  },
+  'source.pulls': {
+    type: 'counter',
+    help: 'Times that sources were asked, by what came of it; refused: what came could not be taken.',
+    labels: ['type', 'result'],
+    known: sourceTypes.flatMap((type) => pullResults.map((result) => ({ type, result }))),
+  },
+  'source.age': {
+    type: 'gauge',
+    help: 'How long ago the source that has failed longest gave something.',
+    unit: 'seconds',
+    labels: ['type'],
+    known: each('type', sourceTypes),
+  },
+  'source.guard_trips': {
+    type: 'counter',
+    help: 'Answers of a TSDB with a series that the matchers exclude: nothing of them was served.',
+    labels: ['type'],
+    known: each('type', sourceTypes),
   },
 
   'storage.commit': {

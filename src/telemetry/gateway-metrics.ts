@@ -1,4 +1,5 @@
 import type { UnroutedReason } from '../domain/routing.js';
+import type { SourceType } from '../domain/source.js';
 import type { DestinationType } from '../domain/stream.js';
 import type { DailyUsage } from '../domain/usage.js';
 import { type gatewayDefinitions, httpMethods, type OpenidEndpoint } from './gateway-definitions.js';
@@ -41,6 +42,15 @@ export class GatewayMetrics {
     },
     dropped: (type: DestinationType, windows: number): void => {
       this.facade.counter('stream.windows_dropped').with({ type })(windows);
+    },
+  };
+  /** What becomes of sources, by their type: never by source or customer. */
+  readonly sources = {
+    pull: (type: SourceType, result: string): void => {
+      this.facade.counter('source.pulls').with({ type, result })();
+    },
+    guardTripped: (type: SourceType): void => {
+      this.facade.counter('source.guard_trips').with({ type })();
     },
   };
   private readonly renderTook: Handle;

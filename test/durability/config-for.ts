@@ -10,6 +10,7 @@ export const configFor = (path: string): Config => ({
   secrets: { pepperFile: `${path}.pepper`, encryptionKeysFile: `${path}.keys` },
   log: { level: 'error', format: 'json' },
   tokens: { lifetimeSeconds: 900 },
+  sources: { allowedNetworks: [], allowHttp: false },
   streams: { allowedNetworks: [], allowHttp: false },
   limits: defaultLimits,
   externalIssuers: [],

@@ -45,7 +45,7 @@ export interface GatewayOptions {
   readonly externalIssuers?: Config['externalIssuers'];
   readonly ingest?: Partial<IngestConfig>;
   readonly clock?: Clock;
-  /** What metric streams may reach; loopback. */
+  /** What metric streams and sources may reach; loopback. */
   readonly allowedNetworks?: readonly string[];
   readonly allowHttp?: boolean;
   readonly seams?: Partial<Seams>;
@@ -94,6 +94,10 @@ export class TestGateway {
       log: { level: 'debug', format: 'json' },
       tokens: { lifetimeSeconds: this.options.tokenLifetimeSeconds ?? 900 },
       streams: {
+        allowedNetworks: this.options.allowedNetworks ?? ['127.0.0.0/8'],
+        allowHttp: this.options.allowHttp ?? true,
+      },
+      sources: {
         allowedNetworks: this.options.allowedNetworks ?? ['127.0.0.0/8'],
         allowHttp: this.options.allowHttp ?? true,
       },

@@ -44,6 +44,7 @@ it('each metric says what it means in a sentence, and has no label that grows wi
       'result',
       'reason',
       'stat',
+      'state',
       'type',
     ];
     const known = [...bounded, 'check', 'version', 'revision', 'nodeversion', 'backend', ...named];

@@ -22,6 +22,8 @@ export class Transcript {
   p = 0;
   /** Of the body, from one. */
   line = 1;
+  /** Whether samples may carry a time, which is read over. */
+  passesTimestamps = false;
   out = scratch;
   outWords = wordsOf(scratch);
   /** Next free byte of `out`. */

@@ -12,6 +12,10 @@ export function readTextValue(t: Transcript): void {
   if (copyPlainLine(t)) return;
   copyNumber(t, 'the value');
   t.skipBlanks();
+  if (t.passesTimestamps) {
+    passTimestamp(t, /^-?\d{1,20}$/);
+    t.skipBlanks();
+  }
   const byte = t.body[t.p];
   if (byte !== undefined && byte !== newline && byte !== carriageReturn) {
     t.fail(
@@ -30,10 +34,22 @@ export function readOpenMetricsValue(t: Transcript): boolean {
   t.p++;
   if (copyPlainLine(t)) return false;
   copyNumber(t, 'the value');
+  if (t.passesTimestamps && body[t.p] === space && body[t.p + 1] !== hash) {
+    t.p++;
+    passTimestamp(t, /^-?\d{1,20}(\.\d{0,20})?(e[+-]?\d{1,3})?$/i);
+  }
   if (body[t.p] === space && body[t.p + 1] === hash) return true;
   if (body[t.p] === space) t.fail(noTimestamps);
   t.endLine();
   return false;
+}
+
+/** Over a time of the form, if one stands here; anything else is left to be refused. */
+function passTimestamp(t: Transcript, form: RegExp): void {
+  const { body } = t;
+  let end = t.p;
+  while (end < body.length && body[end] !== newline && body[end] !== space && body[end] !== tab) end++;
+  if (end - t.p <= 48 && form.test(body.toString('latin1', t.p, end))) t.p = end;
 }
 
 /** The commonest value, digits with a dot at most, with the end of its line. False, with nothing read, for any other. */

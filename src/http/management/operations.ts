@@ -9,6 +9,7 @@ import { metricStreamOperations } from './metric-streams.js';
 import type { Operation } from './operation.js';
 import { projectOperations } from './projects.js';
 import { signingKeyOperations } from './signing-keys.js';
+import { sourceOperations } from './sources.js';
 import { usageOperations } from './usage.js';
 
 /** Everything there is, in the order of the document. */
@@ -20,6 +21,7 @@ export const operations: readonly Operation[] = [
   ...clientKeyOperations,
   ...clientTokenOperations,
   ...metricStreamOperations,
+  ...sourceOperations,
   ...usageOperations,
   ...auditOperations,
   ...signingKeyOperations,

@@ -1,7 +1,8 @@
-import { and, asc, eq, gt, isNull, or, sql } from 'drizzle-orm';
+import { and, asc, eq, gt, isNull, notLike, or, sql } from 'drizzle-orm';
 import { endpoint, project, pushGroup } from '../../../db/schema.js';
 import type { MetricsEndpoint } from '../../domain/endpoint.js';
 import { WeirError } from '../../domain/errors.js';
+import { groupPrefix } from '../../domain/source.js';
 import type { EndpointStore } from '../store.js';
 import type { Db } from './database.js';
 import type { Entry, Journal } from './journal.js';
@@ -73,7 +74,7 @@ export function sqliteEndpoints(db: Db, journal: Journal, now: () => number): En
             const alive = or(isNull(pushGroup.expiresAt), gt(pushGroup.expiresAt, now()));
             tx.update(pushGroup)
               .set({ expiresAt: end })
-              .where(and(eq(pushGroup.endpointId, row.id), alive))
+              .where(and(eq(pushGroup.endpointId, row.id), alive, notLike(pushGroup.key, `${groupPrefix}%`)))
               .run();
           }
           journal.record(tx, entry('set', projectId, metricsId));

@@ -112,7 +112,8 @@ export class SqliteGroups implements GroupStore, Participant {
       this.replace(shelf, at, key, undefined);
       return;
     }
-    const expiresAt = at.lifetimeMs === 0 ? null : now + at.lifetimeMs;
+    const { lifetimeMs = at.lifetimeMs } = decision;
+    const expiresAt = lifetimeMs === 0 ? null : now + lifetimeMs;
     const group: Group = {
       endpointId: at.id,
       key,

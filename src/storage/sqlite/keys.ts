@@ -1,5 +1,5 @@
 import { asc, desc, eq, gte, sql } from 'drizzle-orm';
-import { issuer, metricStream, signingKey } from '../../../db/schema.js';
+import { issuer, metricStream, signingKey, source } from '../../../db/schema.js';
 import type { IssuerStore, KeyStore } from '../store.js';
 import type { Db } from './database.js';
 import type { Journal } from './journal.js';
@@ -25,13 +25,19 @@ export function sqliteKeys(db: Db, journal: Journal): KeyStore {
     reseal: async (reseal) =>
       db.transaction(
         (tx) => {
-          const secrets = tx.select({ id: metricStream.id, secrets: metricStream.secrets }).from(metricStream).all();
-          const { name, keys, streams } = reseal(list(tx), secrets);
+          const { name, keys, streams, sources } = reseal({
+            keys: list(tx),
+            streams: tx.select({ id: metricStream.id, secrets: metricStream.secrets }).from(metricStream).all(),
+            sources: tx.select({ id: source.id, secrets: source.secrets }).from(source).all(),
+          });
           for (const { kid, privateJwk } of keys) {
             tx.update(signingKey).set({ privateJwk }).where(eq(signingKey.kid, kid)).run();
           }
           for (const { id, secrets: sealed } of streams) {
             tx.update(metricStream).set({ secrets: sealed }).where(eq(metricStream.id, id)).run();
+          }
+          for (const { id, secrets: sealed } of sources) {
+            tx.update(source).set({ secrets: sealed }).where(eq(source.id, id)).run();
           }
           const object = `encryption_key:${name}`;
           journal.record(tx, { changed: ['key', name], action: 'encryption.rotate', object, projectId: null });

@@ -1,3 +1,4 @@
+import { sourceOfGroup } from '../../domain/source.js';
 import { type FamilyType, seriesCount } from '../../formats/family.js';
 import type { Group, GroupKey, GroupView } from '../store.js';
 
@@ -74,7 +75,9 @@ export class Shelf {
 
 const seriesOf = (group: Group | undefined): number => (group === undefined ? 0 : seriesCount(group.exposition));
 
-const labelNamesOf = (key: GroupKey): string => key.labels.map(([name]) => name).join(',');
+/** The key of a source's group is not its labels: it may share them with others. */
+const labelNamesOf = ({ text, labels }: GroupKey): string =>
+  `${sourceOfGroup(text) ?? ''} ${labels.map(([name]) => name).join(',')}`;
 
 function contradict(a: GroupKey, b: GroupKey): boolean {
   const values = new Map(a.labels);

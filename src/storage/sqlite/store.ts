@@ -15,6 +15,7 @@ import { Journal, sqliteAudit } from './journal.js';
 import { sqliteIssuers, sqliteKeys } from './keys.js';
 import { SqliteLive } from './live.js';
 import { sqliteProjects } from './projects.js';
+import { sqliteSources } from './sources.js';
 import { sqliteStreams } from './streams.js';
 import { sqliteUsage } from './usage.js';
 
@@ -67,6 +68,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
       bans: sqliteBans(db, journal),
       streams: sqliteStreams(db, journal, now),
       deliveries: sqliteDeliveries(db, journal),
+      sources: sqliteSources(db, journal, now),
       audit: sqliteAudit(db),
       usage: sqliteUsage(db),
     };

@@ -106,6 +106,11 @@ const refused: Record<number, (described: Operation) => Promise<Response>> = {
       for (let i = 1; i < 20; i++) await ask(described, { world });
       return ask(described, { world });
     }
+    if (described.id === 'updateSource') {
+      const wanted = { name: 'taken', metrics_id: world.ids.metrics_id, type: 'exporter', url: 'http://127.0.0.1:1/' };
+      await gateway.admin.sources.create(world.projectId, wanted);
+      return ask(described, { world, body: JSON.stringify({ name: 'taken' }) });
+    }
     if (described.id === 'redeliver') {
       await gateway.admin.streams.update(world.ids.stream_id!, { status: 'disabled' });
       return ask(described, { world });

@@ -20,7 +20,7 @@ const matrix = Object.entries(paths).flatMap(([path, methods]) =>
       scope: security[0]!.oauth2![0]!,
       success: Object.keys(responses).map(Number)[0]!,
       isOfProject: projectScopes.includes(security[0]!.oauth2![0]!),
-      namesProject: /\{(project_id|client_id|stream_id)\}/.test(path) && !path.includes('/bans/'),
+      namesProject: /\{(project_id|client_id|stream_id|source_id)\}/.test(path) && !path.includes('/bans/'),
     })),
 );
 
@@ -71,6 +71,7 @@ const absent: Record<string, string> = {
   metrics_id: 'nothing',
   client_id: 'weir_cid_nothing',
   stream_id: 'mst_nothing',
+  source_id: 'src_nothing',
   secret_id: 'weir_sec_nothing',
   kid: 'nothing',
   token_id: 'weir_tok_nothing',

@@ -27,9 +27,17 @@ export async function makeWorld(gateway: TestGateway, projectId = `world-${++wor
     subscriptions: [{ metric_type: 'project.metrics' }],
     destination: nowhere,
   });
+  const source = await admin.sources.create(projectId, {
+    name: 's',
+    metrics_id: endpoint.metricsId,
+    type: 'exporter',
+    url: 'http://127.0.0.1:1/metrics',
+    status: 'disabled',
+  });
   return {
     projectId,
     ids: {
+      source_id: source.id,
       stream_id: stream.id,
       project_id: projectId,
       metrics_id: endpoint.metricsId,
@@ -66,13 +74,16 @@ export async function pathIn(gateway: TestGateway, path: string, { ids }: World)
 }
 
 /** The example of the document, about this world and nothing that is there already. */
-export function bodyIn(example: object | undefined, { projectId }: Pick<World, 'projectId'>): object | undefined {
+export function bodyIn(example: object | undefined, { projectId, ids }: World): object | undefined {
   if (example === undefined) return undefined;
   const own: Record<string, unknown> = { ...example };
   if ('project_id' in own) own.project_id = projectId;
   if ('id' in own) own.id = `made-${++worlds}`;
   if ('destination' in own) own.destination = nowhere;
-  if ('metrics_id' in own) own.metrics_id = `made-${++worlds}`;
+  if ('matchers' in own) {
+    // A source: of an endpoint that is there, at a place where nobody listens.
+    Object.assign(own, { metrics_id: ids.metrics_id, url: 'http://127.0.0.1:1', name: `made-${++worlds}` });
+  } else if ('metrics_id' in own) own.metrics_id = `made-${++worlds}`;
   return own;
 }
 

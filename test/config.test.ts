@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { withTables } from '../scripts/settings-table.js';
 import { defaultIngest } from '../src/config/ingest.js';
 import { otherVariables, parseListenAddress, settings } from '../src/config/settings.js';
 import { type ConfigSources, checkConfigFile, type LoadedConfig, loadConfig } from '../src/config.js';
@@ -498,4 +499,10 @@ test.each([
   ['otlp: {promote: [a]}', 'is not a setting'],
 ])('ingest with %s is refused', (yaml, sentence) => {
   expect(problemsOf(() => load({ yaml: `ingest: {${yaml}}` })).join()).toContain(sentence);
+});
+
+test('the tables of docs/configuration.md are current; if not: npx tsx scripts/settings-table.ts', () => {
+  const page = readFileSync('docs/configuration.md', 'utf8');
+  expect(page).toBe(withTables(page));
+  for (const { flag } of settings) if (flag !== undefined) expect(page).toContain(`| \`--${flag}\` |`);
 });

@@ -40,6 +40,21 @@ export const defaultLimits: Limits = {
   streams: 5,
 };
 
+/** For people; sizes are in bytes. */
+export const limitMeanings: Readonly<Record<LimitName, string>> = {
+  body_compressed_bytes: 'Body of a push as sent, when compressed.',
+  body_inflated_bytes: 'Body of a push after inflating, or as sent when not compressed.',
+  labels_per_series: 'Labels of a series.',
+  name_length_bytes: 'Metric and label names.',
+  value_length_bytes: 'Label values.',
+  series: 'Living series of the whole project.',
+  samples_per_second: 'Samples the project takes in, on average.',
+  token_requests_per_minute: 'Token requests of each client that has proved itself.',
+  scrapes_per_minute: 'Scrapes of each client.',
+  api_requests_per_minute: 'Requests of each client to the management API.',
+  streams: 'Metric streams of the project.',
+};
+
 export const limitNames = Object.keys(defaultLimits) as LimitName[];
 
 /** `NAME=VALUE` as typed at the command line; throws `invalid` with the list of names. */

@@ -404,6 +404,32 @@ export const usage = sqliteTable(
   ],
 );
 
+/** The newest scrapes and token requests of each client and endpoint (see src/domain/access.ts). */
+export const accessRing = sqliteTable(
+  'access_ring',
+  {
+    id: integer('id').primaryKey({ autoIncrement: true }),
+    projectId: text('project_id')
+      .notNull()
+      .references(() => project.id, { onDelete: 'cascade' }),
+    /** Also of clients that another issuer knows. */
+    clientId: text('client_id').notNull(),
+    ring: text('ring').notNull(),
+    /** Of the entries. */
+    firstAt: integer('first_at').notNull(),
+    lastAt: integer('last_at').notNull(),
+    /** How many there ever were. */
+    added: integer('added').notNull(),
+    /** JSON array of arrays, oldest first. */
+    entries: text('entries').notNull(),
+  },
+  (table) => [
+    uniqueIndex('ring_of_client').on(table.projectId, table.clientId, table.ring),
+    index('ring_of_project_by_time').on(table.projectId, table.lastAt),
+    index('ring_by_time').on(table.lastAt),
+  ],
+);
+
 /** What was changed about projects, endpoints, clients and keys, for processes that hold it in memory. */
 export const change = sqliteTable('change', {
   seq: integer('seq').primaryKey({ autoIncrement: true }),

@@ -2,6 +2,7 @@ import type { Hono } from 'hono';
 import type { LocalAdmin } from './admin/admin.js';
 import { isExposed } from './auth/key-file.js';
 import type { Config } from './config.js';
+import { accessKeptMs } from './domain/access.js';
 import { deliveredKeptMs, undeliveredKeptMs } from './domain/stream.js';
 import { usageKeptMs } from './domain/usage.js';
 import { openAuthentication } from './gateway/authentication.js';
@@ -10,6 +11,7 @@ import { openStore, tokensKeptMs } from './gateway/open-store.js';
 import type { Seams } from './gateway/seams.js';
 import { openSources } from './gateway/sources.js';
 import { startTimers } from './gateway/timers.js';
+import { AccessNotes } from './http/access-notes.js';
 import { publicApp } from './http/app.js';
 import { TrustedProxies } from './http/client-address.js';
 import type { Env } from './http/context.js';
@@ -28,6 +30,7 @@ import { Pages } from './scrape/pages.js';
 import { endpointTarget, wholeProjectTarget } from './scrape/targets.js';
 import { Directory } from './storage/directory.js';
 import { Streams } from './streams/streams.js';
+import { AccessLog } from './telemetry/access-log.js';
 import { ApiRequests } from './telemetry/api-requests.js';
 import { gatewayDefinitions } from './telemetry/gateway-definitions.js';
 import { GatewayMetrics } from './telemetry/gateway-metrics.js';
@@ -59,6 +62,7 @@ const changeLogKeptMs = 86_400_000;
 const writeUsesEveryMs = 2_000;
 /** What was used since is lost with a crash. */
 const writeUsageEveryMs = 5_000;
+const writeAccessEveryMs = 2_000;
 const streamTickMs = 250;
 const sourceTickMs = 250;
 /** What a stop waits for a destination that is being talked to; what it does not hear of is sent again. */
@@ -118,6 +122,8 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
     });
     const apiRequests = new ApiRequests();
     const usage = new UsageMeters();
+    const accessLog = new AccessLog();
+    const accessNotes = new AccessNotes({ accessLog, directory, clock, trustedProxies });
     const counting = { counted: apiRequests, usage, clock };
     const waysIn = openIngest({ config, store, directory, clock, metrics, usage, adminFor });
     const { ingest, remoteWrite, otlp } = waysIn;
@@ -169,10 +175,11 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
         keys,
         metrics,
         trustedProxies,
+        accessNotes,
         issuer: issuerUrl,
         ...counting,
       },
-      scrape: new Scrape({ ...counting, authenticator, directory, pages, metrics, rateLimit: scrapes }),
+      scrape: new Scrape({ ...counting, authenticator, directory, pages, metrics, rateLimit: scrapes, accessNotes }),
       discovery: {
         ...counting,
         authenticator,
@@ -266,6 +273,10 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
         await store.usage.add(rows);
         if (config.telemetry.metrics.projectLabel) metrics.used(rows);
       });
+    const writeAccess = (): Promise<boolean> => accessLog.write((batches) => store.accessLog.append(batches));
+    const writeAllAccess = async (): Promise<void> => {
+      while (await writeAccess());
+    };
     const stopTimers = startTimers(log, [
       [syncEveryMs, () => directory.sync()],
       [sweepEveryMs, async () => metrics.groupsExpired(await store.groups.removeExpired())],
@@ -276,7 +287,9 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       [housekeepingEveryMs, () => store.idempotency.prune(clock.now())],
       [housekeepingEveryMs, () => store.clients.prune(clock.now() - tokensKeptMs)],
       [writeUsesEveryMs, () => uses.write(store.clients)],
-      [seams.writeUsageEveryMs ?? writeUsageEveryMs, writeUsage],
+      [seams.writeRecordsEveryMs ?? writeUsageEveryMs, writeUsage],
+      [seams.writeRecordsEveryMs ?? writeAccessEveryMs, writeAccess],
+      [housekeepingEveryMs, () => store.accessLog.prune(clock.now() - accessKeptMs)],
       [housekeepingEveryMs, () => store.usage.prune(clock.now() - usageKeptMs)],
       [seams.sourceTickMs ?? sourceTickMs, () => sources.tick()],
       [seams.streamTickMs ?? streamTickMs, () => streams.tick()],
@@ -316,6 +329,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
         await clockCheck.remember().catch((error) => log.error({ err: error }, 'the time was not written'));
         await uses.write(store.clients).catch((error) => log.error({ err: error }, 'last uses were not written'));
         await writeUsage().catch((error) => log.error({ err: error }, 'what was used was not written'));
+        await writeAllAccess().catch((error) => log.error({ err: error }, 'the access log was not written'));
         await mark.set(false).catch((error) => log.error({ err: error }, 'the clean end was not written'));
         // Before the store, which it asks; gauges of what happens in between are not missed.
         await facade.close();

@@ -9,6 +9,7 @@ import type { Config } from './config.js';
 import { OperatorError } from './domain/errors.js';
 import type { Seams } from './gateway/seams.js';
 import { type Gateway, openGateway } from './gateway.js';
+import type { RequestFacts } from './http/context.js';
 import { problem } from './http/errors.js';
 import { openidEndpoint } from './http/openid-endpoints.js';
 import { parseWebConfig, type WebTls } from './web-config.js';
@@ -100,8 +101,9 @@ function listener({ app, metrics, requests, clock }: Gateway & Seams, underWay: 
   };
   return getRequestListener(
     (request, env) => {
-      const bindings = env as HttpBindings;
+      const bindings = env as HttpBindings & RequestFacts;
       const begun = clock.monotonic();
+      bindings.begun = begun;
       const response = app.fetch(request, bindings);
       if (!(response instanceof Promise)) return settle(response, bindings, begun);
       underWay.add(bindings.outgoing);

@@ -5,6 +5,7 @@ import type { Clock } from '../domain/clock.js';
 import type { RandomBytes } from '../domain/ids.js';
 import type { Limits } from '../domain/limits.js';
 import type { Managed } from '../storage/store.js';
+import { AccessLogAdmin } from './access-log.js';
 import { AuditAdmin } from './audit.js';
 import { BanAdmin } from './bans.js';
 import { ClientAdmin } from './clients.js';
@@ -27,6 +28,7 @@ export interface Admin {
   readonly streams: StreamAdmin;
   readonly usage: UsageAdmin;
   readonly sources: SourceAdmin;
+  readonly accessLog: AccessLogAdmin;
 }
 
 /** With what only those can do who have the gateway's files. */
@@ -56,5 +58,6 @@ export function adminOn(store: Managed, { clock, random, hasher, signing, stream
     streams: new StreamAdmin({ ...streams, store, clock, random }),
     usage: new UsageAdmin(store, projects),
     sources: new SourceAdmin({ ...sources, store, clock, random }),
+    accessLog: new AccessLogAdmin(store, projects),
   };
 }

@@ -1,4 +1,4 @@
-import { decodeProtectedHeader, errors, jwtVerify } from 'jose';
+import { decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose';
 import type { Client } from '../domain/client.js';
 import type { Clock } from '../domain/clock.js';
 import type { RandomBytes } from '../domain/ids.js';
@@ -27,6 +27,12 @@ export interface VerifiedToken {
   readonly secretId: string | undefined;
   /** Wall-clock milliseconds from which it is refused: `exp` and the leeway. */
   readonly endsAt: number;
+}
+
+/** A token of ours, and whether its time is over. */
+export interface ReadToken {
+  readonly token: VerifiedToken;
+  readonly expired: boolean;
 }
 
 export interface IssuedToken {
@@ -96,6 +102,12 @@ export class AccessTokens {
 
   /** `undefined` for anything that is not a token of ours in its time; never throws for what a caller sent. */
   async verify(token: string): Promise<VerifiedToken | undefined> {
+    const read = await this.read(token);
+    return read?.expired ? undefined : read?.token;
+  }
+
+  /** The same, with those whose time is over: they prove nothing now, but whose they were. */
+  async read(token: string): Promise<ReadToken | undefined> {
     if (token.length > 4096 || !hasCanonicalSignature(token)) return undefined;
     try {
       const key = this.options.keys.find(decodeProtectedHeader(token).kid);
@@ -109,28 +121,35 @@ export class AccessTokens {
         currentDate: new Date(this.options.clock.now()),
         requiredClaims: ['exp', 'iat', 'sub', 'client_id', 'scope', 'jti'],
       });
-      const { client_id, sub, project, scope, jti, exp, iat } = payload;
-      if (typeof client_id !== 'string' || client_id !== sub) return undefined;
-      if (project !== undefined && typeof project !== 'string') return undefined;
-      if (typeof scope !== 'string' || typeof jti !== 'string') return undefined;
-      if (iat! * 1000 > this.options.clock.now() + leewaySeconds * 1000) return undefined;
-      return {
-        clientId: client_id,
-        projectId: project ?? null,
-        scopes: scope.split(' ') as Scope[],
-        jti,
-        issuedAt: iat!,
-        expiresAt: exp!,
-        generation: Number(payload.gen),
-        secretId: typeof payload.sec === 'string' ? payload.sec : undefined,
-        endsAt: (exp! + leewaySeconds) * 1000,
-      };
+      return this.tokenOf(payload, false);
     } catch (error) {
+      // jose looks at the time last: signature, issuer and audience are good.
+      if (error instanceof errors.JWTExpired) return this.tokenOf(error.payload, true);
       // A TypeError is what jose and node:crypto make of text that is no token at all.
       if (error instanceof errors.JOSEError || error instanceof TypeError || error instanceof SyntaxError)
         return undefined;
       throw error;
     }
+  }
+
+  private tokenOf(payload: JWTPayload, expired: boolean): ReadToken | undefined {
+    const { client_id, sub, project, scope, jti, exp, iat } = payload;
+    if (typeof client_id !== 'string' || client_id !== sub) return undefined;
+    if (project !== undefined && typeof project !== 'string') return undefined;
+    if (typeof scope !== 'string' || typeof jti !== 'string') return undefined;
+    if (iat! * 1000 > this.options.clock.now() + leewaySeconds * 1000) return undefined;
+    const token: VerifiedToken = {
+      clientId: client_id,
+      projectId: project ?? null,
+      scopes: scope.split(' ') as Scope[],
+      jti,
+      issuedAt: iat!,
+      expiresAt: exp!,
+      generation: Number(payload.gen),
+      secretId: typeof payload.sec === 'string' ? payload.sec : undefined,
+      endsAt: (exp! + leewaySeconds) * 1000,
+    };
+    return { token, expired };
   }
 }
 

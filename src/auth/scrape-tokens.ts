@@ -10,6 +10,11 @@ export interface FoundScrapeToken {
   readonly scrapeToken: ScrapeToken;
 }
 
+/** A scrape token there is, and why it is not good. */
+export interface ReadScrapeToken extends FoundScrapeToken {
+  readonly fault: 'expired_token' | 'disabled_client' | undefined;
+}
+
 export interface ScrapeTokensOptions {
   readonly directory: Directory;
   readonly hasher: SecretHasher;
@@ -26,13 +31,19 @@ export class ScrapeTokens {
 
   /** `undefined` for what is none, unknown, ended or revoked, and for those of a disabled client. */
   async find(token: string): Promise<FoundScrapeToken | undefined> {
+    const found = await this.read(token);
+    return found?.fault === undefined ? found : undefined;
+  }
+
+  /** The same, with those that have ended or whose client is disabled. */
+  async read(token: string): Promise<ReadScrapeToken | undefined> {
     const { directory, hasher, clock } = this.options;
     const clientId = clientOfScrapeToken(token);
     if (clientId === undefined) return undefined;
     const live = await directory.client(clientId);
     const scrapeToken = hasher.find(live?.scrapeTokens ?? [], token);
-    if (live === undefined || live.client.disabledAt !== null) return undefined;
-    if (scrapeToken === undefined || scrapeToken.expiresAt <= clock.now()) return undefined;
-    return { live, scrapeToken };
+    if (live === undefined || scrapeToken === undefined) return undefined;
+    if (live.client.disabledAt !== null) return { live, scrapeToken, fault: 'disabled_client' };
+    return { live, scrapeToken, fault: scrapeToken.expiresAt <= clock.now() ? 'expired_token' : undefined };
   }
 }

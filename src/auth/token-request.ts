@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { decodeJwt, errors } from 'jose';
 import { OAuthError } from './oauth-error.js';
 
 /** The parameters of a token request; empty values are left out, as RFC 6749 §3.2 says. */
@@ -102,5 +103,18 @@ function formDecoded(text: string): string | undefined {
     return decodeURIComponent(text.replaceAll('+', ' '));
   } catch {
     return undefined;
+  }
+}
+
+/** The client that a request says it is of, in each way it can be read, whether it proves it or not. */
+export function claimedClients(authorization: string | undefined, parameters: TokenParameters): string[] {
+  try {
+    if (authorization !== undefined) return readBasic(authorization).candidates.map(({ clientId }) => clientId);
+    const assertion = parameters.get('client_assertion') ?? parameters.get('assertion');
+    const claimed = parameters.get('client_id') ?? (assertion === undefined ? undefined : decodeJwt(assertion).iss);
+    return claimed === undefined ? [] : [claimed];
+  } catch (error) {
+    if (error instanceof OAuthError || error instanceof errors.JOSEError) return [];
+    throw error;
   }
 }

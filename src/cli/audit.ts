@@ -1,7 +1,6 @@
 import { Command } from 'commander';
-import { OperatorError } from '../domain/errors.js';
 import type { AuditEvent } from '../storage/store.js';
-import { managing, withManager } from './common.js';
+import { managing, readLimit, withManager } from './common.js';
 import { isoTime } from './output.js';
 
 const row = ({ at, actor, action, object, ip }: AuditEvent) => ({ at: isoTime(at), actor, action, object, ip });
@@ -23,9 +22,4 @@ export function auditCommand(): Command {
     }),
   );
   return audit;
-}
-
-function readLimit(text: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new OperatorError(`--limit needs a whole number from 1 on, not "${text}".`);
-  return Number(text);
 }

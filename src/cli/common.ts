@@ -134,3 +134,9 @@ export async function withStore(command: Command, work: (context: StoreCommand) 
 
 /** For options that may be given several times. */
 export const collect = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value];
+
+/** For `--limit`. */
+export function readLimit(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new OperatorError(`--limit needs a whole number from 1 on, not "${text}".`);
+  return Number(text);
+}

@@ -9,7 +9,7 @@ import type { Project } from '../domain/project.js';
 import type { SigningAlgorithm } from '../domain/signing.js';
 import type { Attempt, DeliveryStatus } from '../domain/stream.js';
 import type { DailyUsage } from '../domain/usage.js';
-import type { AuditEvent, Ban, EndpointSettings, StoredKey } from '../storage/store.js';
+import type { AccessFilter, AccessRecord, AuditEvent, Ban, EndpointSettings, StoredKey } from '../storage/store.js';
 
 export type SourceTestJson = ReturnType<typeof probeJson>;
 
@@ -20,6 +20,7 @@ export type SecretFacts = Omit<ClientSecret, 'mac' | 'clientId'>;
 export type ScrapeTokenFacts = Omit<ScrapeToken, 'mac' | 'clientId'>;
 export type ClientKeyFacts = Pick<ClientKey, 'kid' | 'createdAt'> & { readonly jwk: { readonly kty?: unknown } };
 export type TestFacts = Omit<Attempt, 'at'> & { readonly delivered: boolean };
+export type AccessFacts = Omit<AccessRecord, 'place'>;
 export type SigningKeyFacts = Pick<StoredKey, 'kid' | 'alg' | 'state' | 'createdAt'>;
 
 /**
@@ -105,6 +106,10 @@ export interface Manager {
       to?: number | undefined;
       limit: number;
     }): Promise<readonly DailyUsage[]>;
+  };
+  readonly accessLog: {
+    /** Newest first. */
+    list(filter: AccessFilter & { limit: number }): Promise<readonly AccessFacts[]>;
   };
   readonly audit: {
     /** Newest first. */

@@ -3,7 +3,7 @@ import type { Limits } from '../domain/limits.js';
 import type { Project } from '../domain/project.js';
 import { type DailyUsage, dayText } from '../domain/usage.js';
 import type { AuditEvent, Ban, EndpointSettings } from '../storage/store.js';
-import type { EndpointFacts, Manager, SigningKeyFacts } from './manager.js';
+import type { AccessFacts, EndpointFacts, Manager, SigningKeyFacts } from './manager.js';
 import { type RemoteApi, segment } from './remote-api.js';
 import { remoteClients } from './remote-clients.js';
 import { remoteStreams } from './remote-streams.js';
@@ -18,6 +18,7 @@ export const remoteManager = (api: RemoteApi): Manager => ({
   sources: remoteSources(api),
   keys: remoteKeys(api),
   usage: remoteUsage(api),
+  accessLog: remoteAccessLog(api),
   audit: remoteAudit(api),
   bans: remoteBans(api),
 });
@@ -126,6 +127,38 @@ function remoteUsage(api: RemoteApi): Manager['usage'] {
     list: async ({ projectId, from, to, limit }) => {
       const query = { project_id: projectId, from: text(from), to: text(to) };
       return (await api.all<UsageJson>('/usage', 'usage', query, limit)).map(toUsage);
+    },
+  };
+}
+
+interface AccessJson
+  extends Pick<AccessFacts, 'proved' | 'operation' | 'status' | 'reason' | 'format' | 'bytes' | 'address'> {
+  readonly at: string;
+  readonly project_id: string;
+  readonly client_id: string;
+  readonly endpoint_id: string | null;
+  readonly duration_ms: number;
+  readonly interval_ms: number | null;
+  readonly user_agent: string | null;
+}
+
+function remoteAccessLog(api: RemoteApi): Manager['accessLog'] {
+  return {
+    list: async ({ projectId, clientId, endpointId, limit }) => {
+      const query = { project_id: projectId, client_id: clientId, endpoint_id: endpointId };
+      const found = await api.all<AccessJson>('/access-log', 'access_log', query, limit);
+      return found.map(
+        ({ at, project_id, client_id, endpoint_id, duration_ms, interval_ms, user_agent, ...same }): AccessFacts => ({
+          ...same,
+          at: Date.parse(at),
+          projectId: project_id,
+          clientId: client_id,
+          endpointId: endpoint_id,
+          durationMs: duration_ms,
+          intervalMs: interval_ms,
+          agent: user_agent,
+        }),
+      );
     },
   };
 }

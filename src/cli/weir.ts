@@ -2,6 +2,7 @@
 import tab from '@bomb.sh/tab/commander';
 import { Command } from 'commander';
 import { OperatorError, WeirError } from '../domain/errors.js';
+import { accessLogCommand } from './access-log.js';
 import { auditCommand } from './audit.js';
 import { banCommand } from './ban.js';
 import { checkCommand } from './check.js';
@@ -38,6 +39,7 @@ for (const command of [
   keyCommand(),
   encryptionCommand(),
   usageCommand(),
+  accessLogCommand(),
   auditCommand(),
   banCommand(),
   checkCommand(),

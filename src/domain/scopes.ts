@@ -30,6 +30,7 @@ const nouns = {
   sources: { verbs: crud, inProject: 'none' },
   audit: { verbs: ['read'], inProject: 'all' },
   usage: { verbs: ['read'], inProject: 'all' },
+  access_log: { verbs: ['read'], inProject: 'all' },
   signing_keys: { verbs: ['read', 'update'], inProject: 'none' },
   bans: { verbs: ['read', 'delete'], inProject: 'none' },
 } as const satisfies Record<string, Noun>;

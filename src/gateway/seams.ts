@@ -15,6 +15,7 @@ export interface Seams {
   /** How streams reach their destinations, and sources are reached. */
   readonly egress?: EgressSeams;
   readonly streamTickMs?: number;
-  readonly writeUsageEveryMs?: number;
   readonly sourceTickMs?: number;
+  /** How often usage and the access log are written. */
+  readonly writeRecordsEveryMs?: number;
 }

@@ -5,16 +5,16 @@ import type { ExternalIssuers } from '../auth/external-issuers.js';
 import type { LastUses } from '../auth/last-uses.js';
 import { OAuthError } from '../auth/oauth-error.js';
 import type { ScrapeTokens } from '../auth/scrape-tokens.js';
-import { readBasic } from '../auth/token-request.js';
+import { type PresentedCredentials, readBasic } from '../auth/token-request.js';
 import { maySee, type Sight } from '../domain/client.js';
 import type { Clock } from '../domain/clock.js';
 import { outOfReach } from '../domain/endpoint.js';
 import { WeirError } from '../domain/errors.js';
+import { clientOfScrapeToken } from '../domain/ids.js';
 import type { Scope } from '../domain/scopes.js';
 import type { Directory, LiveClient, LiveProject } from '../storage/directory.js';
-import type { TrustedProxies } from './client-address.js';
+import { originOf, type TrustedProxies } from './client-address.js';
 import type { Ctx } from './context.js';
-import { originOf } from './oauth.js';
 
 /** Who is calling and what it may do, by credentials that are good now. */
 export interface Access {
@@ -96,17 +96,28 @@ export class Authenticator {
     if (authorization !== undefined && /^basic( |$)/i.test(authorization)) return this.byBasic(authorization, c);
     const token = bearerToken(authorization);
     const access =
-      (await this.byScrapeToken(token, c)) ?? (await this.byAccessToken(token)) ?? (await this.byExternalToken(token));
+      (await this.byScrapeToken(token, c)) ??
+      (await this.byAccessToken(token, c)) ??
+      (await this.byExternalToken(token));
     if (access === undefined) throw invalidToken();
     return access;
   }
 
-  private async byAccessToken(token: string): Promise<Access | undefined> {
+  private async byAccessToken(token: string, c: Ctx): Promise<Access | undefined> {
     const { tokens, directory } = this.options;
-    const verified = await tokens.verify(token);
-    const live = verified && (await directory.client(verified.clientId));
-    if (live === undefined || !isTokenGood(verified!, live)) return undefined;
-    const { clientId, projectId, scopes, endsAt } = verified!;
+    const read = await tokens.read(token);
+    if (read === undefined) return undefined;
+    const { clientId, projectId, scopes, endsAt } = read.token;
+    if (read.expired) {
+      c.env.suspect = { clientId, proved: true, reason: 'expired_token' };
+      return undefined;
+    }
+    const live = await directory.client(clientId);
+    if (live === undefined || !isTokenGood(read.token, live)) {
+      const reason = live?.client.disabledAt ? 'disabled_client' : 'revoked_token';
+      c.env.suspect = { clientId, proved: true, reason };
+      return undefined;
+    }
     return { clientId, projectId, scopes, sight: live.client, live, endsAt };
   }
 
@@ -120,8 +131,13 @@ export class Authenticator {
 
   private async byScrapeToken(token: string, c: Ctx): Promise<Access | undefined> {
     const { scrapeTokens, uses, clock, trustedProxies } = this.options;
-    const found = await scrapeTokens.find(token);
-    if (found === undefined) return undefined;
+    const found = await scrapeTokens.read(token);
+    if (found === undefined || found.fault !== undefined) {
+      const clientId = clientOfScrapeToken(token);
+      if (found?.fault) c.env.suspect = { clientId: found.live.client.id, proved: true, reason: found.fault };
+      else if (clientId !== undefined) c.env.suspect = { clientId, proved: false, reason: 'unknown_token' };
+      return undefined;
+    }
     const { live, scrapeToken } = found;
     uses.note(scrapeToken.id, { at: clock.now(), ...originOf(c, trustedProxies) });
     return this.lasting(live, scrapeToken.expiresAt);
@@ -129,15 +145,14 @@ export class Authenticator {
 
   private async byBasic(authorization: string, c: Ctx): Promise<Access> {
     const { secrets, trustedProxies } = this.options;
+    let presented: PresentedCredentials | undefined;
     try {
+      presented = readBasic(authorization);
       const origin = originOf(c, trustedProxies);
-      const { live, secret } = await secrets.authenticate(
-        readBasic(authorization),
-        origin,
-        ({ allowBasic }) => allowBasic,
-      );
+      const { live, secret } = await secrets.authenticate(presented, origin, ({ allowBasic }) => allowBasic);
       return this.lasting(live, secret.expiresAt);
     } catch (error) {
+      if (presented !== undefined) c.env.suspect = { clientId: presented.candidates[0].clientId, proved: false };
       throw error instanceof OAuthError ? refusedBasic(error) : error;
     }
   }

@@ -1,7 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { BlockList, isIP, SocketAddress } from 'node:net';
+import type { Origin } from '../auth/client-secrets.js';
 import { WeirError } from '../domain/errors.js';
 import { printable } from '../domain/ids.js';
+import type { Ctx } from './context.js';
 
 /** What a proxy chain may hold at most; nobody honest comes near, and a forged header costs no more than this. */
 const mostHops = 32;
@@ -81,6 +83,12 @@ export function userAgent(headers: IncomingHttpHeaders): string | undefined {
   if (text === undefined || text === '') return undefined;
   // What is cut gets an ellipsis.
   return printable(text, text.length > longestAgent ? longestAgent - 1 : longestAgent);
+}
+
+/** Where a request comes from. */
+export function originOf(c: Ctx, trustedProxies: TrustedProxies): Origin {
+  const { headers, socket } = c.env.incoming;
+  return { ip: clientAddress(socket.remoteAddress, headers, trustedProxies), agent: userAgent(headers) ?? '' };
 }
 
 /** Several lines of one header are one list (RFC 9110 §5.3). */

@@ -1,15 +1,28 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
+import type { AccessReason } from '../domain/access.js';
 import { WeirError } from '../domain/errors.js';
 
 /** Every request comes through @hono/node-server; the hot paths read and write Node's own objects. */
 export type Env = { Bindings: HttpBindings & RequestFacts };
 export type Ctx = Context<Env>;
 
+/**
+ * Whose credentials were refused. `proved`: they were that client's once, such as a token of ours that has expired; else they
+ * only name it, and the reason is in the error.
+ */
+export type Suspect =
+  | { readonly clientId: string; readonly proved: true; readonly reason: AccessReason }
+  | { readonly clientId: string; readonly proved: false; readonly reason?: 'unknown_token' };
+
 /** What is found out about a request on its way, for the log. */
 export interface RequestFacts {
   /** Whose credentials it carries, once they have proved good. */
   caller?: { readonly clientId: string; readonly projectId: string | null };
+  /** Who it says it is, when that was refused. */
+  suspect?: Suspect;
+  /** When it came; monotonic time. */
+  begun?: number;
   /** There once something was logged about it. */
   requestId?: string;
 }

@@ -4,10 +4,9 @@ import type { Directory } from '../storage/directory.js';
 import type { Doer } from '../storage/store.js';
 import type { GatewayMetrics } from '../telemetry/gateway-metrics.js';
 import { type Authenticator, requireScope } from './authenticate.js';
-import type { TrustedProxies } from './client-address.js';
+import { originOf, type TrustedProxies } from './client-address.js';
 import type { Ctx } from './context.js';
 import { statusOf } from './errors.js';
-import { originOf } from './oauth.js';
 
 export interface ForAllOptions {
   readonly authenticator: Authenticator;

@@ -1,7 +1,6 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { jwtBearerGrant } from '../auth/assertion.js';
 import { signatureAlgorithms } from '../auth/client-keys.js';
-import type { Origin } from '../auth/client-secrets.js';
 import { OAuthError } from '../auth/oauth-error.js';
 import type { SigningKeys } from '../auth/signing-keys.js';
 import { readJsonParameters } from '../auth/token-json.js';
@@ -11,7 +10,8 @@ import type { TokenStatus } from '../auth/token-status.js';
 import { WeirError } from '../domain/errors.js';
 import { scopes } from '../domain/scopes.js';
 import type { GatewayMetrics } from '../telemetry/gateway-metrics.js';
-import { clientAddress, type TrustedProxies, userAgent } from './client-address.js';
+import type { AccessNotes } from './access-notes.js';
+import { originOf, type TrustedProxies } from './client-address.js';
 import { type Ctx, header, readBody } from './context.js';
 import { counted, knownGrant, type RequestCounting } from './requests.js';
 
@@ -21,6 +21,7 @@ export interface OAuthOptions extends RequestCounting {
   readonly keys: SigningKeys;
   readonly metrics: GatewayMetrics;
   readonly trustedProxies: TrustedProxies;
+  readonly accessNotes: AccessNotes;
   /** The external URL, which is the issuer. */
   readonly issuer: () => string;
 }
@@ -31,18 +32,21 @@ const largestBody = 16 * 1024;
 
 /** `POST /oauth/token` (RFC 6749 §3.2). */
 export async function postToken(c: Ctx, options: OAuthOptions): Promise<Response> {
-  const { service, metrics, trustedProxies, usage, clock } = options;
+  const { service, metrics, trustedProxies, usage, clock, accessNotes } = options;
+  let parameters: TokenParameters = new Map();
   try {
-    const parameters = await readFormOrJson(c);
+    parameters = await readFormOrJson(c);
     const operation = { ...authentication('POST /oauth/token'), ...knownGrant(parameters.get('grant_type')) };
     return await counted(options, c, operation, async () => {
       const response = await inTime(service.token(requestOf(c, parameters, trustedProxies)));
       metrics.tokenIssued();
       const { projectId } = c.env.caller!;
       if (projectId !== null) usage.of(projectId).token(clock.now());
+      accessNotes.tokenIssued(c);
       return sendToken(c, response);
     });
   } catch (error) {
+    accessNotes.tokenRefused(c, parameters, error);
     if (error instanceof OAuthError) metrics.tokenRefused(error.code);
     else if (error instanceof WeirError && error.code === 'rate_limited')
       metrics.tokenRefused('temporarily_unavailable');
@@ -144,11 +148,6 @@ function requiredToken(parameters: TokenParameters): string {
   const token = parameters.get('token');
   if (token === undefined) throw new OAuthError('invalid_request', 'The parameter token is missing.');
   return token;
-}
-
-export function originOf(c: Ctx, trustedProxies: TrustedProxies): Origin {
-  const { headers, socket } = c.env.incoming;
-  return { ip: clientAddress(socket.remoteAddress, headers, trustedProxies), agent: userAgent(headers) ?? '' };
 }
 
 const form = 'application/x-www-form-urlencoded';

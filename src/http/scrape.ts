@@ -7,6 +7,7 @@ import type { Directory, LiveProject } from '../storage/directory.js';
 import type { RequestCounter } from '../telemetry/api-requests.js';
 import type { GatewayMetrics } from '../telemetry/gateway-metrics.js';
 import type { UsageMeter } from '../telemetry/usage.js';
+import type { AccessNotes } from './access-notes.js';
 import {
   type Access,
   type Authenticator,
@@ -15,6 +16,7 @@ import {
   requireScope,
   visibleEndpoint,
 } from './authenticate.js';
+import type { CallerNotes } from './caller-notes.js';
 import type { Ctx } from './context.js';
 import { statusOf } from './errors.js';
 import type { RateLimit } from './rate-limit.js';
@@ -27,12 +29,14 @@ export interface ScrapeOptions extends RequestCounting {
   readonly pages: Pages;
   readonly metrics: GatewayMetrics;
   readonly rateLimit: RateLimit;
+  readonly accessNotes: AccessNotes;
 }
 
 /** What a served page is noted in; kept beside what was found out about the caller, to look nothing up by name. */
 interface Marks {
   readonly counters: (RequestCounter | undefined)[];
   readonly usage: UsageMeter;
+  readonly notes: CallerNotes;
 }
 
 interface Wanted {
@@ -73,19 +77,29 @@ export class Scrape {
         try {
           rateLimit.check(access.clientId, project!.limits);
         } catch (error) {
-          return this.counted(c, metricsId, () => Promise.reject(error));
+          return this.counted(c, projectId, metricsId, () => Promise.reject(error));
         }
         metrics.cacheHit();
         this.countHit(access, c.env.incoming.method!, metricsId);
-        return this.send(c, access, page!, body, wanted.gzip);
+        return this.send(c, access, metricsId, page!, body, wanted.gzip);
       }
     }
-    return this.counted(c, metricsId, () => this.handleSlowly(c, projectId, metricsId, wanted, selectors));
+    return this.counted(c, projectId, metricsId, () => this.handleSlowly(c, projectId, metricsId, wanted, selectors));
   }
 
-  private counted(c: Ctx, metricsId: string | undefined, work: () => Promise<Response>): Promise<Response> {
+  private async counted(
+    c: Ctx,
+    projectId: string,
+    metricsId: string | undefined,
+    work: () => Promise<Response>,
+  ): Promise<Response> {
     const operation_name = operationOf(c.env.incoming.method!, metricsId);
-    return counted(this.options, c, { api: 'METRICS', operation_name }, work);
+    try {
+      return await counted(this.options, c, { api: 'METRICS', operation_name }, work);
+    } catch (error) {
+      this.options.accessNotes.scrapeRefused(c, { projectId, metricsId }, error);
+      throw error;
+    }
   }
 
   private async handleSlowly(
@@ -110,7 +124,7 @@ export class Scrape {
     const fresh = () =>
       selection === undefined ? pages.get(target, format) : pages.getSelected(target, format, selection);
     const page = cached ?? (await fresh());
-    return this.send(c, access, page, wanted.gzip ? await page.gzip() : page.identity, wanted.gzip);
+    return this.send(c, access, metricsId, page, wanted.gzip ? await page.gzip() : page.identity, wanted.gzip);
   }
 
   private async authorize(c: Ctx, projectId: string, metricsId: string | undefined) {
@@ -146,16 +160,30 @@ export class Scrape {
   private marksOf(access: Access): Marks {
     let marks = this.marks.get(access);
     if (marks === undefined) {
-      marks = { counters: [], usage: this.options.usage.of(access.projectId!) };
+      const { usage, accessNotes } = this.options;
+      marks = { counters: [], usage: usage.of(access.projectId!), notes: accessNotes.of(access) };
       this.marks.set(access, marks);
     }
     return marks;
   }
 
-  private send(c: Ctx, access: Access, page: Page, body: Buffer, gzip: boolean): Response {
+  private send(
+    c: Ctx,
+    access: Access,
+    metricsId: string | undefined,
+    page: Page,
+    body: Buffer,
+    gzip: boolean,
+  ): Response {
     const { clock } = this.options;
     const { incoming, outgoing } = c.env;
-    const age = Math.max(0, Math.floor((clock.monotonic() - page.madeAt) / 1000));
+    const [now, ticks] = [clock.now(), clock.monotonic()];
+    const isHead = incoming.method === 'HEAD';
+    const bytes = isHead ? 0 : body.length;
+    const { usage, notes } = this.marksOf(access);
+    usage.scrape(bytes, now);
+    notes.served(c, metricsId, page, bytes, now, ticks);
+    const age = Math.max(0, Math.floor((ticks - page.madeAt) / 1000));
     const headers: Record<string, string> = {
       'Content-Type': contentTypes[page.format],
       'Content-Length': String(body.length),
@@ -165,8 +193,6 @@ export class Scrape {
       'X-Weir-Completeness': page.completeness,
     };
     if (gzip) headers['Content-Encoding'] = 'gzip';
-    const isHead = incoming.method === 'HEAD';
-    this.marksOf(access).usage.scrape(isHead ? 0 : body.length, clock.now());
     // Hono makes its own answer to HEAD out of the one to GET.
     if (isHead) return new Response(null, { headers });
     outgoing.writeHead(200, headers);

@@ -1,3 +1,4 @@
+import type { AccessEntry, AccessPlace } from '../domain/access.js';
 import type { Client, ClientKey, ClientSecret, LastUse, ScrapeToken } from '../domain/client.js';
 import type { MetricsEndpoint } from '../domain/endpoint.js';
 import type { Limits } from '../domain/limits.js';
@@ -55,6 +56,7 @@ export interface Managed {
   readonly sources: SourceStore;
   readonly audit: AuditLog;
   readonly usage: UsageStore;
+  readonly accessLog: AccessLogStore;
 }
 
 /** On whose behalf something is done. */
@@ -431,6 +433,32 @@ export interface UsageStore {
   prune(time: number): Promise<void>;
 }
 export type UsagePlace = readonly [day: number, projectId: string];
+
+export interface AccessFilter {
+  readonly projectId?: string | undefined;
+  readonly clientId?: string | undefined;
+  readonly endpointId?: string | undefined;
+}
+
+export interface AccessRecord extends AccessEntry {
+  readonly projectId: string;
+  readonly clientId: string;
+  /** Whether it was the client, or somebody who only used its name. */
+  readonly proved: boolean;
+  /** Since the one before of the same client and endpoint; null for the oldest that is kept. */
+  readonly intervalMs: number | null;
+  readonly place: readonly [at: number, ring: number, entry: number];
+}
+
+/** The newest scrapes and token requests of each client and endpoint. */
+export interface AccessLogStore {
+  /** Adds to what is there, in one transaction, and forgets the oldest; leaves out projects and clients that are gone. */
+  append(batches: readonly (AccessPlace & { readonly entries: readonly AccessEntry[] })[]): Promise<void>;
+  /** Newest first; `after` is the `place` of the last one seen. */
+  list(filter: AccessFilter & Stretch<AccessRecord['place']>): Promise<AccessRecord[]>;
+  /** Forgets what had no entry since `time`, and the oldest when there is too much. */
+  prune(time: number): Promise<void>;
+}
 
 export interface Change {
   readonly seq: number;

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { accessLogCommand } from '../../src/cli/access-log.js';
 import { auditCommand } from '../../src/cli/audit.js';
 import { banCommand } from '../../src/cli/ban.js';
 import { clientCommand } from '../../src/cli/client.js';
@@ -25,6 +26,7 @@ const nouns: Record<string, () => Command> = {
   stream: streamCommand,
   key: keyCommand,
   usage: usageCommand,
+  'access-log': accessLogCommand,
   audit: auditCommand,
   ban: banCommand,
 };
@@ -37,7 +39,7 @@ let destination: Recorder;
 let streamId: string;
 
 beforeAll(async () => {
-  gateway = await TestGateway.boot({ clock: systemClock, seams: { streamTickMs: 5, writeUsageEveryMs: 20 } });
+  gateway = await TestGateway.boot({ clock: systemClock, seams: { streamTickMs: 5, writeRecordsEveryMs: 20 } });
   destination = await new Recorder().listen();
   await gateway.project('acme', 'db1');
   operator = await gateway.client(null, [...managementScopes]);
@@ -143,6 +145,8 @@ describe('what is read through the server is what is read on the store:', () => 
     'key list',
     'usage',
     'usage --project=acme --from=2020-01-01 --to=2999-12-31',
+    'access-log --project=acme',
+    'access-log --project=acme --client=SCRAPER --limit=3',
     'audit list',
     'audit list --project=acme',
     'audit list --limit=3',

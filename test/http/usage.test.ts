@@ -10,7 +10,7 @@ import { send } from './wire.js';
 
 closesAfterEach();
 
-const often = { seams: { writeUsageEveryMs: 5 } };
+const often = { seams: { writeRecordsEveryMs: 5 } };
 const usageOf = (gateway: TestGateway, projectId?: string): Promise<DailyUsage[]> =>
   gateway.admin.usage.list({ projectId, limit: 100 });
 const today = Date.UTC(2026, 0, 1);

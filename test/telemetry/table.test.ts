@@ -11,7 +11,7 @@ it('the table of docs/telemetry.md is current; if not: npx tsx scripts/metrics-t
 });
 
 it('the running page has exactly the families of the table, with their types, and those of the process', async () => {
-  const gateway = await TestGateway.boot({ metrics: { projectLabel: true }, seams: { writeUsageEveryMs: 5 } });
+  const gateway = await TestGateway.boot({ metrics: { projectLabel: true }, seams: { writeRecordsEveryMs: 5 } });
   await gateway.project('acme', 'db1');
   await gateway.bearer('acme');
   const ask = async () => (await fetch(`${gateway.operatorUrl}/metrics`)).text();

@@ -1,3 +1,4 @@
+import { accessLogOperations } from './access-log.js';
 import { auditOperations } from './audit.js';
 import { banOperations } from './bans.js';
 import { clientKeyOperations } from './client-keys.js';
@@ -23,6 +24,7 @@ export const operations: readonly Operation[] = [
   ...metricStreamOperations,
   ...sourceOperations,
   ...usageOperations,
+  ...accessLogOperations,
   ...auditOperations,
   ...signingKeyOperations,
   ...banOperations,

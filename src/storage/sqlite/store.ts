@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { OperatorError } from '../../domain/errors.js';
 import type { Doer, Managed, Store } from '../store.js';
+import { sqliteAccessLog } from './access-log.js';
 import { sqliteBans } from './bans.js';
 import { sqliteChanges } from './changes.js';
 import { sqliteClients } from './clients.js';
@@ -71,6 +72,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
       sources: sqliteSources(db, journal, now),
       audit: sqliteAudit(db),
       usage: sqliteUsage(db),
+      accessLog: sqliteAccessLog(db),
     };
   };
   return {

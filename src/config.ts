@@ -25,6 +25,9 @@ export interface Config {
     readonly configFile: string | undefined;
     /** Addresses and networks, not checked yet. */
     readonly trustedProxies: readonly string[];
+    /** In lower case; believed of trusted proxies only. */
+    readonly countryHeader: string | undefined;
+    readonly countryFile: string | undefined;
   };
   readonly operator: { readonly listenAddress: string };
   readonly storage: { readonly path: string };
@@ -98,6 +101,8 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
       externalUrl: pick(table.webExternalUrl, file.web?.external_url),
       configFile: pick(table.webConfigFile, file.web?.config_file),
       trustedProxies: pick(table.webTrustedProxies, file.web?.trusted_proxies),
+      countryHeader: pick(table.webCountryHeader, file.web?.country_header),
+      countryFile: pick(table.webCountryFile, file.web?.country_file),
     },
     operator: { listenAddress: pick(table.operatorListenAddress, file.operator?.listen_address) },
     storage: { path: storagePath },
@@ -120,6 +125,9 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
     ingest: ingestOf(file.ingest ?? {}),
     telemetry: { metrics: metricsOf(file.telemetry?.metrics ?? {}) },
   };
+  if (config.web.countryHeader !== undefined && config.web.trustedProxies.length === 0) {
+    problems.push('A country header is believed of trusted proxies only: name them in web.trusted_proxies, too.');
+  }
   if (problems.length > 0) throw new OperatorError(problems.join('\n'));
   return { config: deepFreeze(config), warnings: unknownVariables(sources.env) };
 }

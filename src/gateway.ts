@@ -2,16 +2,14 @@ import type { Hono } from 'hono';
 import type { LocalAdmin } from './admin/admin.js';
 import { isExposed } from './auth/key-file.js';
 import type { Config } from './config.js';
-import { accessKeptMs } from './domain/access.js';
 import { deliveredKeptMs, undeliveredKeptMs } from './domain/stream.js';
-import { usageKeptMs } from './domain/usage.js';
 import { openAuthentication } from './gateway/authentication.js';
 import { openIngest } from './gateway/ingest.js';
 import { openStore, tokensKeptMs } from './gateway/open-store.js';
+import { openRecords } from './gateway/records.js';
 import type { Seams } from './gateway/seams.js';
 import { openSources } from './gateway/sources.js';
 import { startTimers } from './gateway/timers.js';
-import { AccessNotes } from './http/access-notes.js';
 import { publicApp } from './http/app.js';
 import { TrustedProxies } from './http/client-address.js';
 import type { Env } from './http/context.js';
@@ -30,12 +28,9 @@ import { Pages } from './scrape/pages.js';
 import { endpointTarget, wholeProjectTarget } from './scrape/targets.js';
 import { Directory } from './storage/directory.js';
 import { Streams } from './streams/streams.js';
-import { AccessLog } from './telemetry/access-log.js';
-import { ApiRequests } from './telemetry/api-requests.js';
 import { gatewayDefinitions } from './telemetry/gateway-definitions.js';
 import { GatewayMetrics } from './telemetry/gateway-metrics.js';
 import { openMetrics } from './telemetry/metrics/index.js';
-import { UsageMeters } from './telemetry/usage.js';
 
 export interface Gateway {
   readonly app: Hono<Env>;
@@ -60,9 +55,6 @@ const sweepEveryMs = 5_000;
 const housekeepingEveryMs = 300_000;
 const changeLogKeptMs = 86_400_000;
 const writeUsesEveryMs = 2_000;
-/** What was used since is lost with a crash. */
-const writeUsageEveryMs = 5_000;
-const writeAccessEveryMs = 2_000;
 const streamTickMs = 250;
 const sourceTickMs = 250;
 /** What a stop waits for a destination that is being talked to; what it does not hear of is sent again. */
@@ -120,11 +112,9 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
         (error) => log.error({ err: error }, 'the signing keys could not be read again'),
       );
     });
-    const apiRequests = new ApiRequests();
-    const usage = new UsageMeters();
-    const accessLog = new AccessLog();
-    const accessNotes = new AccessNotes({ accessLog, directory, clock, trustedProxies });
-    const counting = { counted: apiRequests, usage, clock };
+    const records = openRecords({ config, seams, store, directory, metrics, trustedProxies });
+    const { counting, accessNotes } = records;
+    const { usage } = counting;
     const waysIn = openIngest({ config, store, directory, clock, metrics, usage, adminFor });
     const { ingest, remoteWrite, otlp } = waysIn;
     const sources = await openSources({ seams, store, envelope, sourceReach, directory, ingest, metrics, usage });
@@ -144,7 +134,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       log,
       envelope,
       reach,
-      requests: apiRequests,
+      requests: counting.counted,
       report: {
         ...metrics.streams,
         delivered: (projectId, type, points) => {
@@ -268,15 +258,6 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       projectLabel: config.telemetry.metrics.projectLabel,
       readyChecks,
     });
-    const writeUsage = (): Promise<void> =>
-      usage.write(async (rows) => {
-        await store.usage.add(rows);
-        if (config.telemetry.metrics.projectLabel) metrics.used(rows);
-      });
-    const writeAccess = (): Promise<boolean> => accessLog.write((batches) => store.accessLog.append(batches));
-    const writeAllAccess = async (): Promise<void> => {
-      while (await writeAccess());
-    };
     const stopTimers = startTimers(log, [
       [syncEveryMs, () => directory.sync()],
       [sweepEveryMs, async () => metrics.groupsExpired(await store.groups.removeExpired())],
@@ -287,10 +268,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       [housekeepingEveryMs, () => store.idempotency.prune(clock.now())],
       [housekeepingEveryMs, () => store.clients.prune(clock.now() - tokensKeptMs)],
       [writeUsesEveryMs, () => uses.write(store.clients)],
-      [seams.writeRecordsEveryMs ?? writeUsageEveryMs, writeUsage],
-      [seams.writeRecordsEveryMs ?? writeAccessEveryMs, writeAccess],
-      [housekeepingEveryMs, () => store.accessLog.prune(clock.now() - accessKeptMs)],
-      [housekeepingEveryMs, () => store.usage.prune(clock.now() - usageKeptMs)],
+      ...records.jobs,
       [seams.sourceTickMs ?? sourceTickMs, () => sources.tick()],
       [seams.streamTickMs ?? streamTickMs, () => streams.tick()],
       [
@@ -328,8 +306,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
         await regulation.settled();
         await clockCheck.remember().catch((error) => log.error({ err: error }, 'the time was not written'));
         await uses.write(store.clients).catch((error) => log.error({ err: error }, 'last uses were not written'));
-        await writeUsage().catch((error) => log.error({ err: error }, 'what was used was not written'));
-        await writeAllAccess().catch((error) => log.error({ err: error }, 'the access log was not written'));
+        await records.close();
         await mark.set(false).catch((error) => log.error({ err: error }, 'the clean end was not written'));
         // Before the store, which it asks; gauges of what happens in between are not missed.
         await facade.close();

@@ -61,6 +61,8 @@ web:
   external_url: https://metrics.example.com
   config_file: web.yml
   trusted_proxies: 10.0.0.0/8, fd00::1
+  country_header: CF-IPCountry
+  country_file: countries.mmdb
 operator: {listen_address: '[::1]:9000'}
 storage: {path: /var/lib/weir/weir.db}
 log: {level: debug, format: pretty}
@@ -92,6 +94,8 @@ telemetry:
       externalUrl: 'https://metrics.example.com',
       configFile: 'web.yml',
       trustedProxies: ['10.0.0.0/8', 'fd00::1'],
+      countryHeader: 'cf-ipcountry',
+      countryFile: 'countries.mmdb',
     },
     operator: { listenAddress: '[::1]:9000' },
     storage: { path: '/var/lib/weir/weir.db' },
@@ -130,6 +134,7 @@ const examples: Record<string, [file: string, env: string, flag: string]> = {
   'web.external_url': ['http://file', 'http://env', 'http://flag'],
   'web.config_file': ['file', 'env', 'flag'],
   'web.trusted_proxies': ['10.0.0.1', '10.0.0.2', '10.0.0.3'],
+  'web.country_file': ['file', 'env', 'flag'],
   'storage.path': ['file', 'env', 'flag'],
   'streams.allowed_networks': ['10.0.0.1', '10.0.0.2', '10.0.0.3'],
   'sources.allowed_networks': ['10.0.0.1', '10.0.0.2', '10.0.0.3'],
@@ -137,7 +142,7 @@ const examples: Record<string, [file: string, env: string, flag: string]> = {
   'log.format': ['pretty', 'json', 'pretty'],
 };
 
-const texts = settings.filter(({ yaml }) => !yaml?.endsWith('.allow_http'));
+const texts = settings.filter(({ yaml }) => !yaml?.endsWith('.allow_http') && yaml !== 'web.country_header');
 
 test.each(texts.flatMap(({ yaml, flag, env }) => (yaml && flag && env ? [{ yaml, flag, env }] : [])))(
   'the flag $flag wins over $env, that over the file, that over the default',
@@ -154,6 +159,19 @@ test.each(texts.flatMap(({ yaml, flag, env }) => (yaml && flag && env ? [{ yaml,
     expect(values(load({ yaml, env, flags: { [flag]: inFlag } }))).toContain(inFlag);
   },
 );
+
+test('a country header needs proxies whose word counts', () => {
+  const yaml = 'web: {country_header: CF-IPCountry, trusted_proxies: 10.0.0.1}';
+  expect(load({ yaml }).config.web.countryHeader).toBe('cf-ipcountry');
+  expect(load({ yaml, env: { WEIR_WEB_COUNTRY_HEADER: 'X-Country' } }).config.web.countryHeader).toBe('x-country');
+  expect(load({ yaml, flags: { 'web.country-header': 'X-Land' } }).config.web.countryHeader).toBe('x-land');
+  expect(problemsOf(() => load({ flags: { 'web.country-header': 'CF-IPCountry' } }))).toEqual([
+    'A country header is believed of trusted proxies only: name them in web.trusted_proxies, too.',
+  ]);
+  expect(problemsOf(() => load({ flags: { 'web.country-header': 'two words' } }))).toEqual([
+    '--web.country-header: The name of a header is letters, digits and hyphens, such as CF-IPCountry.',
+  ]);
+});
 
 test('streams and sources use plain http only where it is said, by flag, environment or file', () => {
   for (const room of ['streams', 'sources'] as const) {

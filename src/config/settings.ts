@@ -69,6 +69,11 @@ const yesOrNo = z
 
 const filePath = z.string({ error: 'Write a path here, as text.' }).min(1, { error: 'The path is empty.' });
 
+const headerName = z
+  .string({ error: 'Write the name of a header here, as text.' })
+  .regex(/^[\w-]+$/, { error: 'The name of a header is letters, digits and hyphens, such as CF-IPCountry.' })
+  .transform((name) => name.toLowerCase());
+
 const listenAddress = text('a listen address such as 127.0.0.1:8460', (address) => {
   parseListenAddress(address);
   return address;
@@ -127,6 +132,8 @@ export const configFile = yamlMap({
     external_url: externalUrl.nullish(),
     config_file: filePath.nullish(),
     trusted_proxies: networks.nullish(),
+    country_header: headerName.nullish(),
+    country_file: filePath.nullish(),
   }).nullish(),
   operator: yamlMap({ listen_address: listenAddress.nullish() }).nullish(),
   storage: yamlMap({ path: filePath.nullish() }).nullish(),
@@ -186,6 +193,22 @@ export const table = {
     help: 'Proxies whose X-Forwarded-For is believed, with commas between: addresses or networks.',
     argument: 'networks',
     value: networks,
+  },
+  webCountryHeader: {
+    flag: 'web.country-header',
+    env: 'WEIR_WEB_COUNTRY_HEADER',
+    yaml: 'web.country_header',
+    help: 'Header in which trusted proxies say which country a client is in, such as CF-IPCountry.',
+    argument: 'header',
+    value: headerName.optional(),
+  },
+  webCountryFile: {
+    flag: 'web.country-file',
+    env: 'WEIR_WEB_COUNTRY_FILE',
+    yaml: 'web.country_file',
+    help: 'Database of countries by address in the format of MaxMind (.mmdb).',
+    argument: 'file',
+    value: filePath.optional(),
   },
   storagePath: {
     flag: 'storage.path',

@@ -1,6 +1,6 @@
 import type { Log } from '../telemetry/log.js';
 
-type Job = readonly [everyMs: number, run: () => Promise<unknown>];
+export type Job = readonly [everyMs: number, run: () => Promise<unknown>];
 
 /** A failing job is logged and tried again; timers do not keep the process alive. */
 export function startTimers(log: Log, jobs: readonly Job[]): () => void {

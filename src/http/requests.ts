@@ -5,10 +5,12 @@ import { WeirError } from '../domain/errors.js';
 import type { ApiRequests, RequestTags } from '../telemetry/api-requests.js';
 import type { UsageMeters } from '../telemetry/usage.js';
 import type { Ctx } from './context.js';
+import type { Countries } from './countries.js';
 
 export interface RequestCounting {
   readonly counted: ApiRequests;
   readonly usage: UsageMeters;
+  readonly countries: Countries;
   readonly clock: Clock;
 }
 
@@ -16,7 +18,7 @@ type Operation = Pick<RequestTags, 'api' | 'operation_name' | 'grant_type'>;
 
 /** Does the work and counts it for the project of the caller, by how it ended; what has no caller is not counted. */
 export async function counted(
-  { counted: requests, clock }: RequestCounting,
+  { counted: requests, clock, countries }: RequestCounting,
   c: Ctx,
   operation: Operation,
   work: () => Promise<Response>,
@@ -24,7 +26,9 @@ export async function counted(
   const count = (result: Pick<RequestTags, 'operation_result' | 'failure_code'>, error?: unknown): void => {
     const { clientId, projectId } = c.env.caller ?? (error instanceof OAuthError ? error.guessed : undefined) ?? {};
     if (clientId === undefined || typeof projectId !== 'string') return;
-    requests.counter(projectId, { ...operation, ...result, client_id: clientId }).count(clock.now());
+    requests
+      .counter(projectId, { ...operation, ...result, ...countries.tag(c), client_id: clientId })
+      .count(clock.now());
   };
   try {
     const response = await work();

@@ -34,7 +34,9 @@ export interface ScrapeOptions extends RequestCounting {
 
 /** What a served page is noted in; kept beside what was found out about the caller, to look nothing up by name. */
 interface Marks {
-  readonly counters: (RequestCounter | undefined)[];
+  /** Of the country the caller was in last. */
+  counters: (RequestCounter | undefined)[];
+  country: string | undefined;
   readonly usage: UsageMeter;
   readonly notes: CallerNotes;
 }
@@ -80,7 +82,7 @@ export class Scrape {
           return this.counted(c, projectId, metricsId, () => Promise.reject(error));
         }
         metrics.cacheHit();
-        this.countHit(access, c.env.incoming.method!, metricsId);
+        this.countHit(c, access, metricsId);
         return this.send(c, access, metricsId, page!, body, wanted.gzip);
       }
     }
@@ -140,9 +142,12 @@ export class Scrape {
   }
 
   /** As `counted`, without building what names the counter. */
-  private countHit(access: Access, method: string, metricsId: string | undefined): void {
-    const { counted: requests, clock } = this.options;
-    const { counters } = this.marksOf(access);
+  private countHit(c: Ctx, access: Access, metricsId: string | undefined): void {
+    const { counted: requests, clock, countries } = this.options;
+    const method = c.env.incoming.method!;
+    const marks = this.marksOf(access);
+    if (countries.areKnown) this.noteCountry(marks, countries.of(c));
+    const { counters } = marks;
     const kind = (method === 'HEAD' ? 2 : 0) + (metricsId === undefined ? 1 : 0);
     let counter = counters[kind];
     if (counter === undefined) {
@@ -150,6 +155,7 @@ export class Scrape {
         api: 'METRICS',
         operation_name: operationOf(method, metricsId),
         operation_result: 'SUCCESS',
+        ...(marks.country === undefined ? {} : { country_code: marks.country }),
         client_id: access.clientId,
       });
       counters[kind] = counter;
@@ -157,11 +163,17 @@ export class Scrape {
     counter.count(clock.now());
   }
 
+  private noteCountry(marks: Marks, country: string | undefined): void {
+    if (country === marks.country) return;
+    marks.country = country;
+    marks.counters = [];
+  }
+
   private marksOf(access: Access): Marks {
     let marks = this.marks.get(access);
     if (marks === undefined) {
       const { usage, accessNotes } = this.options;
-      marks = { counters: [], usage: usage.of(access.projectId!), notes: accessNotes.of(access) };
+      marks = { counters: [], country: undefined, usage: usage.of(access.projectId!), notes: accessNotes.of(access) };
       this.marks.set(access, marks);
     }
     return marks;

@@ -5,6 +5,8 @@ export interface RequestTags {
   readonly operation_name: string;
   readonly operation_result: 'SUCCESS' | 'FAILURE';
   readonly failure_code?: 'RATE_LIMIT' | 'ANOMALY_DETECTION' | 'CLIENT_SERVER_ERROR';
+  /** ISO 3166-1 alpha-2. */
+  readonly country_code?: string;
   readonly client_id?: string;
   readonly grant_type?: string;
 }
@@ -20,7 +22,7 @@ interface OfProject {
   readonly counters: Map<string, RequestCounter>;
 }
 
-/** Kinds of requests kept apart per project; further ones are counted without naming their client. */
+/** Kinds of requests kept apart per project; further ones are counted without naming their client and country. */
 const mostCounters = 2000;
 /** Seconds kept when nobody takes them. */
 const mostSeconds = 600;
@@ -95,8 +97,9 @@ export class ApiRequests {
     const key = JSON.stringify(tags);
     const known = project.counters.get(key);
     if (known !== undefined) return known;
-    if (project.counters.size >= mostCounters && tags.client_id !== undefined) {
-      const { client_id: _, ...anonymous } = tags;
+    const isNamed = tags.client_id !== undefined || tags.country_code !== undefined;
+    if (project.counters.size >= mostCounters && isNamed) {
+      const { client_id: _, country_code: __, ...anonymous } = tags;
       return this.counter(projectId, anonymous);
     }
     const counter = new RequestCounter(key, tags, project);

@@ -2,9 +2,17 @@ import { defaultIngest } from '../../src/config/ingest.js';
 import { type Config, defaultMetrics } from '../../src/config.js';
 import { defaultLimits } from '../../src/domain/limits.js';
 
+const noCountries = { countryHeader: undefined, countryFile: undefined };
+
 /** The default configuration for a database at this path, on ports that are free. */
 export const configFor = (path: string): Config => ({
-  web: { listenAddress: '127.0.0.1:0', externalUrl: undefined, configFile: undefined, trustedProxies: [] },
+  web: {
+    listenAddress: '127.0.0.1:0',
+    externalUrl: undefined,
+    configFile: undefined,
+    trustedProxies: [],
+    ...noCountries,
+  },
   operator: { listenAddress: '127.0.0.1:0' },
   storage: { path },
   secrets: { pepperFile: `${path}.pepper`, encryptionKeysFile: `${path}.keys` },

@@ -42,6 +42,8 @@ export interface GatewayOptions {
   readonly metrics?: Partial<MetricsConfig>;
   readonly listenAddress?: string;
   readonly trustedProxies?: readonly string[];
+  readonly countryHeader?: string;
+  readonly countryFile?: string;
   readonly externalIssuers?: Config['externalIssuers'];
   readonly ingest?: Partial<IngestConfig>;
   readonly clock?: Clock;
@@ -87,6 +89,8 @@ export class TestGateway {
         externalUrl: this.options.externalUrl,
         configFile: this.options.webConfigFile,
         trustedProxies: this.options.trustedProxies ?? [],
+        countryHeader: this.options.countryHeader,
+        countryFile: this.options.countryFile,
       },
       operator: { listenAddress: '127.0.0.1:0' },
       storage: { path },

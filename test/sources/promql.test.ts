@@ -91,8 +91,8 @@ it.each([
   expect(actions.filter((action) => action === 'source.guard')).toHaveLength(1);
 });
 
-it('warnings, a partial answer and native histograms make the page incomplete', async () => {
-  const { gateway, bearer } = await boot();
+it('warnings, a partial answer and native histograms make the page incomplete, and the access log says so', async () => {
+  const { gateway, bearer } = await boot({ seams: { writeRecordsEveryMs: 5 } });
   const asked = await tsdb([{ __name__: 'jobs', project: 'acme' }, '1']);
   const { id } = await gateway.admin.sources.create('acme', wanted(asked.url));
   const isComplete = async (): Promise<[string | null, string | undefined]> => {
@@ -111,6 +111,9 @@ it('warnings, a partial answer and native histograms make the page incomplete', 
   gateway.clock.advance(31_000);
   await expect.poll(async () => (await gateway.admin.sources.get(id)).reason).toBeNull();
   expect(await isComplete()).toEqual(['complete', '1']);
+  const reasons = async () =>
+    (await gateway.admin.accessLog.list({ projectId: 'acme', endpointId: 'db', limit: 3 })).map(({ reason }) => reason);
+  await expect.poll(reasons).toEqual([null, 'incomplete_page', null]);
 });
 
 it('a promql source needs an equality on a label, and matchers that can be checked', async () => {

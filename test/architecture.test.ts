@@ -32,6 +32,9 @@ const rooms: Record<string, readonly string[]> = {
   http: ['admin', 'auth', 'ingest', 'scrape', 'snippets', ...below],
   operator: ['admin', ...below],
 
+  // Looks at a gateway from outside, as a scraper does; what the gateway knows it is handed.
+  doctor: ['formats', ...ground],
+
   yaml: ground,
   // The shape of `external_issuers` belongs to those who use it, each metrics backend says which options it takes, and
   // how OTLP's names are translated is said where it is done.
@@ -55,7 +58,7 @@ const rooms: Record<string, readonly string[]> = {
   main: ['gateway', 'http', 'config', 'web-config', ...below],
   demo: ['config', 'snippets', ...ground],
   // A backup is checked against its pepper, which only auth can read; a stream is shown in the shape the API shows.
-  cli: ['main', 'gateway', 'config', 'demo', 'snippets', 'admin', 'auth', ...below],
+  cli: ['main', 'gateway', 'config', 'demo', 'doctor', 'snippets', 'admin', 'auth', ...below],
 };
 
 /** Pure text or bytes to families and back, and rules: no files, no network, no clock, no packages but pure ones. */

@@ -9,6 +9,7 @@ import { checkCommand } from './check.js';
 import { clientCommand } from './client.js';
 import { dbCommand } from './db.js';
 import { demoCommand } from './demo.js';
+import { doctorCommand } from './doctor.js';
 import { encryptionCommand } from './encryption.js';
 import { endpointCommand } from './endpoint.js';
 import { keyCommand } from './key.js';
@@ -43,6 +44,7 @@ for (const command of [
   auditCommand(),
   banCommand(),
   checkCommand(),
+  doctorCommand(),
   dbCommand(),
 ]) {
   program.addCommand(command);

@@ -1,4 +1,5 @@
 import { blob, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
+import type { RelabelConfig } from '../src/domain/relabel.js';
 
 /** Times are milliseconds since the epoch. After a change here: `npm run db:generate`, and commit what it writes. */
 
@@ -34,6 +35,10 @@ export const endpoint = sqliteTable(
     timestamps: integer('timestamps', { mode: 'boolean' }).notNull(),
     /** JSON object of names and values. */
     metadata: text('metadata', { mode: 'json' }).$type<Record<string, string>>().notNull().default({}),
+    /** JSON arrays: names, rules as they were given, names. */
+    droppedMetrics: text('dropped_metrics', { mode: 'json' }).$type<readonly string[]>().notNull().default([]),
+    relabelConfigs: text('relabel_configs', { mode: 'json' }).$type<readonly RelabelConfig[]>().notNull().default([]),
+    droppedLabels: text('dropped_labels', { mode: 'json' }).$type<readonly string[]>().notNull().default([]),
     version: integer('version').notNull().default(1),
     createdAt: integer('created_at').notNull(),
   },

@@ -1,6 +1,7 @@
 import { Counter, Gauge, Registry } from 'prom-client';
 import { instanceLabel, type MetricsEndpoint, reservedMetricPrefix } from '../../src/domain/endpoint.js';
 import { defaultLimits } from '../../src/domain/limits.js';
+import { noRelabeling } from '../../src/domain/relabel.js';
 import type { Exposition } from '../../src/formats/family.js';
 import type { PageFormat } from '../../src/formats/negotiate.js';
 import { parseExposition } from '../../src/formats/parse.js';
@@ -35,6 +36,7 @@ const endpoint: MetricsEndpoint = {
   lifetimeMs: 300_000,
   timestamps: false,
   metadata: {},
+  ...noRelabeling,
   version: 1,
   createdAt: 0,
 };

@@ -10,7 +10,7 @@ import { AuditAdmin } from './audit.js';
 import { BanAdmin } from './bans.js';
 import { ClientAdmin } from './clients.js';
 import type { EncryptionAdmin } from './encryption.js';
-import { EndpointAdmin } from './endpoints.js';
+import { EndpointAdmin, type LookAtEndpoint } from './endpoints.js';
 import { KeyAdmin } from './keys.js';
 import { ProjectAdmin } from './projects.js';
 import { SourceAdmin, type SourceTest } from './sources.js';
@@ -40,17 +40,18 @@ export interface AdminTools {
   readonly clock: Clock;
   readonly random: RandomBytes;
   readonly hasher: SecretHasher;
+  readonly look: LookAtEndpoint;
   readonly signing: Omit<SigningKeysOptions, 'store'>;
   readonly streams: { readonly envelope: Envelope; readonly limits: () => Limits; readonly test: DestinationTest };
   readonly sources: { readonly envelope: Envelope; readonly limits: () => Limits; readonly test: SourceTest };
 }
 
 /** The store as it is used on somebody's behalf. */
-export function adminOn(store: Managed, { clock, random, hasher, signing, streams, sources }: AdminTools): Admin {
+export function adminOn(store: Managed, { clock, random, hasher, look, signing, streams, sources }: AdminTools): Admin {
   const projects = new ProjectAdmin(store, clock);
   return {
     projects,
-    endpoints: new EndpointAdmin(store, clock, random),
+    endpoints: new EndpointAdmin(store, clock, random, look),
     clients: new ClientAdmin(store, clock, random, hasher),
     keys: new KeyAdmin(new SigningKeys({ ...signing, store: store.keys })),
     audit: new AuditAdmin(store),

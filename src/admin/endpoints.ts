@@ -3,6 +3,9 @@ import { checkMetadata, defaultLifetimeMs, type MetricsEndpoint } from '../domai
 import { WeirError } from '../domain/errors.js';
 import { checkName, checkSuppliedId, newMetricsId, type RandomBytes } from '../domain/ids.js';
 import type { Stretch } from '../domain/page.js';
+import { noRelabeling, type Relabeling } from '../domain/relabel.js';
+import { checkDroppedLabels, checkDroppedMetrics, readRelabelConfigs } from '../formats/relabel/config.js';
+import type { Preview } from '../scrape/preview.js';
 import type { EndpointSettings, Expectation, Managed } from '../storage/store.js';
 
 export interface NewEndpoint extends Partial<Omit<EndpointSettings, 'name'>> {
@@ -13,19 +16,32 @@ export interface NewEndpoint extends Partial<Omit<EndpointSettings, 'name'>> {
 
 const longestLifetimeMs = 366 * 86_400_000;
 
+/** What the endpoint, as it is given, would serve now. */
+export type LookAtEndpoint = (endpoint: MetricsEndpoint) => Promise<Preview>;
+
 /** What may be done to metrics endpoints. Throws `WeirError` with a sentence for whoever asked. */
 export class EndpointAdmin {
   private readonly store: Managed;
   private readonly clock: Clock;
   private readonly random: RandomBytes;
+  private readonly look: LookAtEndpoint;
 
-  constructor(store: Managed, clock: Clock, random: RandomBytes) {
+  constructor(store: Managed, clock: Clock, random: RandomBytes, look: LookAtEndpoint) {
+    this.look = look;
     this.store = store;
     this.clock = clock;
     this.random = random;
   }
 
-  create({ name, projectId, metricsId, lifetimeMs, timestamps, metadata }: NewEndpoint): Promise<MetricsEndpoint> {
+  create({
+    name,
+    projectId,
+    metricsId,
+    lifetimeMs,
+    timestamps,
+    metadata,
+    ...relabeling
+  }: NewEndpoint): Promise<MetricsEndpoint> {
     return this.store.endpoints.create({
       projectId,
       metricsId: metricsId === undefined ? newMetricsId(this.random) : checkMetricsId(metricsId),
@@ -33,6 +49,8 @@ export class EndpointAdmin {
       lifetimeMs: checkLifetime(lifetimeMs ?? defaultLifetimeMs),
       timestamps: timestamps ?? false,
       metadata: checkMetadata(metadata ?? {}),
+      ...noRelabeling,
+      ...checkRelabeling(relabeling),
       createdAt: this.clock.now(),
     });
   }
@@ -63,17 +81,33 @@ export class EndpointAdmin {
     expect?: Expectation<MetricsEndpoint>,
   ): Promise<MetricsEndpoint> {
     if (Object.keys(settings).length === 0) {
-      throw new WeirError('invalid', 'Nothing to set; give a name, a lifetime, timestamps or metadata.');
+      throw new WeirError('invalid', 'Nothing to set; give a name, a lifetime, timestamps, metadata or relabeling.');
     }
     if (settings.name !== undefined) checkName('endpoint', settings.name);
     if (settings.lifetimeMs !== undefined) checkLifetime(settings.lifetimeMs);
     if (settings.metadata !== undefined) checkMetadata(settings.metadata);
-    return this.store.endpoints.update(projectId, metricsId, settings, expect);
+    const checked = { ...settings, ...checkRelabeling(settings) };
+    return this.store.endpoints.update(projectId, metricsId, checked, expect);
+  }
+
+  /** What the endpoint would serve now, with other relabeling if some is given; nothing is changed. */
+  async preview(projectId: string, metricsId: string, relabeling: Partial<Relabeling> = {}): Promise<Preview> {
+    const checked = checkRelabeling(relabeling);
+    return this.look({ ...(await this.get(projectId, metricsId)), ...checked });
   }
 
   delete(projectId: string, metricsId: string, expect?: Expectation<MetricsEndpoint>): Promise<void> {
     return this.store.endpoints.delete(projectId, metricsId, expect);
   }
+}
+
+/** What is given of it; throws `invalid`. */
+function checkRelabeling({ droppedMetrics, relabelConfigs, droppedLabels }: Partial<Relabeling>): Partial<Relabeling> {
+  return {
+    ...(droppedMetrics === undefined ? {} : { droppedMetrics: checkDroppedMetrics(droppedMetrics) }),
+    ...(relabelConfigs === undefined ? {} : { relabelConfigs: readRelabelConfigs(relabelConfigs) }),
+    ...(droppedLabels === undefined ? {} : { droppedLabels: checkDroppedLabels(droppedLabels) }),
+  };
 }
 
 /** A metricsId stands where the project page has the word `metrics`, so it cannot be that. */

@@ -3,6 +3,7 @@ import { formatDuration, parseDuration } from '../domain/duration.js';
 import { parseMetadata } from '../domain/endpoint.js';
 import { collect, managing, withManager } from './common.js';
 import type { EndpointFacts } from './manager.js';
+import { readRelabelFile } from './relabel-file.js';
 
 const brief = ({ projectId, metricsId, name }: EndpointFacts, externalUrl: string) => ({
   project_id: projectId,
@@ -17,9 +18,12 @@ const whole = (endpoint: EndpointFacts, externalUrl: string) => ({
   metadata: Object.entries(endpoint.metadata)
     .map(([name, value]) => `${name}=${value}`)
     .join(' '),
+  dropped_metrics: endpoint.droppedMetrics,
+  relabel_rules: endpoint.relabelConfigs.length,
+  dropped_labels: endpoint.droppedLabels,
 });
 
-interface Settings {
+interface Settings extends RelabelSettings {
   readonly name?: string;
   readonly lifetime?: string;
   readonly timestamps?: 'on' | 'off';
@@ -27,15 +31,44 @@ interface Settings {
   readonly metadata?: readonly string[] | false;
 }
 
-const chosen = ({ name, lifetime, timestamps, metadata }: Settings) => ({
+/** false: none of it. */
+interface RelabelSettings {
+  readonly droppedMetric?: readonly string[] | false;
+  readonly relabelFile?: string | false;
+  readonly droppedLabel?: readonly string[] | false;
+}
+
+const relabeling = ({ droppedMetric, relabelFile, droppedLabel }: RelabelSettings) => ({
+  ...(droppedMetric === undefined ? {} : { droppedMetrics: droppedMetric || [] }),
+  ...(relabelFile === undefined ? {} : { relabelConfigs: relabelFile === false ? [] : readRelabelFile(relabelFile) }),
+  ...(droppedLabel === undefined ? {} : { droppedLabels: droppedLabel || [] }),
+});
+
+const chosen = ({ name, lifetime, timestamps, metadata, ...rules }: Settings) => ({
+  ...relabeling(rules),
   ...(name === undefined ? {} : { name }),
   ...(lifetime === undefined ? {} : { lifetimeMs: parseDuration(lifetime) }),
   ...(timestamps === undefined ? {} : { timestamps: timestamps === 'on' }),
   ...(metadata === undefined ? {} : { metadata: parseMetadata(metadata || []) }),
 });
 
-function withEndpointSettings(command: Command): Command {
+const repeated = (flags: string, text: string): Option =>
+  new Option(flags, text).argParser((value: string, before: string[] | false | undefined) =>
+    collect(value, before || undefined),
+  );
+
+function withRelabeling(command: Command): Command {
   return command
+    .addOption(repeated('--dropped-metric <name>', 'A metric that is not served; repeat it for several.'))
+    .option('--no-dropped-metric', 'Serve every metric.')
+    .option('--relabel-file <file>', "YAML with rules in Prometheus' metric_relabel_configs language.")
+    .option('--no-relabel-file', 'No rules.')
+    .addOption(repeated('--dropped-label <name>', 'A label that is not served; repeat it for several.'))
+    .option('--no-dropped-label', 'Serve every label.');
+}
+
+function withEndpointSettings(command: Command): Command {
+  return withRelabeling(command)
     .option('--lifetime <duration>', 'How long pushed series live after their last push, such as 5m; 0 until deleted.')
     .addOption(
       new Option('--timestamps <on|off>', 'Whether samples carry the time of their push; it breaks staleness.').choices(
@@ -43,10 +76,10 @@ function withEndpointSettings(command: Command): Command {
       ),
     )
     .addOption(
-      new Option(
+      repeated(
         '--metadata <name=value>',
         'What you note about it, for service discovery; repeat it for several. All there was gives way.',
-      ).argParser((pair: string, before: string[] | false | undefined) => collect(pair, before || undefined)),
+      ),
     )
     .option('--no-metadata', 'Take away all metadata.');
 }
@@ -92,6 +125,28 @@ export function endpointCommand(): Command {
     withManager(set, async ({ admin, externalUrl, one }) =>
       one(whole(await admin.endpoints.set(options.project, metricsId, chosen(options)), externalUrl)),
     ),
+  );
+
+  const preview = withRelabeling(managing(endpoint.command('preview').argument('<project>').argument('<metrics-id>')));
+  preview
+    .description('Print what an endpoint would serve now, with other relabeling than it has if you give some.')
+    .addHelpText('after', '\nThrough a server (--url) this needs update:endpoints and shows samples.');
+  preview.action((projectId: string, metricsId: string, options: RelabelSettings) =>
+    withManager(preview, async ({ admin, one }) => {
+      const { page, series, changed, leftOut } = await admin.endpoints.preview(
+        projectId,
+        metricsId,
+        relabeling(options),
+      );
+      const { rule, duplicate, invalid } = leftOut;
+      if (preview.opts<{ format: string }>().format === 'json') {
+        one({ page, series, changed, left_out: leftOut });
+        return;
+      }
+      process.stdout.write(
+        `${page}# ${series} series; ${changed} changed; ${rule} dropped, ${duplicate} duplicates and ${invalid} invalid left out\n`,
+      );
+    }),
   );
 
   const remove = ofProject(endpoint.command('delete').argument('<metrics-id>'));

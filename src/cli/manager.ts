@@ -1,11 +1,12 @@
 import type { NewClient, NewScrapeToken } from '../admin/clients.js';
-import type { NewEndpoint } from '../admin/endpoints.js';
+import type { EndpointAdmin, NewEndpoint } from '../admin/endpoints.js';
 import type { probeJson, SourceJson } from '../admin/source-shape.js';
 import type { DeliveryFacts, StreamFacts } from '../admin/stream-shape.js';
 import type { Client, ClientKey, ClientSecret, ScrapeToken } from '../domain/client.js';
 import type { MetricsEndpoint } from '../domain/endpoint.js';
 import type { Limits } from '../domain/limits.js';
 import type { Project } from '../domain/project.js';
+import type { Relabeling } from '../domain/relabel.js';
 import type { SigningAlgorithm } from '../domain/signing.js';
 import type { Attempt, DeliveryStatus } from '../domain/stream.js';
 import type { DailyUsage } from '../domain/usage.js';
@@ -21,6 +22,8 @@ export type ScrapeTokenFacts = Omit<ScrapeToken, 'mac' | 'clientId'>;
 export type ClientKeyFacts = Pick<ClientKey, 'kid' | 'createdAt'> & { readonly jwk: { readonly kty?: unknown } };
 export type TestFacts = Omit<Attempt, 'at'> & { readonly delivered: boolean };
 export type AccessFacts = Omit<AccessRecord, 'place'>;
+/** What an endpoint would serve. */
+export type Preview = Awaited<ReturnType<EndpointAdmin['preview']>>;
 export type SigningKeyFacts = Pick<StoredKey, 'kid' | 'alg' | 'state' | 'createdAt'>;
 
 /**
@@ -41,6 +44,7 @@ export interface Manager {
     get(projectId: string, metricsId: string): Promise<EndpointFacts>;
     set(projectId: string, metricsId: string, settings: Partial<EndpointSettings>): Promise<EndpointFacts>;
     delete(projectId: string, metricsId: string): Promise<void>;
+    preview(projectId: string, metricsId: string, relabeling?: Partial<Relabeling>): Promise<Preview>;
   };
   readonly clients: {
     create(wanted: NewClient): Promise<{ client: ClientFacts; secret: string }>;

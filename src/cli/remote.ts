@@ -1,9 +1,10 @@
 import { formatDuration, parseDuration } from '../domain/duration.js';
 import type { Limits } from '../domain/limits.js';
 import type { Project } from '../domain/project.js';
+import type { RelabelConfig, Relabeling } from '../domain/relabel.js';
 import { type DailyUsage, dayText } from '../domain/usage.js';
 import type { AuditEvent, Ban, EndpointSettings } from '../storage/store.js';
-import type { AccessFacts, EndpointFacts, Manager, SigningKeyFacts } from './manager.js';
+import type { AccessFacts, EndpointFacts, Manager, Preview, SigningKeyFacts } from './manager.js';
 import { type RemoteApi, segment } from './remote-api.js';
 import { remoteClients } from './remote-clients.js';
 import { remoteStreams } from './remote-streams.js';
@@ -54,6 +55,9 @@ interface EndpointJson {
   readonly lifetime: string;
   readonly timestamps: boolean;
   readonly metadata: Readonly<Record<string, string>>;
+  readonly dropped_metrics: readonly string[];
+  readonly metric_relabel_configs: readonly RelabelConfig[];
+  readonly dropped_labels: readonly string[];
   readonly created_at: string;
 }
 const toEndpoint = (json: EndpointJson): EndpointFacts => ({
@@ -63,13 +67,22 @@ const toEndpoint = (json: EndpointJson): EndpointFacts => ({
   lifetimeMs: parseDuration(json.lifetime),
   timestamps: json.timestamps,
   metadata: json.metadata,
+  droppedMetrics: json.dropped_metrics,
+  relabelConfigs: json.metric_relabel_configs,
+  droppedLabels: json.dropped_labels,
   createdAt: Date.parse(json.created_at),
 });
-const settings = ({ name, lifetimeMs, timestamps, metadata }: Partial<EndpointSettings>) => ({
+const relabeling = ({ droppedMetrics, relabelConfigs, droppedLabels }: Partial<Relabeling>) => ({
+  dropped_metrics: droppedMetrics,
+  metric_relabel_configs: relabelConfigs,
+  dropped_labels: droppedLabels,
+});
+const settings = ({ name, lifetimeMs, timestamps, metadata, ...rules }: Partial<EndpointSettings>) => ({
   name,
   lifetime: lifetimeMs === undefined ? undefined : formatDuration(lifetimeMs),
   timestamps,
   metadata,
+  ...relabeling(rules),
 });
 
 function remoteEndpoints(api: RemoteApi): Manager['endpoints'] {
@@ -85,8 +98,15 @@ function remoteEndpoints(api: RemoteApi): Manager['endpoints'] {
     set: async (projectId, metricsId, changes) =>
       toEndpoint(await api.ask('PATCH', at(projectId, metricsId), { body: settings(changes) })),
     delete: (projectId, metricsId) => api.ask('DELETE', at(projectId, metricsId)),
+    preview: async (projectId, metricsId, rules = {}) => {
+      const path = `${at(projectId, metricsId)}/preview`;
+      const { left_out, ...found } = await api.ask<PreviewJson>('POST', path, { body: relabeling(rules) });
+      return { ...found, leftOut: left_out };
+    },
   };
 }
+
+type PreviewJson = Omit<Preview, 'leftOut'> & { readonly left_out: Preview['leftOut'] };
 
 interface KeysJson {
   readonly signing_keys: readonly (Omit<SigningKeyFacts, 'createdAt'> & { readonly created_at: string })[];

@@ -1,8 +1,9 @@
 import { WeirError } from './errors.js';
 import { printable } from './ids.js';
+import type { Relabeling } from './relabel.js';
 
 /** One thing that is monitored, with a metrics URL of its own: `/api/v1/{projectId}/{metricsId}/metrics`. */
-export interface MetricsEndpoint {
+export interface MetricsEndpoint extends Relabeling {
   /** Storage identity: never reused, so nothing kept under it can come back for a later endpoint of the same name. */
   readonly id: number;
   readonly projectId: string;

@@ -5,9 +5,11 @@ import { readKeys, readOrCreateKeys } from '../auth/key-file.js';
 import { pepperFact, SecretHasher } from '../auth/secrets.js';
 import { SigningKeys } from '../auth/signing-keys.js';
 import type { Config } from '../config.js';
+import type { MetricsEndpoint } from '../domain/endpoint.js';
 import type { Limits } from '../domain/limits.js';
 import { parseNetworks } from '../net/addresses.js';
 import { systemLookup } from '../net/egress.js';
+import { previewEndpoint } from '../scrape/preview.js';
 import type { SourceReach } from '../sources/connection.js';
 import { probeSource } from '../sources/probe.js';
 import { openSqliteStore } from '../storage/sqlite/store.js';
@@ -82,7 +84,8 @@ export async function openStore(
       limits: () => limits,
       test: (target: Parameters<typeof probeSource>[0]) => probeSource(target, sourceReach, clock),
     };
-    const tools = { clock, random, hasher, signing, streams, sources };
+    const look = (endpoint: MetricsEndpoint) => previewEndpoint(endpoint, store.groups, clock);
+    const tools = { clock, random, hasher, look, signing, streams, sources };
     return {
       store,
       hasher,

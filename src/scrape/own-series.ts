@@ -2,6 +2,7 @@ import { instanceLabel, type MetricsEndpoint } from '../domain/endpoint.js';
 import { type SourceState, sourceOfGroup } from '../domain/source.js';
 import type { Family, FamilyHeader } from '../formats/family.js';
 import type { PagePart } from '../formats/page.js';
+import { leftOutReasons, type RelabelCounts } from '../formats/relabel/parts.js';
 import { escapeLabelValue, secondsOf } from '../formats/syntax.js';
 import type { Group } from '../storage/store.js';
 
@@ -42,13 +43,28 @@ const sourcePull: FamilyHeader = {
   unit: 'seconds',
 };
 
-/** What every page says about itself: the age of its snapshot, of each group and of each source. Never timestamped. */
-export function ownSeries(
-  endpoints: readonly MetricsEndpoint[],
-  groups: readonly Group[],
-  sources: readonly SourceState[],
-  now: number,
-): PagePart {
+const leftOutSeries: FamilyHeader = {
+  name: 'weir_endpoint_left_out_series',
+  type: 'gauge',
+  help:
+    'Series of the endpoint that are not on this page: by a rule, as a duplicate of another after relabeling, or with an ' +
+    'invalid name or label.',
+};
+
+export interface OwnSeriesOf {
+  readonly endpoints: readonly MetricsEndpoint[];
+  readonly groups: readonly Group[];
+  readonly sources: readonly SourceState[];
+  readonly now: number;
+  /** By endpoint id, of those with relabeling. */
+  readonly relabeled: ReadonlyMap<number, RelabelCounts>;
+}
+
+/**
+ * What every page says about itself: the age of its snapshot, of each group and of each source, and what relabeling left
+ * out. Never timestamped.
+ */
+export function ownSeries({ endpoints, groups, sources, now, relabeled }: OwnSeriesOf): PagePart {
   const metricsIds = new Map(endpoints.map(({ id, metricsId }) => [id, metricsId]));
   const taken = endpoints.map(({ metricsId }) => `${series(snapshotTime, metricsId)} ${secondsOf(now)}\n`);
   const said = (header: FamilyHeader, some: readonly Group[]): string[] =>
@@ -90,6 +106,13 @@ export function ownSeries(
       }),
     ],
   ];
+  const leftOut = [...relabeled].flatMap(([endpointId, counts]) =>
+    leftOutReasons.map((reason) => {
+      const labels = [['reason', reason]] as const;
+      return `${series(leftOutSeries, metricsIds.get(endpointId)!, labels)} ${counts.leftOut[reason]}\n`;
+    }),
+  );
+  parts.push([leftOutSeries, leftOut]);
   const all: string[] = [];
   const families: Family[] = [];
   for (const [header, some] of parts) {

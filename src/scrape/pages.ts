@@ -10,7 +10,8 @@ import { type PagePart, renderPage } from '../formats/page.js';
 import { pickSeries } from '../formats/pick.js';
 import type { LabelsOf } from '../formats/selector.js';
 import type { Group, GroupStore } from '../storage/store.js';
-import { ownSeries } from './own-series.js';
+import { type Assembly, assemble } from './assembly.js';
+import { Relabelings } from './relabelings.js';
 
 const compress = promisify(gzip);
 
@@ -88,6 +89,7 @@ export class Pages {
   /** Beside the others: however many selections are asked for, no whole page has to give way. */
   private readonly selected: LRUCache<string, Page, Wanted>;
   private readonly options: PagesOptions;
+  private readonly relabelings = new Relabelings();
 
   constructor(options: PagesOptions) {
     this.options = options;
@@ -174,7 +176,7 @@ export class Pages {
     for (const group of snapshot) groups.get(group.endpointId)!.push(group);
     return target.endpoints.map((endpoint) => ({
       endpoint,
-      parts: partsOf([endpoint], groups.get(endpoint.id)!, this.options.sourcesOf(endpoint.id), now),
+      parts: this.assemble([endpoint], groups.get(endpoint.id)!, now).parts,
     }));
   }
 
@@ -198,6 +200,11 @@ export class Pages {
     });
   }
 
+  private assemble(endpoints: readonly MetricsEndpoint[], snapshot: readonly Group[], now: number): Assembly {
+    const sources = endpoints.flatMap(({ id }) => this.options.sourcesOf(id));
+    return assemble({ endpoints, groups: snapshot, sources, now }, this.relabelings);
+  }
+
   private sourcesOf({ endpoints }: PageTarget): SourceState[] {
     return endpoints.flatMap(({ id }) => this.options.sourcesOf(id));
   }
@@ -217,7 +224,7 @@ export class Pages {
     const { onRender } = this.options;
     const started = performance.now();
     const sources = this.sourcesOf(target);
-    const whole = partsOf(target.endpoints, snapshot, sources, now);
+    const whole = this.assemble(target.endpoints, snapshot, now).parts;
     const parts = selects === undefined ? whole : select(whole, selects);
     const page = new Page(format, renderPage(parts, format), madeAt, completenessOf(sources, snapshot));
     onRender?.((performance.now() - started) / 1000, page.identity.length);
@@ -239,21 +246,6 @@ function select(parts: readonly PagePart[], selects: (label: LabelsOf) => boolea
   return parts
     .map((part) => pickSeries(part, selects, tick))
     .filter(({ exposition }) => exposition.families.length > 0);
-}
-
-/** What the gateway says itself comes first. */
-function partsOf(
-  endpoints: readonly MetricsEndpoint[],
-  snapshot: readonly Group[],
-  sources: readonly SourceState[],
-  now: number,
-): PagePart[] {
-  const parts: PagePart[] = [ownSeries(endpoints, snapshot, sources, now)];
-  const timestamped = new Set(endpoints.filter(({ timestamps }) => timestamps).map(({ id }) => id));
-  for (const { exposition, endpointId, pushedAt, times } of snapshot) {
-    parts.push(timestamped.has(endpointId) ? { exposition, timestampMs: pushedAt, times } : { exposition });
-  }
-  return parts;
 }
 
 /** Whether every source has answered in full, and what it gave is there. */

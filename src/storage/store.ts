@@ -4,6 +4,7 @@ import type { MetricsEndpoint } from '../domain/endpoint.js';
 import type { Limits } from '../domain/limits.js';
 import type { CreationPlace, Stretch } from '../domain/page.js';
 import type { Project } from '../domain/project.js';
+import type { Relabeling } from '../domain/relabel.js';
 import type { Source, SourceCondition, SourceSettings } from '../domain/source.js';
 import type {
   Attempt,
@@ -113,7 +114,10 @@ export interface ProjectChanges {
   readonly limits?: { readonly [name in keyof Limits]?: number | null | undefined } | undefined;
 }
 
-export type EndpointSettings = Pick<MetricsEndpoint, 'name' | 'lifetimeMs' | 'timestamps' | 'metadata'>;
+export type EndpointSettings = Pick<
+  MetricsEndpoint,
+  'name' | 'lifetimeMs' | 'timestamps' | 'metadata' | keyof Relabeling
+>;
 
 export interface EndpointStore {
   /** Throws `not_found` without the project and `conflict` when the metricsId is taken in it. */

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -118,6 +118,21 @@ describe('what scripts rely on', () => {
     const noted = await json('endpoint set e1 --project=acme --metadata=team=payments --metadata=where=a=b');
     expect(noted.metadata).toBe('team=payments where=a=b');
     expect((await json('endpoint set e1 --project=acme --no-metadata')).metadata).toBe('');
+    const rules = join(gateway.folder, 'rules.yml');
+    writeFileSync(rules, 'metric_relabel_configs:\n  - { regex: pod, action: labeldrop }\n');
+    const dropping = '--dropped-metric=a --dropped-metric=b --dropped-label=c';
+    const ruled = await json(`endpoint set e1 --project=acme --relabel-file=${rules} ${dropping}`);
+    expect(ruled).toMatchObject({ dropped_metrics: ['a', 'b'], relabel_rules: 1, dropped_labels: ['c'] });
+    const left_out = { rule: 0, duplicate: 0, invalid: 0 };
+    const preview = await json(`endpoint preview acme e1 --relabel-file=${rules}`);
+    expect(preview).toMatchObject({ series: 0, changed: 0, left_out, page: expect.stringContaining('weir_snapshot') });
+    expect(await run('endpoint preview acme e1')).toContain('\n# 0 series; 0 changed; 0 dropped');
+    const none = '--no-relabel-file --no-dropped-metric --no-dropped-label';
+    expect(await json(`endpoint set e1 --project=acme ${none}`)).toMatchObject({
+      dropped_metrics: [],
+      relabel_rules: 0,
+      dropped_labels: [],
+    });
     const limits = await json(
       'project set acme --limit series=7 --limit samples_per_second=0 --limit scrapes_per_minute=60 --limit token_requests_per_minute=6',
     );

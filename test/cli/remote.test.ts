@@ -193,6 +193,11 @@ describe('what is done through the server is what is done on the store:', () => 
       await does(`project set ${id} --limit series=7 --limit scrapes_per_minute=0`);
       await does(`endpoint create Name --project=${id} --metrics-id=e1 --lifetime=1h30m --timestamps=on`);
       await does(`endpoint set e1 --project=${id} --lifetime=0 --timestamps=off --name=renamed --metadata=team=a`);
+      const rules = file('rules.yml', '- { regex: pod, action: labeldrop }\n');
+      await does(`endpoint set e1 --project=${id} --relabel-file=${rules} --dropped-metric=a --dropped-label=c`);
+      const { page } = await does(`endpoint preview ${id} e1 --no-dropped-metric`);
+      expect(page).toContain('weir_snapshot_timestamp_seconds{instance_id="e1"}');
+      printed.pop();
       const made = await does(
         `client create Name --project=${id} --scope=read:metrics --scope=write:metrics --endpoint=e1 --allow-basic`,
       );

@@ -5,6 +5,7 @@ import Sqlite from 'better-sqlite3';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { defaultLimits } from '../../src/domain/limits.js';
+import { noRelabeling } from '../../src/domain/relabel.js';
 import { readWriteRequest1 } from '../../src/formats/remote-write/v1.js';
 import { SeriesBatch } from '../../src/formats/series-batch.js';
 import { SampleRate } from '../../src/ingest/rate.js';
@@ -105,7 +106,15 @@ describe('live series', () => {
         let store = open();
         try {
           await store.projects.create({ id: 'acme', name: 'acme', createdAt: 0, limits: {} });
-          const settings = { projectId: 'acme', name: 'e', lifetimeMs, timestamps: false, metadata: {}, createdAt: 0 };
+          const settings = {
+            projectId: 'acme',
+            name: 'e',
+            lifetimeMs,
+            timestamps: false,
+            metadata: {},
+            createdAt: 0,
+            ...noRelabeling,
+          };
           const endpoints = [
             await store.endpoints.create({ ...settings, metricsId: 'm' }),
             // In another project, so that what is counted is not the same either.

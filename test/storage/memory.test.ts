@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { defaultLimits } from '../../src/domain/limits.js';
+import { noRelabeling } from '../../src/domain/relabel.js';
 import { Ingest } from '../../src/ingest/push.js';
 import { SampleRate } from '../../src/ingest/rate.js';
 import { openSqliteStore } from '../../src/storage/sqlite/store.js';
@@ -29,7 +30,7 @@ describe('groups in memory', () => {
     const inMemory: boolean[] = [];
     try {
       for (let index = 0; index < 10; index++) {
-        const settings = { name: 'e', lifetimeMs: 0, timestamps: false, metadata: {}, createdAt: 0 };
+        const settings = { name: 'e', lifetimeMs: 0, timestamps: false, metadata: {}, createdAt: 0, ...noRelabeling };
         const endpoint = await store.endpoints.create({ projectId: 'acme', metricsId: `e${index}`, ...settings });
         const group = { text: '[]', labels: [] };
         for (const bytes of [64, 64 * kilobytes]) {

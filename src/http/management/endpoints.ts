@@ -2,6 +2,8 @@ import { z } from '@hono/zod-openapi';
 import { checkLifetime, checkMetricsId } from '../../admin/endpoints.js';
 import { formatDuration, parseDuration } from '../../domain/duration.js';
 import { checkMetadata, type MetricsEndpoint } from '../../domain/endpoint.js';
+import { type RelabelConfig, type Relabeling, relabelActions } from '../../domain/relabel.js';
+import { checkDroppedLabels, checkDroppedMetrics, readRelabelConfigs } from '../../formats/relabel/config.js';
 import { isoTime, metricsId, nameOf, projectId, time } from './fields.js';
 import { ruled } from './input.js';
 import { type Operation, operation } from './operation.js';
@@ -23,6 +25,50 @@ const metadata = ruled(z.record(z.string(), z.string()), checkMetadata).openapi(
   example: { team: 'payments' },
 });
 
+const droppedMetrics = ruled(z.array(z.string()), checkDroppedMetrics).openapi({
+  description: 'Metrics that are not served, by the name they are pushed under; a histogram goes as a whole.',
+  example: ['go_gc_duration_seconds'],
+});
+const relabelConfig = z
+  .strictObject({
+    source_labels: z.array(z.string()).optional(),
+    separator: z.string().optional(),
+    regex: z.string().optional(),
+    modulus: z.int().min(0).optional(),
+    target_label: z.string().optional(),
+    replacement: z.string().optional(),
+    action: z.enum(relabelActions).optional(),
+  })
+  .openapi('RelabelConfig', { description: "One rule of Prometheus' relabel_config; what is absent has its default." });
+const relabelConfigs = ruled(z.array(relabelConfig), readRelabelConfigs).openapi({
+  description: "Applied to each series when a page is made, in Prometheus' own language; at most 50.",
+  example: [{ source_labels: ['__name__'], regex: 'debug_.*', action: 'drop' }],
+});
+const droppedLabels = ruled(z.array(z.string()), checkDroppedLabels).openapi({
+  description: 'Labels that are not served, after the rules. Of series that become equal the first is served.',
+  example: ['pod_ip'],
+});
+const relabeling = {
+  dropped_metrics: droppedMetrics,
+  metric_relabel_configs: relabelConfigs,
+  dropped_labels: droppedLabels,
+};
+const relabelingChanges = {
+  dropped_metrics: droppedMetrics.optional(),
+  metric_relabel_configs: relabelConfigs.optional(),
+  dropped_labels: droppedLabels.optional(),
+};
+interface RelabelingBody {
+  dropped_metrics?: string[] | undefined;
+  metric_relabel_configs?: RelabelConfig[] | undefined;
+  dropped_labels?: string[] | undefined;
+}
+const relabelingOf = (body: RelabelingBody): Partial<Relabeling> => ({
+  ...(body.dropped_metrics === undefined ? {} : { droppedMetrics: body.dropped_metrics }),
+  ...(body.metric_relabel_configs === undefined ? {} : { relabelConfigs: body.metric_relabel_configs }),
+  ...(body.dropped_labels === undefined ? {} : { droppedLabels: body.dropped_labels }),
+});
+
 const endpoint = z
   .strictObject({
     project_id: projectId,
@@ -34,6 +80,7 @@ const endpoint = z
     lifetime,
     timestamps,
     metadata,
+    ...relabeling,
     created_at: time,
   })
   .openapi('Endpoint');
@@ -45,12 +92,15 @@ const example = {
   lifetime: '5m',
   timestamps: false,
   metadata: { team: 'payments' },
+  dropped_metrics: [],
+  metric_relabel_configs: [{ source_labels: ['__name__'], regex: 'debug_.*', action: 'drop' }],
+  dropped_labels: ['pod_ip'],
   created_at: '2026-01-01T12:00:00.000Z',
 };
 
 const representAt =
   (url: string) =>
-  ({ projectId, metricsId, name, lifetimeMs, timestamps, metadata, createdAt }: MetricsEndpoint) => ({
+  ({ projectId, metricsId, name, lifetimeMs, timestamps, metadata, createdAt, ...rules }: MetricsEndpoint) => ({
     project_id: projectId,
     metrics_id: metricsId,
     name,
@@ -58,15 +108,21 @@ const representAt =
     lifetime: formatDuration(lifetimeMs),
     timestamps,
     metadata,
+    dropped_metrics: rules.droppedMetrics,
+    metric_relabel_configs: rules.relabelConfigs,
+    dropped_labels: rules.droppedLabels,
     created_at: isoTime(createdAt),
   });
 
-const settings = (body: {
-  name?: string | undefined;
-  lifetime?: string | undefined;
-  timestamps?: boolean | undefined;
-  metadata?: Record<string, string> | undefined;
-}) => ({
+const settings = (
+  body: RelabelingBody & {
+    name?: string | undefined;
+    lifetime?: string | undefined;
+    timestamps?: boolean | undefined;
+    metadata?: Record<string, string> | undefined;
+  },
+) => ({
+  ...relabelingOf(body),
   ...(body.name === undefined ? {} : { name: body.name }),
   ...(body.lifetime === undefined ? {} : { lifetimeMs: parseDuration(body.lifetime) }),
   ...(body.timestamps === undefined ? {} : { timestamps: body.timestamps }),
@@ -126,6 +182,7 @@ const create = operation({
         lifetime: lifetime.optional(),
         timestamps: timestamps.optional(),
         metadata: metadata.optional(),
+        ...relabelingChanges,
       })
       .openapi('NewEndpoint'),
     example: { name: 'Production', metrics_id: 'db1', lifetime: '5m', metadata: { team: 'payments' } },
@@ -184,6 +241,7 @@ const update = operation({
         lifetime: lifetime.optional(),
         timestamps: timestamps.optional(),
         metadata: metadata.optional(),
+        ...relabelingChanges,
       })
       .openapi('EndpointChanges'),
     example: { lifetime: '10m', timestamps: true },
@@ -224,4 +282,50 @@ const remove = operation({
   },
 });
 
-export const endpointOperations: readonly Operation[] = [list, create, get, update, remove];
+const count = z.int().min(0);
+const preview = operation({
+  id: 'previewEndpoint',
+  method: 'POST',
+  path: '/projects/{project_id}/endpoints/{metrics_id}/preview',
+  tag,
+  summary: 'Preview what an endpoint serves',
+  description:
+    'The page as it would be now, samples included, with the relabeling that is given in place of what is set; nothing is changed.',
+  scope: 'update:endpoints',
+  params: one,
+  writes: false,
+  body: {
+    schema: z.strictObject(relabelingChanges).openapi('EndpointPreviewRequest'),
+    example: { metric_relabel_configs: [{ regex: 'pod_.*', action: 'labeldrop' }] },
+    optional: true,
+  },
+  answer: {
+    status: 200,
+    description: 'The page in the text format, and what became of the series.',
+    schema: z
+      .strictObject({
+        page: z.string(),
+        series: count.openapi({ description: "Series the endpoint holds, without the gateway's own." }),
+        changed: count.openapi({ description: 'Of them, served under other labels or another name.' }),
+        left_out: z
+          .strictObject({ rule: count, duplicate: count, invalid: count })
+          .openapi({ description: 'Of them, not served, by why.' }),
+      })
+      .openapi('EndpointPreview'),
+    example: {
+      page: '# TYPE up gauge\nup{instance_id="db1"} 1\n',
+      series: 3,
+      changed: 1,
+      left_out: { rule: 1, duplicate: 1, invalid: 0 },
+    },
+  },
+  handle: async (call) => {
+    const { params, body, admin } = call;
+    await reachProject(call, params.project_id);
+    const found = await admin.endpoints.preview(params.project_id, params.metrics_id, relabelingOf(body));
+    const { page, series, changed, leftOut } = found;
+    return { body: { page, series, changed, left_out: leftOut } };
+  },
+});
+
+export const endpointOperations: readonly Operation[] = [list, create, get, update, remove, preview];

@@ -121,6 +121,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
     const pages = new Pages({
       groups: store.groups,
       sourcesOf: (endpointId) => sources.of(endpointId),
+      refusedOf: (endpointId) => store.refusals.of(endpointId),
       clock,
       memoryBytes: seams.pageMemoryBytes ?? pageMemoryBytes,
       onRender: (seconds, bytes) => metrics.rendered(seconds * 1000, bytes),

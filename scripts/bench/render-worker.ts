@@ -91,7 +91,13 @@ class Ours {
     }
     const clock = { now: () => this.now, monotonic: () => this.now };
     const groups = { snapshot: async () => this.snapshots[this.current]! } as Partial<GroupStore> as GroupStore;
-    this.pages = new Pages({ groups, sourcesOf: () => [], clock, memoryBytes: 256 * 1024 * 1024 });
+    this.pages = new Pages({
+      groups,
+      sourcesOf: () => [],
+      refusedOf: () => undefined,
+      clock,
+      memoryBytes: 256 * 1024 * 1024,
+    });
   }
 
   /** Everything pushed anew, and the page in the cache out of date. */

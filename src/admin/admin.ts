@@ -12,7 +12,7 @@ import { ClientAdmin } from './clients.js';
 import type { EncryptionAdmin } from './encryption.js';
 import { EndpointAdmin, type LookAtEndpoint } from './endpoints.js';
 import { KeyAdmin } from './keys.js';
-import { ProjectAdmin } from './projects.js';
+import { ProjectAdmin, type WeighEndpoints } from './projects.js';
 import { SourceAdmin, type SourceTest } from './sources.js';
 import { type DestinationTest, StreamAdmin } from './streams.js';
 import { UsageAdmin } from './usage.js';
@@ -41,14 +41,18 @@ export interface AdminTools {
   readonly random: RandomBytes;
   readonly hasher: SecretHasher;
   readonly look: LookAtEndpoint;
+  readonly weigh: WeighEndpoints;
   readonly signing: Omit<SigningKeysOptions, 'store'>;
   readonly streams: { readonly envelope: Envelope; readonly limits: () => Limits; readonly test: DestinationTest };
   readonly sources: { readonly envelope: Envelope; readonly limits: () => Limits; readonly test: SourceTest };
 }
 
 /** The store as it is used on somebody's behalf. */
-export function adminOn(store: Managed, { clock, random, hasher, look, signing, streams, sources }: AdminTools): Admin {
-  const projects = new ProjectAdmin(store, clock);
+export function adminOn(
+  store: Managed,
+  { clock, random, hasher, look, weigh, signing, streams, sources }: AdminTools,
+): Admin {
+  const projects = new ProjectAdmin(store, clock, weigh);
   return {
     projects,
     endpoints: new EndpointAdmin(store, clock, random, look),

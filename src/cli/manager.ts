@@ -1,5 +1,6 @@
 import type { NewClient, NewScrapeToken } from '../admin/clients.js';
 import type { EndpointAdmin, NewEndpoint } from '../admin/endpoints.js';
+import type { ProjectAdmin } from '../admin/projects.js';
 import type { probeJson, SourceJson } from '../admin/source-shape.js';
 import type { DeliveryFacts, StreamFacts } from '../admin/stream-shape.js';
 import type { Client, ClientKey, ClientSecret, ScrapeToken } from '../domain/client.js';
@@ -22,6 +23,7 @@ export type ScrapeTokenFacts = Omit<ScrapeToken, 'mac' | 'clientId'>;
 export type ClientKeyFacts = Pick<ClientKey, 'kid' | 'createdAt'> & { readonly jwk: { readonly kty?: unknown } };
 export type TestFacts = Omit<Attempt, 'at'> & { readonly delivered: boolean };
 export type AccessFacts = Omit<AccessRecord, 'place'>;
+export type CardinalityFacts = Awaited<ReturnType<ProjectAdmin['cardinality']>>;
 /** What an endpoint would serve. */
 export type Preview = Awaited<ReturnType<EndpointAdmin['preview']>>;
 export type SigningKeyFacts = Pick<StoredKey, 'kid' | 'alg' | 'state' | 'createdAt'>;
@@ -36,6 +38,7 @@ export interface Manager {
     list(): Promise<readonly Project[]>;
     get(id: string): Promise<Project>;
     setLimits(id: string, limits: Partial<Limits>): Promise<Project>;
+    cardinality(id: string, top?: number): Promise<CardinalityFacts>;
     delete(id: string): Promise<void>;
   };
   readonly endpoints: {

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { defaultTop, mostTop } from '../admin/projects.js';
 import { parseLimit } from '../domain/limits.js';
 import type { Project } from '../domain/project.js';
 import { collect, managing, withManager } from './common.js';
@@ -39,6 +40,23 @@ export function projectCommand(): Command {
     withManager(set, async ({ admin, one }) =>
       one(whole(await admin.projects.setLimits(id, Object.fromEntries(limit.map(parseLimit))))),
     ),
+  );
+
+  const cardinality = managing(project.command('cardinality').argument('<id>'));
+  cardinality
+    .description('Show which metrics, and which of their labels, make the series of a project.')
+    .option('--top <count>', `How many metrics, up to ${mostTop}.`, String(defaultTop));
+  cardinality.action((id: string, { top }: { top: string }) =>
+    withManager(cardinality, async ({ admin, many }) => {
+      const { metrics } = await admin.projects.cardinality(id, Number(top));
+      const rows = metrics.map(({ name, series, endpoints, labels }) => ({
+        metric: name,
+        series,
+        endpoints,
+        values: Object.fromEntries(labels.map((label) => [label.name, label.values])),
+      }));
+      many(rows, `Project "${id}" holds no series.`);
+    }),
   );
 
   const remove = managing(project.command('delete').argument('<id>'));

@@ -4,7 +4,7 @@ import type { Project } from '../domain/project.js';
 import type { RelabelConfig, Relabeling } from '../domain/relabel.js';
 import { type DailyUsage, dayText } from '../domain/usage.js';
 import type { AuditEvent, Ban, EndpointSettings } from '../storage/store.js';
-import type { AccessFacts, EndpointFacts, Manager, Preview, SigningKeyFacts } from './manager.js';
+import type { AccessFacts, CardinalityFacts, EndpointFacts, Manager, Preview, SigningKeyFacts } from './manager.js';
 import { type RemoteApi, segment } from './remote-api.js';
 import { remoteClients } from './remote-clients.js';
 import { remoteStreams } from './remote-streams.js';
@@ -44,9 +44,16 @@ function remoteProjects(api: RemoteApi): Manager['projects'] {
     list: async () => (await api.all<ProjectJson>('/projects', 'projects')).map(toProject),
     get: async (id) => toProject(await api.ask('GET', at(id))),
     setLimits: async (id, limits) => toProject(await api.ask('PATCH', at(id), { body: { limits } })),
+    cardinality: async (id, top) => {
+      const query = { top: top === undefined ? undefined : String(top) };
+      const { metric_count, ...found } = await api.ask<CardinalityJson>('GET', `${at(id)}/cardinality`, { query });
+      return { ...found, metricCount: metric_count };
+    },
     delete: (id) => api.ask('DELETE', at(id)),
   };
 }
+
+type CardinalityJson = Omit<CardinalityFacts, 'metricCount'> & { readonly metric_count: number };
 
 interface EndpointJson {
   readonly project_id: string;

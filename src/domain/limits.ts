@@ -1,4 +1,5 @@
 import { WeirError } from './errors.js';
+import { printable } from './ids.js';
 
 /** What a project may use. 0 switches a limit off. Bytes are bytes, not characters. */
 export interface Limits {
@@ -13,6 +14,8 @@ export interface Limits {
   readonly value_length_bytes: number;
   /** Live series of the whole project. */
   readonly series: number;
+  /** Live series of one metric in one endpoint. */
+  readonly series_per_metric: number;
   readonly samples_per_second: number;
   /** Of each client, at the token endpoint, counted once it has proved itself. */
   readonly token_requests_per_minute: number;
@@ -33,6 +36,7 @@ export const defaultLimits: Limits = {
   name_length_bytes: 1024,
   value_length_bytes: 2048,
   series: 50_000,
+  series_per_metric: 0,
   samples_per_second: 0,
   token_requests_per_minute: 0,
   scrapes_per_minute: 0,
@@ -48,6 +52,7 @@ export const limitMeanings: Readonly<Record<LimitName, string>> = {
   name_length_bytes: 'Metric and label names.',
   value_length_bytes: 'Label values.',
   series: 'Living series of the whole project.',
+  series_per_metric: 'Living series of one metric in one endpoint.',
   samples_per_second: 'Samples the project takes in, on average.',
   token_requests_per_minute: 'Token requests of each client that has proved itself.',
   scrapes_per_minute: 'Scrapes of each client.',
@@ -80,6 +85,12 @@ export function limitExceeded(limit: LimitName, max: number, actual: number, lin
   });
 }
 
+/** The same for one metric, which it names. */
+export function metricLimitExceeded(metric: string, max: number, actual: number): WeirError {
+  const { message, facts } = limitExceeded('series_per_metric', max, actual);
+  return new WeirError('limit_exceeded', `${message} The metric is "${printable(metric)}".`, facts);
+}
+
 const sentence: Record<LimitName, string> = {
   body_compressed_bytes: 'The compressed body is too large',
   body_inflated_bytes: 'The body is too large',
@@ -87,6 +98,7 @@ const sentence: Record<LimitName, string> = {
   name_length_bytes: 'A name is too long',
   value_length_bytes: 'A label value is too long',
   series: 'The project would hold too many series',
+  series_per_metric: 'The endpoint would hold too many series of one metric',
   samples_per_second: 'Too many samples per second',
   token_requests_per_minute: 'The client asks for too many tokens',
   scrapes_per_minute: 'The client scrapes too often',

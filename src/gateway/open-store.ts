@@ -9,6 +9,7 @@ import type { MetricsEndpoint } from '../domain/endpoint.js';
 import type { Limits } from '../domain/limits.js';
 import { parseNetworks } from '../net/addresses.js';
 import { systemLookup } from '../net/egress.js';
+import { cardinalityOf } from '../scrape/cardinality.js';
 import { previewEndpoint } from '../scrape/preview.js';
 import type { SourceReach } from '../sources/connection.js';
 import { probeSource } from '../sources/probe.js';
@@ -85,7 +86,8 @@ export async function openStore(
       test: (target: Parameters<typeof probeSource>[0]) => probeSource(target, sourceReach, clock),
     };
     const look = (endpoint: MetricsEndpoint) => previewEndpoint(endpoint, store.groups, clock);
-    const tools = { clock, random, hasher, look, signing, streams, sources };
+    const weigh = (endpoints: readonly MetricsEndpoint[], top: number) => cardinalityOf(endpoints, store.groups, top);
+    const tools = { clock, random, hasher, look, weigh, signing, streams, sources };
     return {
       store,
       hasher,

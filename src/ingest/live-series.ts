@@ -1,9 +1,11 @@
 import { isUtf8 } from 'node:buffer';
 import { type MetricsEndpoint, reservedMetricPrefix } from '../domain/endpoint.js';
 import { printable } from '../domain/ids.js';
-import { type LimitName, type Limits, limitExceeded } from '../domain/limits.js';
+import { type LimitName, type Limits, limitExceeded, metricLimitExceeded } from '../domain/limits.js';
 import { change, type Metadata, type SeriesBatch } from '../formats/series-batch.js';
 import { longestName } from '../storage/live/pair-table.js';
+import type { SeriesTable } from '../storage/live/series-table.js';
+import type { RefusalReason } from '../storage/refusals.js';
 import type { LiveWrite } from '../storage/store.js';
 
 /** What became of a batch: points are what is taken or refused as one. */
@@ -27,7 +29,7 @@ const mostAheadMs = 10 * 60_000;
  */
 export function takeBatch(
   batch: SeriesBatch,
-  { table, record, now, projectSeries }: LiveWrite,
+  { table, record, now, projectSeries, refuse }: LiveWrite,
   { lifetimeMs }: MetricsEndpoint,
   limits: Limits,
 ): Taken {
@@ -45,6 +47,7 @@ export function takeBatch(
     const from = batch.points === undefined ? point : batch.points[point]!;
     const to = batch.points === undefined ? point + 1 : batch.points[point + 1]!;
     let refusal: string | undefined;
+    let why: RefusalReason = 'invalid';
     let fresh = 0;
     for (let index = from; index < to && refusal === undefined; index++) {
       const series = table.find(batch, index);
@@ -60,12 +63,19 @@ export function takeBatch(
         }
       }
     }
+    if (fresh > 0 && refusal === undefined && limits.series_per_metric > 0) {
+      refusal = overMetricLimit(batch, { from, to }, { table, found }, limits.series_per_metric);
+      if (refusal !== undefined) why = 'series_per_metric';
+    }
     if (fresh > 0 && refusal === undefined && limits.series > 0) {
       room ??= limits.series - projectSeries();
-      if (fresh > room) refusal = limitExceeded('series', limits.series, limits.series - room + fresh).message;
-      else room -= fresh;
+      if (fresh > room) {
+        refusal = limitExceeded('series', limits.series, limits.series - room + fresh).message;
+        why = 'series';
+      } else room -= fresh;
     }
     if (refusal !== undefined) {
+      refuse(why, to - from);
       refusedPoints++;
       for (let index = from; index < to; index++) refusedSamples += batch.samples[index]!;
       reason ??= `${describeSeries(batch, from)}: ${refusal}`;
@@ -93,6 +103,27 @@ export function takeBatch(
     }
   }
   return { samples, histograms, refusedPoints, refusedSamples, reason };
+}
+
+/** Why the point may not be taken, if one of its metrics would have too many series. */
+function overMetricLimit(
+  batch: SeriesBatch,
+  { from, to }: { from: number; to: number },
+  { table, found }: { table: SeriesTable; found: readonly number[] },
+  max: number,
+): string | undefined {
+  const fresh = new Map<string, number>();
+  for (let index = from; index < to; index++) {
+    const series = found[index - from]!;
+    const isSet = batch.changes[index] === change.set || batch.changes[index] === change.add;
+    if (!isSet || (series !== -1 && table.isLiving(series))) continue;
+    const name = batch.nameOf(index);
+    const count = (fresh.get(name) ?? 0) + 1;
+    const living = series === -1 ? table.livingOfMetric(batch, index) : table.livingBeside(series);
+    if (living + count > max) return metricLimitExceeded(name, max, living + count).message;
+    fresh.set(name, count);
+  }
+  return undefined;
 }
 
 /** Notes what was said of metrics, as far as it is new. */

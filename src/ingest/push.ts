@@ -1,6 +1,6 @@
 import { instanceLabel, type MetricsEndpoint, reservedMetricPrefix } from '../domain/endpoint.js';
 import { WeirError } from '../domain/errors.js';
-import { type Limits, limitExceeded } from '../domain/limits.js';
+import { type Limits, limitExceeded, metricLimitExceeded } from '../domain/limits.js';
 import { concatFamilies, type Exposition, emptyExposition, seriesCount } from '../formats/family.js';
 import { claimedNames, openMetricsName } from '../formats/openmetrics-rules.js';
 import { parseExposition, type Syntax } from '../formats/parse.js';
@@ -65,6 +65,7 @@ export class Ingest {
         mode === 'replace-group' ? pushed : replaceFamilies(view.current?.exposition ?? emptyExposition, pushed);
       checkAgainstOthers(put, view);
       checkSeriesLimit(put, view, limits);
+      checkMetricLimit(put, view, limits);
       return { put };
     });
     return seriesCount(pushed);
@@ -101,6 +102,7 @@ export class Ingest {
       if (!isWanted()) throw new WeirError('conflict', 'The source was changed while it was asked.');
       checkAgainstOthers(put, view);
       checkSeriesLimit(put, view, limits);
+      checkMetricLimit(put, view, limits);
       return { put, lifetimeMs };
     });
     return series;
@@ -165,7 +167,30 @@ function checkSeriesLimit(put: Exposition, view: GroupView, { series: max }: Lim
   const before = view.current === undefined ? 0 : seriesCount(view.current.exposition);
   const after = view.projectSeries - before + seriesCount(put);
   // A push that does not add series may pass even when the limit was lowered below what there is.
-  if (max > 0 && after > max && after > view.projectSeries) throw limitExceeded('series', max, after);
+  if (max > 0 && after > max && after > view.projectSeries) {
+    view.refuse('series', seriesCount(put));
+    throw limitExceeded('series', max, after);
+  }
+}
+
+/** Of each metric (family), in all groups of the endpoint; a push that adds no series of it passes. */
+function checkMetricLimit(put: Exposition, view: GroupView, { series_per_metric: max }: Limits): void {
+  if (max === 0) return;
+  const { families = [] } = view.current?.exposition ?? {};
+  if (put.families === families) return;
+  const before = new Map(families.map(({ header, first, last }) => [header.name, last - first]));
+  const after = new Map<string, number>();
+  for (const { header, first, last } of put.families) {
+    after.set(header.name, (after.get(header.name) ?? 0) + last - first);
+  }
+  for (const [name, own] of after) {
+    const gained = own - (before.get(name) ?? 0);
+    const total = view.seriesOf(name) + gained;
+    if (gained > 0 && total > max) {
+      view.refuse('series_per_metric', seriesCount(put));
+      throw metricLimitExceeded(name, max, total);
+    }
+  }
 }
 
 const conflict = (what: string): WeirError =>

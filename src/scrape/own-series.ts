@@ -4,6 +4,7 @@ import type { Family, FamilyHeader } from '../formats/family.js';
 import type { PagePart } from '../formats/page.js';
 import { leftOutReasons, type RelabelCounts } from '../formats/relabel/parts.js';
 import { escapeLabelValue, secondsOf } from '../formats/syntax.js';
+import { type Refused, refusalReasons } from '../storage/refusals.js';
 import type { Group } from '../storage/store.js';
 
 const snapshotTime: FamilyHeader = {
@@ -51,6 +52,14 @@ const leftOutSeries: FamilyHeader = {
     'invalid name or label.',
 };
 
+const refusedSeries: FamilyHeader = {
+  name: 'weir_endpoint_refused_series_total',
+  type: 'counter',
+  help:
+    'Series that were not taken, each time they came, by the limit that refused them or because they are invalid. Since ' +
+    'the gateway was started; absent while there are none.',
+};
+
 export interface OwnSeriesOf {
   readonly endpoints: readonly MetricsEndpoint[];
   readonly groups: readonly Group[];
@@ -58,13 +67,15 @@ export interface OwnSeriesOf {
   readonly now: number;
   /** By endpoint id, of those with relabeling. */
   readonly relabeled: ReadonlyMap<number, RelabelCounts>;
+  /** By endpoint id, what was refused. */
+  readonly refusedOf: (endpointId: number) => Refused | undefined;
 }
 
 /**
  * What every page says about itself: the age of its snapshot, of each group and of each source, and what relabeling left
  * out. Never timestamped.
  */
-export function ownSeries({ endpoints, groups, sources, now, relabeled }: OwnSeriesOf): PagePart {
+export function ownSeries({ endpoints, groups, sources, now, relabeled, refusedOf }: OwnSeriesOf): PagePart {
   const metricsIds = new Map(endpoints.map(({ id, metricsId }) => [id, metricsId]));
   const taken = endpoints.map(({ metricsId }) => `${series(snapshotTime, metricsId)} ${secondsOf(now)}\n`);
   const said = (header: FamilyHeader, some: readonly Group[]): string[] =>
@@ -112,7 +123,14 @@ export function ownSeries({ endpoints, groups, sources, now, relabeled }: OwnSer
       return `${series(leftOutSeries, metricsIds.get(endpointId)!, labels)} ${counts.leftOut[reason]}\n`;
     }),
   );
-  parts.push([leftOutSeries, leftOut]);
+  const refused = endpoints.flatMap(({ id, metricsId }) => {
+    const counts = refusedOf(id);
+    if (counts === undefined) return [];
+    return refusalReasons.map(
+      (reason) => `${series(refusedSeries, metricsId, [['reason', reason]])} ${counts[reason]}\n`,
+    );
+  });
+  parts.push([leftOutSeries, leftOut], [refusedSeries, refused]);
   const all: string[] = [];
   const families: Family[] = [];
   for (const [header, some] of parts) {

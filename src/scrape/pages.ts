@@ -11,6 +11,7 @@ import { pickSeries } from '../formats/pick.js';
 import type { LabelsOf } from '../formats/selector.js';
 import type { Group, GroupStore } from '../storage/store.js';
 import { type Assembly, assemble } from './assembly.js';
+import type { OwnSeriesOf } from './own-series.js';
 import { Relabelings } from './relabelings.js';
 
 const compress = promisify(gzip);
@@ -77,6 +78,7 @@ export interface PagesOptions {
   readonly groups: GroupStore;
   /** The sources of an endpoint, by its storage identity. */
   readonly sourcesOf: (endpointId: number) => readonly SourceState[];
+  readonly refusedOf: OwnSeriesOf['refusedOf'];
   readonly clock: Clock;
   /** Budget of the cache, identity and gzip together. */
   readonly memoryBytes: number;
@@ -202,7 +204,8 @@ export class Pages {
 
   private assemble(endpoints: readonly MetricsEndpoint[], snapshot: readonly Group[], now: number): Assembly {
     const sources = endpoints.flatMap(({ id }) => this.options.sourcesOf(id));
-    return assemble({ endpoints, groups: snapshot, sources, now }, this.relabelings);
+    const { refusedOf } = this.options;
+    return assemble({ endpoints, groups: snapshot, sources, now, refusedOf }, this.relabelings);
   }
 
   private sourcesOf({ endpoints }: PageTarget): SourceState[] {

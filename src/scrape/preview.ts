@@ -8,7 +8,7 @@ import { Relabelings } from './relabelings.js';
 
 /** What an endpoint would serve. */
 export interface Preview {
-  /** In the text format; without what the gateway says of sources, which only the server knows. */
+  /** In the text format; without what only the server knows, of sources and refused series. */
   readonly page: string;
   /** It holds, without the gateway's own. */
   readonly series: number;
@@ -20,7 +20,7 @@ export interface Preview {
 /** The page of the endpoint as it is given, from what the store holds now; nothing is cached or changed. */
 export async function previewEndpoint(endpoint: MetricsEndpoint, groups: GroupStore, clock: Clock): Promise<Preview> {
   const snapshot = await groups.snapshot([endpoint]);
-  const of = { endpoints: [endpoint], groups: snapshot, sources: [], now: clock.now() };
+  const of = { endpoints: [endpoint], groups: snapshot, sources: [], now: clock.now(), refusedOf: () => undefined };
   const { parts, relabeled } = assemble(of, new Relabelings());
   const series = snapshot.reduce((sum, { exposition }) => sum + exposition.lines.length - 1, 0);
   const counts = relabeled.get(endpoint.id) ?? { changed: 0, leftOut: { rule: 0, duplicate: 0, invalid: 0 } };

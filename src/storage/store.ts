@@ -19,6 +19,7 @@ import type { DailyUsage } from '../domain/usage.js';
 import type { Exposition, FamilyType } from '../formats/family.js';
 import type { Recorder } from './live/record.js';
 import type { SeriesTable } from './live/series-table.js';
+import type { RefusalReason, Refusals } from './refusals.js';
 
 /**
  * The contracts of storage. All are async, so that a database across a network can stand behind them. A write is
@@ -33,6 +34,7 @@ export interface Store extends Managed {
   readonly facts: FactStore;
   readonly groups: GroupStore;
   readonly live: LiveStore;
+  readonly refusals: Pick<Refusals, 'of'>;
   /** Throws when so many writes are waiting that no more are taken. */
   checkQueue(): void;
   /** Size of what is committed but not yet in the database's own place. */
@@ -513,6 +515,8 @@ export interface GroupView {
   readonly current: Group | undefined;
   /** The type the endpoint's other groups give a family; `undefined` when none has it. */
   typeElsewhere(family: string): FamilyType | undefined;
+  /** Series of a family in all groups of the endpoint, `current` included. */
+  seriesOf(family: string): number;
   /**
    * The other groups that could hold a series of this one: those whose grouping labels do not contradict its own.
    * Groups with the same label names always do, so there are normally none.
@@ -520,6 +524,8 @@ export interface GroupView {
   compatible(): readonly Group[];
   /** Series the project holds now, those of `current` included. */
   readonly projectSeries: number;
+  /** Counts series that are about to be refused. */
+  refuse(reason: RefusalReason, series: number): void;
 }
 
 /** A group lives as long as its endpoint says, unless it is told how long. */
@@ -558,6 +564,8 @@ export interface LiveWrite {
   readonly now: number;
   /** Series the project holds now: of its groups, and live ones. */
   projectSeries(): number;
+  /** Counts series that are refused. */
+  refuse(reason: RefusalReason, series: number): void;
 }
 
 /** Series that come in pieces: each request brings samples of some of them, each series ends by itself. */

@@ -191,6 +191,7 @@ describe('what is done through the server is what is done on the store:', () => 
       };
       await does(`project create Name --id=${id}`);
       await does(`project set ${id} --limit series=7 --limit scrapes_per_minute=0`);
+      await does(`project cardinality ${id} --top=3`);
       await does(`endpoint create Name --project=${id} --metrics-id=e1 --lifetime=1h30m --timestamps=on`);
       await does(`endpoint set e1 --project=${id} --lifetime=0 --timestamps=off --name=renamed --metadata=team=a`);
       const rules = file('rules.yml', '- { regex: pod, action: labeldrop }\n');

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { defaultTop, mostTop } from '../../admin/projects.js';
 import { checkSuppliedId } from '../../domain/ids.js';
 import { type LimitName, limitNames } from '../../domain/limits.js';
 import type { Project } from '../../domain/project.js';
@@ -174,4 +175,71 @@ const remove = operation({
   },
 });
 
-export const projectOperations: readonly Operation[] = [list, create, get, update, remove];
+const count = z.int().min(0);
+const cardinality = operation({
+  id: 'getProjectCardinality',
+  method: 'GET',
+  path: '/projects/{project_id}/cardinality',
+  tag,
+  summary: 'Show where the series of a project come from',
+  description: 'The metrics with most series, and how many values each of their labels has, before any relabeling.',
+  scope: 'read:usage',
+  params,
+  query: z.strictObject({
+    top: z
+      .string()
+      .regex(/^([1-9]\d?|100)$/, `a whole number from 1 to ${mostTop}`)
+      .optional()
+      .openapi({
+        type: 'integer',
+        minimum: 1,
+        maximum: mostTop,
+        default: defaultTop,
+        description: 'How many metrics.',
+      }),
+  }),
+  answer: {
+    status: 200,
+    description: 'The metrics.',
+    schema: z
+      .strictObject({
+        series: count.openapi({ description: 'As they count towards the limit.' }),
+        metric_count: count,
+        metrics: z.array(
+          z.strictObject({
+            name: z.string(),
+            series: count,
+            endpoints: count.openapi({ description: 'That have it.' }),
+            labels: z.array(z.strictObject({ name: z.string(), values: count })),
+          }),
+        ),
+      })
+      .openapi('Cardinality'),
+    example: {
+      series: 48_210,
+      metric_count: 33,
+      metrics: [
+        {
+          name: 'requests_total',
+          series: 41_000,
+          endpoints: 2,
+          labels: [
+            { name: 'session', values: 20_500 },
+            { name: 'instance_id', values: 2 },
+          ],
+        },
+      ],
+    },
+  },
+  handle: async (call) => {
+    const { params, query, admin } = call;
+    const project = await reachProject(call, params.project_id);
+    const { series, metricCount, metrics } = await admin.projects.cardinality(
+      project.id,
+      query.top === undefined ? undefined : Number(query.top),
+    );
+    return { body: { series, metric_count: metricCount, metrics } };
+  },
+});
+
+export const projectOperations: readonly Operation[] = [list, create, get, update, remove, cardinality];

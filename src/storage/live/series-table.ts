@@ -21,6 +21,8 @@ export class SeriesTable {
   count = 0;
   /** Of them, how many live. */
   living = 0;
+  /** Of those that live, how many each metric has, by the id of its name. */
+  private readonly ofMetric = new Map<number, number>();
   /** Changes whenever a page would show other series, or show them otherwise. */
   structure = 0;
   /** No series came before this, of those that live. */
@@ -43,7 +45,7 @@ export class SeriesTable {
     const { values, firsts, ids, slots, following } = this;
     const columns =
       3 * values.byteLength + firsts.byteLength + ids.byteLength + slots.byteLength + following.byteLength;
-    return columns + this.pairs.weight + this.descriptions.size * 250 + 1024;
+    return columns + this.pairs.weight + this.descriptions.size * 250 + this.ofMetric.size * 50 + 1024;
   }
 
   isLiving(series: number): boolean {
@@ -164,6 +166,7 @@ export class SeriesTable {
     if (this.seen[series] === 0) {
       this.living++;
       this.structure++;
+      this.countMetric(series, 1);
     }
     this.values[series] = value;
     this.times[series] = time;
@@ -176,9 +179,30 @@ export class SeriesTable {
     if (this.seen[series] !== 0) {
       this.living--;
       this.structure++;
+      this.countMetric(series, -1);
     }
     this.seen[series] = 0;
     this.times[series] = time;
+  }
+
+  private countMetric(series: number, by: 1 | -1): void {
+    const name = this.ids[this.firsts[series]!]!;
+    const count = (this.ofMetric.get(name) ?? 0) + by;
+    if (count === 0) this.ofMetric.delete(name);
+    else this.ofMetric.set(name, count);
+  }
+
+  /** How many live of the metric that a series is of. */
+  livingBeside(series: number): number {
+    return this.ofMetric.get(this.ids[this.firsts[series]!]!) ?? 0;
+  }
+
+  /** How many live of the metric that a series of the batch, whose labels are sorted, is of. */
+  livingOfMetric(batch: SeriesBatch, index: number): number {
+    const { ranges, bytes } = batch;
+    const at = batch.first[index]! * 4;
+    const name = this.pairs.find(bytes, ranges[at]!, ranges[at + 1]!, ranges[at + 2]!, ranges[at + 3]!);
+    return name === -1 ? 0 : (this.ofMetric.get(name) ?? 0);
   }
 
   /** The series whose lifetime has ended by `now`; `lifetimeMs` 0 is for ever. Cheap when there are none. */

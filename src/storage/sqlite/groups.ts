@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { endpoint, pushGroup } from '../../../db/schema.js';
 import { type MetricsEndpoint, outOfReach } from '../../domain/endpoint.js';
 import { type Family, type FamilyHeader, indexLines, seriesCount } from '../../formats/family.js';
+import type { Refusals } from '../refusals.js';
 import type { Group, GroupDecision, GroupKey, GroupStore, GroupView } from '../store.js';
 import type { Commits, Participant } from './commits.js';
 import type { Db } from './database.js';
@@ -15,6 +16,7 @@ export interface GroupStoreOptions {
   readonly memoryBytes: number;
   /** Series that come in pieces, beside the groups. */
   readonly live: Pick<SqliteLive, 'seriesOf' | 'groupOf'>;
+  readonly refusals: Refusals;
 }
 
 /** Of the texts that families are known by, together. */
@@ -28,6 +30,7 @@ const familiesTextCharacters = 16 * 1024 * 1024;
 export class SqliteGroups implements GroupStore, Participant {
   private readonly commits: Commits;
   private readonly live: GroupStoreOptions['live'];
+  private readonly refusals: Refusals;
   private readonly now: () => number;
   private readonly shelves: LRUCache<number, Shelf>;
   private readonly projectSeries = new Map<string, number>();
@@ -42,9 +45,10 @@ export class SqliteGroups implements GroupStore, Participant {
   /** No group ends before this. */
   private nextExpiry: number;
 
-  constructor(db: Db, commits: Commits, { now, memoryBytes, live }: GroupStoreOptions) {
+  constructor(db: Db, commits: Commits, { now, memoryBytes, live, refusals }: GroupStoreOptions) {
     this.commits = commits;
     this.live = live;
+    this.refusals = refusals;
     this.now = now;
     this.shelves = new LRUCache({ maxSize: memoryBytes, sizeCalculation: (shelf) => shelf.bytes + groupOverhead });
     this.statements = prepare(db);
@@ -106,7 +110,8 @@ export class SqliteGroups implements GroupStore, Participant {
   private apply(at: MetricsEndpoint, key: GroupKey, decide: (view: GroupView) => GroupDecision, now: number): void {
     const shelf = this.shelf(at.id, at.projectId);
     const projectSeries = this.countSeries(at.projectId, now) + this.live.seriesOf(at.projectId);
-    const decision = decide(shelf.view(key, projectSeries));
+    const refuse: GroupView['refuse'] = (reason, series) => this.refusals.count(at.id, reason, series);
+    const decision = decide({ ...shelf.view(key, projectSeries), refuse });
     if ('remove' in decision) {
       this.statements.remove.run({ endpointId: at.id, key: key.text });
       this.replace(shelf, at, key, undefined);

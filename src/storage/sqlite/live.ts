@@ -6,6 +6,7 @@ import { withoutPushed } from '../live/duplicates.js';
 import { liveExposition } from '../live/exposition.js';
 import { encodeTable, Recorder, tableOf } from '../live/record.js';
 import type { SeriesTable } from '../live/series-table.js';
+import type { Refusals } from '../refusals.js';
 import type { Group, LiveStore, LiveWrite } from '../store.js';
 import type { Commits, Participant } from './commits.js';
 import type { Db } from './database.js';
@@ -33,6 +34,7 @@ interface Known {
 export interface LiveOptions {
   readonly now: () => number;
   readonly memoryBytes: number;
+  readonly refusals: Refusals;
   /** Series that the project holds besides. */
   readonly otherSeries: (projectId: string, now: number) => number;
   /** Records of an endpoint are folded when they weigh more than this, and than twice their base. */
@@ -80,7 +82,8 @@ export class SqliteLive implements LiveStore, Participant {
       const record = new Recorder(kept.table);
       const { table } = kept;
       const projectSeries = (): number => this.seriesOf(at.projectId) + this.options.otherSeries(at.projectId, now);
-      result = decide({ table, record, now, projectSeries });
+      const refuse: LiveWrite['refuse'] = (reason, series) => this.options.refusals.count(at.id, reason, series);
+      result = decide({ table, record, now, projectSeries, refuse });
       this.append(known, kept, record);
       if (table.living === 0 && table.count === 0 && table.descriptions.size === 0) this.drop(known);
     });

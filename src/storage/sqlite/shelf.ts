@@ -11,8 +11,8 @@ export class Shelf {
   readonly groups = new Map<string, Group>();
   /** What this weighs, for the budget. */
   bytes = 0;
-  /** How many groups have a family, and its type, which all of them share. */
-  private readonly families = new Map<string, { type: FamilyType; groups: number }>();
+  /** How many groups have a family, with how many series together, and its type, which all of them share. */
+  private readonly families = new Map<string, { type: FamilyType; groups: number; series: number }>();
   /** How many groups have which set of label names. */
   private readonly labelNames = new Map<string, number>();
 
@@ -39,7 +39,7 @@ export class Shelf {
     return seriesOf(group) - seriesOf(before);
   }
 
-  view(key: GroupKey, projectSeries: number): GroupView {
+  view(key: GroupKey, projectSeries: number): Omit<GroupView, 'refuse'> {
     const current = this.groups.get(key.text);
     const own = new Set(current?.exposition.families.map(({ header }) => header.name));
     return {
@@ -49,6 +49,7 @@ export class Shelf {
         const family = this.families.get(name);
         return family !== undefined && family.groups > (own.has(name) ? 1 : 0) ? family.type : undefined;
       },
+      seriesOf: (name) => this.families.get(name)?.series ?? 0,
       compatible: () => {
         const names = labelNamesOf(key);
         const others = this.groups.size - (current === undefined ? 0 : 1);
@@ -62,11 +63,12 @@ export class Shelf {
     const { exposition, key } = group;
     this.bytes += by * (exposition.bytes.length + exposition.lines.byteLength + groupOverhead);
     bump(this.labelNames, labelNamesOf(key), by);
-    for (const { header } of exposition.families) {
+    for (const { header, first, last } of exposition.families) {
       const family = this.families.get(header.name);
-      if (family === undefined) this.families.set(header.name, { type: header.type, groups: by });
+      if (family === undefined) this.families.set(header.name, { type: header.type, groups: by, series: last - first });
       else {
         family.groups += by;
+        family.series += by * (last - first);
         if (family.groups === 0) this.families.delete(header.name);
       }
     }

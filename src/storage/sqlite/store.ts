@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { OperatorError } from '../../domain/errors.js';
+import { Refusals } from '../refusals.js';
 import type { Doer, Managed, Store } from '../store.js';
 import { sqliteAccessLog } from './access-log.js';
 import { sqliteBans } from './bans.js';
@@ -51,13 +52,15 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
   const { onCommit } = options;
   const commits = new Commits(db, { now, ...(onCommit === undefined ? {} : { onCommit }) });
   const memoryBytes = options.groupMemoryBytes ?? defaultGroupMemory;
+  const refusals = new Refusals();
   const live: SqliteLive = new SqliteLive(db, commits, {
     now,
     memoryBytes,
+    refusals,
     otherSeries: (projectId, at) => groups.countSeries(projectId, at),
     ...(options.liveFoldBytes === undefined ? {} : { foldBytes: options.liveFoldBytes }),
   });
-  const groups: SqliteGroups = new SqliteGroups(db, commits, { now, memoryBytes, live });
+  const groups: SqliteGroups = new SqliteGroups(db, commits, { now, memoryBytes, live, refusals });
   const facts = sqliteFacts(db);
   const as = (by: Doer): Managed => {
     const journal = new Journal(now, by);
@@ -84,6 +87,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     facts,
     groups,
     live,
+    refusals,
     checkQueue: () => commits.checkQueue(),
     walBytes: () => statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0,
     checkWritable: async () => {

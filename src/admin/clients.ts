@@ -12,7 +12,7 @@ import {
   type RandomBytes,
 } from '../domain/ids.js';
 import type { CreationPlace, Stretch } from '../domain/page.js';
-import { checkScopes } from '../domain/scopes.js';
+import { checkScopes, inOrder } from '../domain/scopes.js';
 import type { ClientRecord, ClientSettings, Expectation, Managed } from '../storage/store.js';
 
 export interface NewClient {
@@ -32,6 +32,9 @@ export interface NewScrapeToken {
 
 export interface ClientChanges {
   readonly name?: string | undefined;
+  readonly scopes?: readonly string[] | undefined;
+  /** metricsIds it is narrowed to; null for all of the project. */
+  readonly endpoints?: readonly string[] | null | undefined;
   readonly jwksUrl?: string | null | undefined;
   readonly allowBasic?: boolean | undefined;
   readonly disabled?: boolean | undefined;
@@ -96,19 +99,34 @@ export class ClientAdmin {
     return this.store.clients.delete(id, expect);
   }
 
-  /** Several settings at once. */
+  /**
+   * Several settings at once, which must fit together as they then are. A scope or endpoint that is taken away is gone from
+   * the tokens there are, too; one that is given comes with the next token.
+   */
   async update(id: string, changes: ClientChanges, expect?: Expectation<Client>): Promise<Client> {
-    const { name, jwksUrl, allowBasic, disabled } = changes;
+    const { name, jwksUrl, allowBasic, disabled, scopes, endpoints } = changes;
     if (Object.values(changes).every((value) => value === undefined)) {
       throw new WeirError('invalid', 'Nothing to set; say what is to change.');
     }
+    const narrowed = endpoints && [...new Set(endpoints)];
+    if (narrowed?.length === 0) {
+      throw new WeirError('invalid', 'Name an endpoint, or let it see all of them.', { field: 'endpoints' });
+    }
+    if (narrowed) await this.checkEndpoints((await this.get(id)).projectId, narrowed);
     const settings: ClientSettings = {
       ...(name === undefined ? {} : { name: checkName('client', name) }),
+      ...(scopes === undefined ? {} : { scopes: inOrder(scopes) }),
+      ...(narrowed === undefined ? {} : { endpoints: narrowed }),
       ...(jwksUrl === undefined ? {} : { jwksUrl: checkJwksUrl(jwksUrl) }),
       ...(allowBasic === undefined ? {} : { allowBasic }),
       ...(disabled === undefined ? {} : { disabledAt: disabled ? this.clock.now() : null }),
     };
-    return this.store.clients.set(id, settings, expect);
+    return this.store.clients.set(id, settings, (before) => {
+      expect?.(before);
+      if (scopes === undefined && narrowed === undefined) return;
+      const after = { ...before, ...settings };
+      checkScopes(scopes ?? before.scopes, { operator: after.projectId === null, narrowed: after.endpoints !== null });
+    });
   }
 
   /**

@@ -153,11 +153,18 @@ export class AccessTokens {
   }
 }
 
-/** Whether the client still stands behind the token: enabled, not revoked, its secret not revoked. */
-export function isTokenGood(token: VerifiedToken, { client, secrets, revokedTokens }: ClientRecord): boolean {
-  if (client.disabledAt !== null || client.projectId !== token.projectId) return false;
-  if (client.tokenGeneration !== token.generation || revokedTokens.has(token.jti)) return false;
-  return !secrets.some(({ id, revokedAt }) => id === token.secretId && revokedAt !== null);
+/**
+ * What the token is worth now; `undefined` when the client no longer stands behind it: disabled, revoked, its secret
+ * revoked. Of its scopes those count that the client still has: what was taken from the client is taken from its tokens.
+ */
+export function liveToken(
+  token: VerifiedToken,
+  { client, secrets, revokedTokens }: ClientRecord,
+): VerifiedToken | undefined {
+  if (client.disabledAt !== null || client.projectId !== token.projectId) return undefined;
+  if (client.tokenGeneration !== token.generation || revokedTokens.has(token.jti)) return undefined;
+  if (secrets.some(({ id, revokedAt }) => id === token.secretId && revokedAt !== null)) return undefined;
+  return { ...token, scopes: token.scopes.filter((scope) => client.scopes.includes(scope)) };
 }
 
 /** One spelling per token: base64url leaves bits of the last character unused, and jose takes padding (RFC 7515 §2). */

@@ -1,7 +1,7 @@
 import { WeirError } from '../domain/errors.js';
 import type { Directory } from '../storage/directory.js';
 import type { ClientStore } from '../storage/store.js';
-import { type AccessTokens, isTokenGood, type VerifiedToken } from './access-token.js';
+import { type AccessTokens, liveToken, type VerifiedToken } from './access-token.js';
 import type { FoundScrapeToken, ScrapeTokens } from './scrape-tokens.js';
 
 /** RFC 7662 §2.2. Dead tokens say nothing but that they are. */
@@ -78,7 +78,7 @@ export class TokenStatus {
   private async alive(token: string): Promise<VerifiedToken | undefined> {
     const verified = await this.options.tokens.verify(token);
     const live = verified && (await this.options.directory.client(verified.clientId));
-    return live !== undefined && isTokenGood(verified!, live) ? verified : undefined;
+    return live && liveToken(verified!, live);
   }
 }
 

@@ -86,26 +86,7 @@ export function clientCommand(): Command {
   client.addCommand(clientKeyCommand());
   client.addCommand(clientTokenCommand());
 
-  const set = managing(client.command('set').argument('<client-id>')).description('Change settings of a client.');
-  set.option('--jwks-url <url>', 'Where it publishes its public keys (https, a public address); "none" for nowhere.');
-  set.addOption(
-    new Option(
-      '--allow-basic <on|off>',
-      'Whether scrapes and pushes take its id and secret by HTTP Basic, for what cannot do OAuth2. "off" bites within a second.',
-    ).choices(['on', 'off']),
-  );
-  set.action((id: string, { jwksUrl, allowBasic }: { jwksUrl?: string; allowBasic?: 'on' | 'off' }) =>
-    withManager(set, async ({ admin, one }) => {
-      if (jwksUrl === undefined && allowBasic === undefined) {
-        throw new OperatorError('Nothing to set; give --jwks-url or --allow-basic.');
-      }
-      const changed = await admin.clients.update(id, {
-        jwksUrl: jwksUrl === 'none' ? null : jwksUrl,
-        allowBasic: allowBasic && allowBasic === 'on',
-      });
-      one({ ...brief(changed), jwks_url: changed.jwksUrl });
-    }),
-  );
+  client.addCommand(setCommand());
 
   const disable = managing(client.command('disable').argument('<client-id>')).description(
     'Refuse a client and its tokens within a second, until "enable" lets it in again: tokens that have not expired by then ' +
@@ -144,6 +125,52 @@ export function clientCommand(): Command {
     }),
   );
   return client;
+}
+
+interface ChangeOptions {
+  readonly jwksUrl?: string;
+  readonly allowBasic?: 'on' | 'off';
+  readonly scope?: string[];
+  readonly endpoint?: string[];
+  readonly allEndpoints?: true;
+}
+
+function setCommand(): Command {
+  const set = managing(new Command('set').argument('<client-id>')).description('Change settings of a client.');
+  set
+    .option(
+      '--scope <scope>',
+      'All that it may do from now on; may be repeated. What is taken away is gone from its tokens within a second, what is ' +
+        'given comes with the next token.',
+      collect,
+    )
+    .option('--endpoint <metrics-id>', 'Narrow it to this endpoint, and no others. May be repeated.', collect)
+    .option('--all-endpoints', 'Instead of --endpoint: every endpoint of its project, present and future.')
+    .option('--jwks-url <url>', 'Where it publishes its public keys (https, a public address); "none" for nowhere.')
+    .addOption(
+      new Option(
+        '--allow-basic <on|off>',
+        'Whether scrapes and pushes take its id and secret by HTTP Basic, for what cannot do OAuth2. "off" bites within a second.',
+      ).choices(['on', 'off']),
+    );
+  return set.action((id: string, { jwksUrl, allowBasic, scope, endpoint, allEndpoints }: ChangeOptions) =>
+    withManager(set, async ({ admin, one }) => {
+      if ([jwksUrl, allowBasic, scope, endpoint, allEndpoints].every((given) => given === undefined)) {
+        throw new OperatorError(
+          'Nothing to set; give --scope, --endpoint, --all-endpoints, --jwks-url or --allow-basic.',
+        );
+      }
+      if (endpoint !== undefined && allEndpoints)
+        throw new OperatorError('Give --endpoint or --all-endpoints, not both.');
+      const changed = await admin.clients.update(id, {
+        scopes: scope?.flatMap(splitScopes),
+        endpoints: allEndpoints ? null : endpoint,
+        jwksUrl: jwksUrl === 'none' ? null : jwksUrl,
+        allowBasic: allowBasic && allowBasic === 'on',
+      });
+      one({ ...brief(changed), jwks_url: changed.jwksUrl });
+    }),
+  );
 }
 
 interface NewClientOptions {

@@ -1,4 +1,4 @@
-import type { NewClient, NewScrapeToken } from '../admin/clients.js';
+import type { ClientChanges, NewClient, NewScrapeToken } from '../admin/clients.js';
 import type { EndpointAdmin, NewEndpoint } from '../admin/endpoints.js';
 import type { ProjectAdmin } from '../admin/projects.js';
 import type { probeJson, SourceJson } from '../admin/source-shape.js';
@@ -54,7 +54,7 @@ export interface Manager {
     list(projectId?: string): Promise<readonly ClientFacts[]>;
     update(
       id: string,
-      changes: { jwksUrl?: string | null | undefined; allowBasic?: boolean | undefined },
+      changes: Pick<ClientChanges, 'jwksUrl' | 'allowBasic' | 'scopes' | 'endpoints'>,
     ): Promise<ClientFacts>;
     disable(id: string): Promise<ClientFacts>;
     enable(id: string): Promise<ClientFacts>;

@@ -95,7 +95,8 @@ export function remoteClients(api: RemoteApi): Manager['clients'] {
     },
     list: async (projectId) =>
       (await api.all<ClientJson>('/clients', 'clients', { project_id: projectId })).map(toClient),
-    update: (id, { jwksUrl, allowBasic }) => patch(id, { jwks_url: jwksUrl, allow_basic: allowBasic }),
+    update: (id, { jwksUrl, allowBasic, scopes, endpoints }) =>
+      patch(id, { jwks_url: jwksUrl, allow_basic: allowBasic, scope: scopes?.join(' '), endpoints }),
     disable: (id) => patch(id, { status: 'disabled' }),
     enable: (id) => patch(id, { status: 'enabled' }),
     delete: (id) => api.ask('DELETE', at(id)),

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { type AccessTokens, isTokenGood } from '../auth/access-token.js';
+import { type AccessTokens, liveToken } from '../auth/access-token.js';
 import type { ClientSecrets } from '../auth/client-secrets.js';
 import type { ExternalIssuers } from '../auth/external-issuers.js';
 import type { LastUses } from '../auth/last-uses.js';
@@ -107,17 +107,19 @@ export class Authenticator {
     const { tokens, directory } = this.options;
     const read = await tokens.read(token);
     if (read === undefined) return undefined;
-    const { clientId, projectId, scopes, endsAt } = read.token;
+    const { clientId, projectId, endsAt } = read.token;
     if (read.expired) {
       c.env.suspect = { clientId, proved: true, reason: 'expired_token' };
       return undefined;
     }
     const live = await directory.client(clientId);
-    if (live === undefined || !isTokenGood(read.token, live)) {
+    const good = live && liveToken(read.token, live);
+    if (live === undefined || good === undefined) {
       const reason = live?.client.disabledAt ? 'disabled_client' : 'revoked_token';
       c.env.suspect = { clientId, proved: true, reason };
       return undefined;
     }
+    const { scopes } = good;
     return { clientId, projectId, scopes, sight: live.client, live, endsAt };
   }
 

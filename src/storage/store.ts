@@ -148,7 +148,9 @@ export interface ClientRecord {
   readonly revokedTokens: ReadonlySet<string>;
 }
 
-export type ClientSettings = Partial<Pick<Client, 'name' | 'allowBasic' | 'jwksUrl' | 'disabledAt'>>;
+export type ClientSettings = Partial<
+  Pick<Client, 'name' | 'scopes' | 'endpoints' | 'allowBasic' | 'jwksUrl' | 'disabledAt'>
+>;
 
 export interface ClientStore {
   /** Throws `not_found` without its project. */

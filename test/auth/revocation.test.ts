@@ -155,3 +155,47 @@ describe('disabling a client', () => {
     expect(await tokenStatus()).toBe(200);
   });
 });
+
+describe('what is taken from a client', () => {
+  it('is gone from the tokens it has within a second: a scope, or an endpoint; given back, it is there again', async () => {
+    await gateway.admin.endpoints.create({ name: 'Two', projectId: 'acme', metricsId: 'db2' }).catch(() => {});
+    const both = await gateway.client('acme', ['read:metrics', 'write:metrics']);
+    const bearers = [await gateway.bearerOf(both), await gateway.scrapeToken(both)];
+    const push = async (bearer: string): Promise<number> => {
+      const response = await gateway.fetch('/api/v1/acme/db1/metrics', { method: 'PUT', body: 'up 1\n', bearer });
+      await response.text();
+      return response.status;
+    };
+    const statuses = () => Promise.all(bearers.flatMap((bearer) => [scrape(bearer), push(bearer)]));
+    const set = (changes: Parameters<Admin['clients']['update']>[1]) =>
+      command(({ clients }) => clients.update(both.clientId, changes));
+    expect(await statuses()).toEqual([200, 200, 200, 200]);
+
+    await set({ scopes: ['read:metrics'] });
+    await expect.poll(statuses, soon).toEqual([200, 403, 200, 403]);
+    const form = { token: bearers[0]!.slice('Bearer '.length) };
+    const told = await fetch(`${gateway.url}/oauth/introspect`, {
+      method: 'POST',
+      body: new URLSearchParams(form),
+      headers: { authorization: basic(both.clientId, both.clientSecret) },
+    });
+    expect(await told.json()).toMatchObject({ active: true, scope: 'read:metrics' });
+    await gateway.restart();
+    expect(await statuses()).toEqual([200, 403, 200, 403]);
+
+    await set({ scopes: ['write:metrics'], endpoints: ['db2'] });
+    await expect.poll(statuses, soon).toEqual([403, 404, 403, 404]);
+    await set({ scopes: ['read:metrics', 'write:metrics'], endpoints: null });
+    await expect.poll(statuses, soon).toEqual([200, 200, 200, 200]);
+    bystander = await gateway.bearer('acme');
+  });
+
+  it('what is given comes with the next token, and not with those it was not granted to', async () => {
+    const bearer = await served();
+    await command(({ clients }) => clients.update(client.clientId, { scopes: ['read:metrics', 'write:metrics'] }));
+    const push = async (by: string): Promise<number> =>
+      (await gateway.fetch('/api/v1/acme/db1/metrics', { method: 'PUT', body: 'up 1\n', bearer: by })).status;
+    await expect.poll(async () => push(await gateway.bearerOf(client)), soon).toBe(200);
+    expect(await push(bearer)).toBe(403);
+  });
+});

@@ -210,6 +210,8 @@ describe('what is done through the server is what is done on the store:', () => 
       await does(`client secret revoke ${clientId} ${secrets[1]!.secret_id}`);
       await does(`client set ${clientId} --jwks-url=https://keys.example/jwks.json --allow-basic=off`);
       await does(`client set ${clientId} --jwks-url=none`);
+      await does(`client set ${clientId} --scope=read:metrics --all-endpoints`);
+      await does(`client set ${clientId} --scope=write:metrics,read:metrics --endpoint=e1`);
       const { kid } = await does(`client key add ${clientId} ${keyFile('EC').path}`);
       await does(`client key remove ${clientId} ${kid}`);
       const { token_id: tokenId } = await does(`client token create ${clientId} --name=edge --expires=10d`);

@@ -3,7 +3,7 @@ import { checkJwksUrl } from '../../admin/clients.js';
 import type { Client } from '../../domain/client.js';
 import { parseDuration } from '../../domain/duration.js';
 import { WeirError } from '../../domain/errors.js';
-import { checkScopes, splitScopes } from '../../domain/scopes.js';
+import { checkScopes, inOrder, splitScopes } from '../../domain/scopes.js';
 import { clientId, isoTime, isoTimeOrNull, metricsId, nameOf, projectId, time } from './fields.js';
 import { ruled } from './input.js';
 import { type Call, type Operation, operation } from './operation.js';
@@ -203,14 +203,20 @@ const update = operation({
   summary: 'Change, disable or enable a client',
   description:
     'What is left out stays. A disabled client and its tokens are refused at once; when it is enabled again, tokens that ' +
-    'have not expired by then are good again. A JWKS URL gives credentials, so the token must have every scope of the ' +
-    'management API that the client has.',
+    'have not expired by then are good again. A scope or endpoint that is taken away is gone from its tokens at once; one ' +
+    'that is given comes with the next token. The caller can add scopes of the management API only if its own token has ' +
+    'them. A JWKS URL gives credentials, so the token must have every scope of the management API that the client has.',
   scope: 'update:clients',
   params: clientParams,
   body: {
     schema: z
       .strictObject({
         name: nameOf('client').optional(),
+        scope: scope.optional(),
+        endpoints: endpoints.min(1).max(1000).nullable().optional().openapi({
+          description:
+            'The metricsIds of the endpoints it is narrowed to; null for every endpoint, present and future.',
+        }),
         status: status.optional(),
         allow_basic: allowBasic.optional(),
         jwks_url: jwksUrl.optional(),
@@ -228,14 +234,18 @@ const update = operation({
   },
   handle: async (call) => {
     const { params, body, caller, admin, expecting } = call;
-    const { name, status, allow_basic: allowBasic, jwks_url: jwksUrl } = body;
+    const { name, status, allow_basic: allowBasic, jwks_url: jwksUrl, endpoints } = body;
+    const scopes = body.scope === undefined ? undefined : splitScopes(body.scope);
     const before = await reachClient(call, params.client_id);
-    if (jwksUrl !== undefined && jwksUrl !== null) caller.requireToPassOn(before.scopes);
     const disabled = status === undefined ? undefined : status === 'disabled';
-    const expect = expecting(representClient);
-    return {
-      body: representClient(await admin.clients.update(before.id, { name, allowBasic, jwksUrl, disabled }, expect)),
+    const expected = expecting(representClient);
+    const expect = (now: Client): void => {
+      expected?.(now);
+      caller.requireToPassOn(inOrder(scopes ?? []).filter((each) => !now.scopes.includes(each)));
+      if (jwksUrl !== undefined && jwksUrl !== null) caller.requireToPassOn(now.scopes);
     };
+    const changes = { name, scopes, endpoints, allowBasic, jwksUrl, disabled };
+    return { body: representClient(await admin.clients.update(before.id, changes, expect)) };
   },
 });
 

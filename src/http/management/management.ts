@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { Hono } from 'hono';
 import type { Admin } from '../../admin/admin.js';
-import { type AccessTokens, isTokenGood } from '../../auth/access-token.js';
+import { type AccessTokens, liveToken } from '../../auth/access-token.js';
 import { WeirError } from '../../domain/errors.js';
 import type { Directory } from '../../storage/directory.js';
 import type { Doer, IdempotencyStore } from '../../storage/store.js';
@@ -143,9 +143,10 @@ export class Management {
   /** By an access token of ours only: what else opens the metrics routes does not open this. */
   private async callerOf(authorization: string | undefined): Promise<Caller> {
     const { tokens, directory } = this.options;
-    const token = await tokens.verify(bearerToken(authorization));
-    const live = token && (await directory.client(token.clientId));
-    if (token === undefined || live === undefined || !isTokenGood(token, live)) throw invalidToken();
+    const verified = await tokens.verify(bearerToken(authorization));
+    const live = verified && (await directory.client(verified.clientId));
+    const token = live && liveToken(verified, live);
+    if (token === undefined) throw invalidToken();
     return new Caller(token);
   }
 

@@ -125,15 +125,22 @@ export function sqliteClients(db: Db, journal: Journal, now: () => number): Clie
     setDisabled: async (id, disabledAt) =>
       change(id, disabledAt === null ? 'enable' : 'disable', (tx) => put(tx, id, { disabledAt })),
     set: async (id, settings, expect) => {
-      const { disabledAt, allowBasic, ...others } = settings;
+      const { disabledAt, allowBasic, scopes, endpoints, ...others } = settings;
       const actions = [
         ...(disabledAt === undefined ? [] : [disabledAt === null ? 'enable' : 'disable']),
         ...(allowBasic === undefined ? [] : [allowBasic ? 'basic.allow' : 'basic.forbid']),
+        ...(scopes === undefined ? [] : ['scopes.set']),
+        ...(endpoints === undefined ? [] : ['endpoints.set']),
         ...(Object.keys(others).length === 0 ? [] : ['set']),
       ];
+      const { scopes: _, endpoints: __, ...columns } = settings;
       return change(id, actions, (tx, before) => {
         expect?.(before);
-        return put(tx, id, settings);
+        return put(tx, id, {
+          ...columns,
+          ...(scopes === undefined ? {} : { scope: scopes.join(' ') }),
+          ...(endpoints === undefined ? {} : { endpoints: endpoints === null ? null : JSON.stringify(endpoints) }),
+        });
       });
     },
     delete: async (id, expect) =>

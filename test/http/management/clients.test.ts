@@ -152,6 +152,69 @@ describe('nobody can make a client that may do more than he may:', () => {
   });
 });
 
+describe('scopes and endpoints', () => {
+  const made = async (more: object = {}): Promise<string> =>
+    `/clients/${(await create({ project_id: 'acme', scope: 'read:metrics', ...more })).body.client_id}`;
+
+  it('are changed together, must fit together as they then are, and leave an entry each', async () => {
+    const path = await made();
+    const changed = await ask(`PATCH ${path}`, { body: { scope: 'write:metrics read:metrics', endpoints: ['db1'] } });
+    expect(changed.body).toMatchObject({ scope: 'read:metrics write:metrics', endpoints: ['db1'] });
+    expect((await ask(`GET ${path}`)).body).toEqual(changed.body);
+    for (const [body, status, field] of [
+      [{ scope: 'read:clients' }, 400, 'scope'],
+      [{ scope: 'read:bans', endpoints: null }, 400, 'scope'],
+      [{ scope: 'nonsense' }, 400, 'scope'],
+      [{ scope: '' }, 400, 'scope'],
+      [{ endpoints: [] }, 400, 'endpoints'],
+      [{ endpoints: ['db3'] }, 404, 'endpoints'],
+    ] as const) {
+      const refused = await ask(`PATCH ${path}`, { body });
+      expect([body, refused.status, refused.body.field]).toEqual([body, status, field]);
+    }
+    expect((await ask(`GET ${path}`)).body).toEqual(changed.body);
+    const managing = { scope: 'read:event_streams', endpoints: null };
+    expect((await ask(`PATCH ${path}`, { body: managing })).body).toMatchObject({ scope: 'read:metric_streams' });
+    expect((await ask(`PATCH ${path}`, { body: { endpoints: ['db1'] } })).body.field).toBe('scope');
+    const { body } = await ask('GET /audit-events?project_id=acme&limit=4');
+    expect(body.audit_events.map(({ action }: { action: string }) => action)).toEqual([
+      'client.endpoints.set',
+      'client.scopes.set',
+      'client.endpoints.set',
+      'client.scopes.set',
+    ]);
+  });
+
+  it('of the operator are of the management API, and of no endpoint', async () => {
+    const { body } = await create({ operator: true, scope: 'read:bans' });
+    const path = `/clients/${body.client_id}`;
+    expect((await ask(`PATCH ${path}`, { body: { scope: 'read:metrics' } })).body.field).toBe('scope');
+    expect((await ask(`PATCH ${path}`, { body: { endpoints: ['db1'] } })).body.field).toBe('endpoints');
+    expect((await ask(`PATCH ${path}`, { body: { scope: 'read:audit' } })).body.scope).toBe('read:audit');
+  });
+
+  it('can be given by those who have them only; taking away needs none of them', async () => {
+    const own = await gateway.bearer('acme', ['update:clients', 'read:audit']);
+    const path = await made({ scope: 'read:metrics delete:endpoints' });
+    const refused = await ask(`PATCH ${path}`, { body: { scope: 'read:audit delete:clients delete:endpoints' } }, own);
+    expect(refused.status).toBe(403);
+    expect(refused.headers.get('www-authenticate')).toContain('scope="delete:clients"');
+    const given = await ask(`PATCH ${path}`, { body: { scope: 'read:audit delete:endpoints' } }, own);
+    expect(given.body.scope).toBe('delete:endpoints read:audit');
+    expect((await ask(`PATCH ${path}`, { body: { scope: 'write:metrics' } }, own)).body.scope).toBe('write:metrics');
+    expect((await ask(`PATCH ${path}`, { body: { scope: 'delete:endpoints' } }, own)).status).toBe(403);
+  });
+
+  it('taken from a client of this API bite in its next request', async () => {
+    const manager = await gateway.client('acme', ['read:clients', 'read:audit']);
+    const bearer = await gateway.bearerOf(manager);
+    expect((await ask('GET /clients', {}, bearer)).status).toBe(200);
+    await ask(`PATCH /clients/${manager.clientId}`, { body: { scope: 'read:audit' } });
+    expect((await ask('GET /clients', {}, bearer)).status).toBe(403);
+    expect((await ask('GET /audit-events', {}, bearer)).status).toBe(200);
+  });
+});
+
 describe('public keys', () => {
   it('come as PEM or as in a JWKS, never as private ones', async () => {
     const { body: client } = await create({ project_id: 'acme', scope: 'read:metrics' });

@@ -24,10 +24,11 @@ export class Pinned {
     core: number,
     command: string,
     args: readonly string[],
-    options: { ipc?: boolean; progress?: boolean } = {},
+    options: { ipc?: boolean; progress?: boolean; env?: Readonly<Record<string, string>> } = {},
   ) {
     this.name = [command, ...args].join(' ');
     this.child = spawn('taskset', ['-c', String(core), command, ...args], {
+      env: { ...process.env, ...options.env },
       stdio: ['ignore', 'pipe', options.progress ? 'inherit' : 'pipe', ...(options.ipc ? (['ipc'] as const) : [])],
     });
     running.add(this.child);
@@ -100,8 +101,13 @@ export function cpuSeconds(pid: number): number {
 }
 
 /** Memory the process holds now, in bytes. */
-export function residentBytes(pid: number): number {
-  const [, kibibytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))!;
+export const residentBytes = (pid: number): number => statusBytes(pid, 'VmRSS');
+
+/** The most it ever held. */
+export const peakBytes = (pid: number): number => statusBytes(pid, 'VmHWM');
+
+function statusBytes(pid: number, field: string): number {
+  const [, kibibytes] = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))!;
   return Number(kibibytes) * 1024;
 }
 

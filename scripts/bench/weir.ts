@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { say } from './harness.js';
 import { Pinned, serverCore } from './processes.js';
 
-const root = fileURLToPath(new URL('../../', import.meta.url));
+export const root = fileURLToPath(new URL('../../', import.meta.url));
 const built = join(root, '.e2e', 'bench');
 
 /** The compiled file of this folder: what is measured must not run through a loader. */
@@ -45,13 +45,17 @@ export class Weir {
     this.folder = folder;
   }
 
-  static async start(nodeOptions: readonly string[] = [], configuration = ''): Promise<Weir> {
+  static async start(
+    nodeOptions: readonly string[] = [],
+    configuration = '',
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<Weir> {
     const folder = mkdtempSync(join(built, 'data-'));
     if (statfsSync(folder).type === tmpfs) throw new Error(`${folder} is in memory: nothing would be durable there`);
     const configFile = join(folder, 'weir.yml');
     writeFileSync(configFile, configuration);
     const profile = profiling ? ['--cpu-prof', '--cpu-prof-interval=200', `--cpu-prof-dir=${built}/profiles`] : [];
-    const server = new Pinned(serverCore, process.execPath, [
+    const args = [
       ...profile,
       ...nodeOptions,
       join(built, 'src', 'cli', 'weir.js'),
@@ -61,7 +65,8 @@ export class Weir {
       `--storage.path=${join(folder, 'weir.db')}`,
       '--log.format=json',
       `--config.file=${configFile}`,
-    ]);
+    ];
+    const server = new Pinned(serverCore, process.execPath, args, { env });
     const url = await server.wait((output) => /"listener":"public","address":"([^"]+)"/.exec(output)?.[1]);
     return new Weir(server, url, folder);
   }
@@ -91,6 +96,17 @@ export class Weir {
     });
     if (answer.status !== 200) throw new Error(`no token: ${answer.status} ${await answer.text()}`);
     return `Bearer ${((await answer.json()) as { access_token: string }).access_token}`;
+  }
+
+  /** The operator's listener. */
+  get operatorUrl(): Promise<string> {
+    return this.process.wait((output) => /"listener":"operator","address":"([^"]+)"/.exec(output)?.[1]);
+  }
+
+  /** What lies on disk, in bytes. */
+  get storedBytes(): number {
+    const files = readdirSync(this.folder).filter((name) => name.startsWith('weir.db'));
+    return files.reduce((sum, name) => sum + statSync(join(this.folder, name)).size, 0);
   }
 
   /** Where the endpoint is pushed to and scraped from. */

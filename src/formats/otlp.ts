@@ -194,8 +194,8 @@ function writeAttributes(writer: ProtobufWriter, field: number, attributes: Otlp
 }
 
 function writeTimes(writer: ProtobufWriter, { startMs, timeMs }: Timed): void {
-  if (startMs !== undefined) writer.fixed64(2, nanos(startMs));
-  writer.fixed64(3, nanos(timeMs));
+  if (startMs !== undefined) writer.nanoseconds(2, startMs);
+  writer.nanoseconds(3, timeMs);
 }
 
 function writeNumber(writer: ProtobufWriter, point: OtlpNumber): void {

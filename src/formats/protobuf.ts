@@ -4,6 +4,8 @@ import { Buffer } from 'node:buffer';
 export class ProtobufWriter {
   private bytes: Buffer;
   private length = 0;
+  private lastMs = 0;
+  private lastNanos: readonly [low: number, high: number] = [0, 0];
 
   constructor(size = 64 * 1024) {
     this.bytes = Buffer.allocUnsafe(size);
@@ -42,6 +44,17 @@ export class ProtobufWriter {
     return this;
   }
 
+  /** A time in milliseconds, written in nanoseconds (`fixed64`). Most are that of the one before. */
+  nanoseconds(field: number, ms: number): this {
+    if (this.lastMs !== ms) {
+      const nanos = BigInt(Math.round(ms)) * 1_000_000n;
+      this.lastMs = ms;
+      this.lastNanos = [Number(nanos & 0xffffffffn), Number(nanos >> 32n)];
+    }
+    const [low, high] = this.lastNanos;
+    return this.doubleBits(field, low, high);
+  }
+
   /** A double given by its two halves: JavaScript may change the bits of a NaN once it is a number. */
   doubleBits(field: number, low: number, high: number): this {
     this.tag(field, 1);
@@ -58,6 +71,7 @@ export class ProtobufWriter {
   }
 
   string(field: number, text: string): this {
+    if (text.length < 128 && this.shortAscii(field, text)) return this;
     const size = Buffer.byteLength(text);
     this.tag(field, 2);
     this.rawVarint(size);
@@ -122,8 +136,32 @@ export class ProtobufWriter {
     });
   }
 
+  /** Most texts are short, and cheaper to copy here than to hand to Node. */
+  private shortAscii(field: number, text: string): boolean {
+    const before = this.length;
+    this.tag(field, 2);
+    this.reserve(1 + text.length);
+    const { bytes } = this;
+    bytes[this.length++] = text.length;
+    for (let at = 0; at < text.length; at++) {
+      const c = text.charCodeAt(at);
+      if (c > 127) {
+        this.length = before;
+        return false;
+      }
+      bytes[this.length++] = c;
+    }
+    return true;
+  }
+
   private tag(field: number, wireType: 0 | 1 | 2): void {
-    this.rawVarint(field * 8 + wireType);
+    const tag = field * 8 + wireType;
+    if (tag > 127) {
+      this.rawVarint(tag);
+      return;
+    }
+    this.reserve(1);
+    this.bytes[this.length++] = tag;
   }
 
   private rawFixed64(value: bigint): void {

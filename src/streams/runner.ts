@@ -14,7 +14,7 @@ import type { DeliveryResult, DeliveryStore, PendingWindow, StreamStore } from '
 import type { Log } from '../telemetry/log.js';
 import type { OpenDestination, Outcome } from './destinations/destination.js';
 import { backoffMs, credentialRetryMs } from './retry.js';
-import { pointCount, unpack, type Window } from './window.js';
+import { pointCount, unpackWindow, type Window } from './window.js';
 
 /** What happens to windows, for the operator's metrics. */
 export interface StreamReport {
@@ -140,7 +140,7 @@ export class Runner {
   private async deliver(next: PendingWindow): Promise<number | undefined> {
     const { clock, deliveries, report } = this.options;
     const { destination, type, version } = this;
-    const window = this.newest?.id === next.id ? this.newest.window : await unpack<Window>(next.window);
+    const window = this.newest?.id === next.id ? this.newest.window : await unpackWindow(next.window);
     const attempts: Attempt[] = [];
     let partsDone = 0;
     let last: Outcome | undefined;

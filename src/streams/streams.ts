@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import type { Envelope } from '../auth/envelope.js';
 import { newDeliveryId, type RandomBytes } from '../domain/ids.js';
 import {
@@ -10,13 +12,13 @@ import {
 import { selects } from '../formats/selector.js';
 import type { NewWindow } from '../storage/store.js';
 import type { ApiRequests, TakenRequests } from '../telemetry/api-requests.js';
-import { collectProject, type ProjectPage, type ProjectState, readPage } from './collect/project.js';
+import { collectProject, type ProjectState, packState, readPage, unpackState } from './collect/project.js';
 import { collectRequests, type RequestState } from './collect/requests.js';
 import type { Reach } from './destinations/destination.js';
 import { openDestination } from './destinations/open.js';
 import { Runner, type RunnerOptions } from './runner.js';
 import { openSecrets } from './secrets.js';
-import { pack, pointCount, unpack, type Window } from './window.js';
+import { pack, packWindow, pointCount, unpack, type Window } from './window.js';
 
 export interface StreamsOptions extends RunnerOptions {
   readonly envelope: Envelope;
@@ -33,6 +35,8 @@ interface Live {
   readonly runner: Runner;
   projectState: ProjectState;
   requestState: RequestState;
+  /** Each project has moments of its own, so that not all are due at once; milliseconds. */
+  readonly offsetMs: number;
   /** End of the last window of each kind. */
   readonly lastAt: Map<MetricKind, number>;
 }
@@ -97,7 +101,7 @@ export class Streams {
   private async makeWindows(now: number): Promise<void> {
     const boundary = Math.floor(now / requestWindowMs) * requestWindowMs;
     if (boundary > this.takenUntil) await this.write(await this.requestWindows(boundary));
-    await this.write(await this.projectWindows(now));
+    await this.projectWindows(now);
   }
 
   /** Writes what was counted until now, and ends what is under way within `graceMs`. */
@@ -157,7 +161,12 @@ export class Streams {
       const destination = openDestination({ destination: stream.destination, secrets }, reach);
       const runner = known?.runner ?? new Runner(stream, destination, this.options);
       if (known !== undefined) runner.use(stream, destination);
-      this.live.set(stream.id, { stream, runner, ...(await this.remembered(stream.id)) });
+      this.live.set(stream.id, {
+        stream,
+        runner,
+        offsetMs: offsetOf(stream.projectId),
+        ...(await this.remembered(stream.id)),
+      });
     } catch (error) {
       log.error({ err: error, stream_id: stream.id }, 'a stream cannot be opened');
     }
@@ -171,9 +180,7 @@ export class Streams {
     if (project !== undefined) lastAt.set('project.metrics', project.at);
     if (requests !== undefined) lastAt.set('api_request.count', requests.at);
     return {
-      projectState: new Map(
-        project === undefined ? [] : await unpack<[string, [number, number, number]][]>(project.state),
-      ),
+      projectState: project === undefined ? new Map() : await unpackState(project.state),
       requestState: requests === undefined ? {} : await unpack<RequestState>(requests.state),
       lastAt,
     };
@@ -214,33 +221,42 @@ export class Streams {
     return made;
   }
 
-  private async projectWindows(now: number): Promise<Made[]> {
-    const due = this.subscribers('project.metrics').filter(({ live, stream, subscription }) => {
+  private async projectWindows(now: number): Promise<void> {
+    const due = this.subscribers('project.metrics').filter(({ live, subscription }) => {
       const last = live.lastAt.get('project.metrics');
-      const { intervalMs } = subscription;
-      // Each project has moments of its own, so that not all are due at once.
-      const slot = (at: number): number => Math.floor((at - offsetOf(stream.projectId)) / intervalMs);
+      const slot = (at: number): number => Math.floor((at - live.offsetMs) / subscription.intervalMs);
       return last === undefined || slot(now) > slot(last) || now < last;
     });
-    const pages = new Map<string, ProjectPage | undefined>();
-    const made: Made[] = [];
-    for (const { live, stream, subscription } of due) {
-      const { projectId } = stream;
-      if (!pages.has(projectId)) {
-        const page = await this.options.page(projectId);
-        pages.set(projectId, page && { families: [...readPage(page.text)], at: page.at });
-      }
-      const page = pages.get(projectId);
-      if (page === undefined) continue;
-      const from = live.lastAt.get('project.metrics') ?? page.at - subscription.intervalMs;
-      const passes = selects(subscription.match);
-      const { window, state } = collectProject(page, live.projectState, { projectId, from, passes });
-      const remember = (): void => {
-        live.projectState = state;
-      };
-      made.push({ live, window, remember, state: await pack([...state]) });
+    const byProject = new Map<string, typeof due>();
+    for (const each of due) {
+      const { projectId } = each.stream;
+      const others = byProject.get(projectId);
+      if (others === undefined) byProject.set(projectId, [each]);
+      else others.push(each);
     }
-    return made;
+    let made: Made[] = [];
+    for (const [projectId, subscribers] of byProject) {
+      const page = await this.options.page(projectId);
+      if (page === undefined) continue;
+      const families = [...readPage(page.text)];
+      for (const { live, subscription } of subscribers) {
+        const from = live.lastAt.get('project.metrics') ?? page.at - subscription.intervalMs;
+        const passes = subscription.match.length === 0 ? undefined : selects(subscription.match);
+        const about = { projectId, from, passes };
+        const { window, state } = collectProject({ families, at: page.at }, live.projectState, about);
+        const remember = (): void => {
+          live.projectState = state;
+        };
+        made.push({ live, window, remember, state: await packState(state) });
+      }
+      // When many are due, as after a start, the first need not wait for the last; and others get their turn.
+      if (made.length >= mostAtOnce) {
+        await this.write(made);
+        made = [];
+        await setImmediate();
+      }
+    }
+    await this.write(made);
   }
 
   private async write(made: readonly Made[]): Promise<void> {
@@ -252,7 +268,7 @@ export class Streams {
         const { kind, from, to } = window;
         const points = pointCount(window);
         const isEmpty = points === 0 && window.gone.length === 0;
-        const packed = isEmpty ? null : await pack(window);
+        const packed = isEmpty ? null : await packWindow(window);
         const id = newDeliveryId(newBytes);
         return { id, streamId: live.stream.id, kind, from, to, points, createdAt, window: packed, state };
       }),
@@ -266,14 +282,14 @@ export class Streams {
   }
 }
 
+/** Windows that are written together, more or less. */
+const mostAtOnce = 8;
 /** How long nothing is written after the store has refused. */
 const restMs = 5_000;
 /** Kinds of requests kept per project while the store takes no writes. */
 const mostTaken = 5000;
 
-/** Some milliseconds that are always the same for a project. */
+/** Some milliseconds that are always the same for a project, and far from those of one whose id is nearly the same. */
 function offsetOf(projectId: string): number {
-  let hash = 0;
-  for (let at = 0; at < projectId.length; at++) hash = (hash * 31 + projectId.charCodeAt(at)) % 300_007;
-  return hash;
+  return createHash('sha256').update(projectId).digest().readUInt32BE(0);
 }

@@ -42,7 +42,7 @@ const queueFull = (): WeirError =>
 const isBusy = (error: unknown): boolean => (error as { code?: string }).code?.startsWith('SQLITE_BUSY') ?? false;
 
 /**
- * The queue of all that producers write. What arrives together shares one transaction, and so one sync of the disk. A
+ * The queue of all that producers and streams write. What arrives together shares one transaction, and so one sync of the disk. A
  * batch runs in one synchronous turn: nobody sees it half done.
  */
 export class Commits {

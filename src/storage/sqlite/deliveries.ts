@@ -2,23 +2,24 @@ import { and, asc, desc, eq, gte, inArray, isNotNull, lt, lte, ne, notInArray, t
 import { delivery, deliveryAttempt, metricStream, streamState } from '../../../db/schema.js';
 import { type Attempt, attemptsKept, type Delivery } from '../../domain/stream.js';
 import type { DeliveryResult, DeliveryStore, NewWindow } from '../store.js';
+import type { Commits } from './commits.js';
 import type { Db } from './database.js';
 import type { Journal } from './journal.js';
 
 type Writer = Pick<Db, 'select' | 'insert' | 'update' | 'delete'>;
 
-export function sqliteDeliveries(db: Db, journal: Journal): DeliveryStore {
+/** What a running stream writes goes through the queue of all writes, and shares its commits with pushes. */
+export function sqliteDeliveries(db: Db, journal: Journal, commits: Commits): DeliveryStore {
   const transaction = <T>(work: (tx: Writer) => T): T => db.transaction(work, { behavior: 'immediate' });
   const pendingOf = (streamId: string): SQL | undefined =>
     and(eq(delivery.streamId, streamId), eq(delivery.status, 'pending'));
   const bytes = sql<number>`coalesce(sum(length(${delivery.window})), 0)`;
 
   return {
-    add: async (windows) => {
-      transaction((tx) => {
-        for (const window of windows) if (isEnabled(tx, window.streamId)) addWindow(tx, window);
-      });
-    },
+    add: (windows) =>
+      commits.write(() => {
+        for (const window of windows) if (isEnabled(db, window.streamId)) addWindow(db, window);
+      }),
     state: async (streamId, kind) =>
       db
         .select({ state: streamState.state, at: streamState.at })
@@ -40,11 +41,10 @@ export function sqliteDeliveries(db: Db, journal: Journal): DeliveryStore {
         .from(delivery)
         .where(pendingOf(streamId))
         .get()!,
-    record: async (results) => {
-      transaction((tx) => {
-        for (const result of results) recordResult(tx, result);
-      });
-    },
+    record: (results) =>
+      commits.write(() => {
+        for (const result of results) recordResult(db, result);
+      }),
     drop: async (streamId, time, maxBytes, now) =>
       transaction((tx) => {
         const waiting = tx

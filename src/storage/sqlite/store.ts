@@ -71,7 +71,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
       keys: sqliteKeys(db, journal),
       bans: sqliteBans(db, journal),
       streams: sqliteStreams(db, journal, now),
-      deliveries: sqliteDeliveries(db, journal),
+      deliveries: sqliteDeliveries(db, journal, commits),
       sources: sqliteSources(db, journal, now),
       audit: sqliteAudit(db),
       usage: sqliteUsage(db),

@@ -36,16 +36,17 @@ function* numbers(metric: Metric, points: readonly Point[], { temporality }: Otl
   for (const [name, ofName] of byName(points)) {
     const named = { name, ...about(metric) };
     if (!isCumulative(metric.type, metric.name, name)) {
-      const gauges = ofName.filter(({ value }) => Number.isFinite(value));
-      if (gauges.length > 0)
-        yield { ...named, kind: 'gauge', points: gauges.map((point) => numberOf(point, point.value)) };
+      const gauges: OtlpNumber[] = [];
+      for (const point of ofName)
+        if (Number.isFinite(point.value)) gauges.push(numberOf(point, point.value, undefined));
+      if (gauges.length > 0) yield { ...named, kind: 'gauge', points: gauges };
       continue;
     }
     const sums: OtlpNumber[] = [];
     for (const point of ofName) {
       const value = temporality === 'delta' ? point.delta : point.value;
       if (value === undefined || !Number.isFinite(value)) continue;
-      sums.push({ ...numberOf(point, value), startMs: temporality === 'delta' ? point.from : point.start });
+      sums.push(numberOf(point, value, temporality === 'delta' ? point.from : point.start));
     }
     if (sums.length > 0) yield { ...named, kind: 'sum', monotonic: true, temporality, points: sums };
   }
@@ -53,8 +54,9 @@ function* numbers(metric: Metric, points: readonly Point[], { temporality }: Otl
 
 const about = ({ help }: Metric) => (help === undefined ? {} : { description: help });
 
-const numberOf = ({ labels, time }: Point, value: number): OtlpNumber => ({
+const numberOf = ({ labels, time }: Point, value: number, startMs: number | undefined): OtlpNumber => ({
   attributes: attributesOf(labels),
+  startMs,
   timeMs: time,
   value,
 });
@@ -162,11 +164,16 @@ function byMetric({ points }: Metric, apart: string): Iterable<Point[]> {
 const without = (labels: Labels, name: string): Labels => labels.filter(([label]) => label !== name);
 const labelOf = ({ labels }: Point, name: string): string | undefined => labels.find(([label]) => label === name)?.[1];
 
-const attributesOf = (labels: Labels): OtlpAttributes =>
-  labels
-    .filter(([, value]) => value !== '')
-    .slice(0, mostAttributes)
-    .map(([key, value]) => [key.slice(0, longestKey), cut(value)]);
+function attributesOf(labels: Labels): OtlpAttributes {
+  const attributes: (readonly [string, string])[] = [];
+  for (const label of labels) {
+    const [key, value] = label;
+    if (value === '' || attributes.length === mostAttributes) continue;
+    const fits = key.length <= longestKey && value.length <= longestValue;
+    attributes.push(fits ? label : [key.slice(0, longestKey), cut(value)]);
+  }
+  return attributes;
+}
 
 const cut = (value: string): string =>
   value.length <= longestValue ? value : [...value].slice(0, longestValue).join('');

@@ -31,10 +31,20 @@ export function* writeBatches(window: Window): Generator<WriteSeries[]> {
 }
 
 function* allSeries(window: Window): Generator<WriteSeries> {
-  for (const metric of window.metrics) yield* seriesOf(metric);
+  for (const metric of window.metrics) {
+    if (window.kind === 'api_request.count') yield* seriesOf(metric);
+    else yield* eachOnce(metric);
+  }
   for (const { name, labels } of window.gone) {
     const samples = [{ time: window.to, value: undefined }];
     yield { labels: sorted(writeName(name, 'counter'), labels), samples, type: 'untyped', help: undefined };
+  }
+}
+
+/** A snapshot has each series once. */
+function* eachOnce({ points, type, help }: Metric): Generator<WriteSeries> {
+  for (const { name, labels, time, value } of points) {
+    yield { labels: sorted(writeName(name, type), labels), samples: [{ time, value }], type, help };
   }
 }
 
@@ -65,8 +75,8 @@ function writeName(name: string, type: FamilyType): string {
 }
 
 function sorted(name: string, labels: Labels): Labels {
-  const given = labels.filter(([, value]) => value !== '');
-  const all: [string, string][] = [['__name__', name], ...given.map(([key, value]): [string, string] => [key, value])];
+  const all: (readonly [string, string])[] = [['__name__', name]];
+  for (const label of labels) if (label[1] !== '') all.push(label);
   return all.sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
@@ -115,10 +125,11 @@ export function encodeWrite2(batch: readonly WriteSeries[]): Buffer {
     symbols.set(text, symbols.size);
     return symbols.size - 1;
   };
-  const references = batch.map(({ labels, help }) => ({
-    labels: labels.flatMap(([name, value]) => [ref(name), ref(value)]),
-    help: help === undefined ? 0 : ref(help),
-  }));
+  const references = batch.map(({ labels, help }) => {
+    const refs: number[] = [];
+    for (const [name, value] of labels) refs.push(ref(name), ref(value));
+    return { labels: refs, help: help === undefined ? 0 : ref(help) };
+  });
   const writer = new ProtobufWriter(batch.length * 128 + 1024);
   for (const text of symbols.keys()) writer.string(4, text);
   for (const [index, { samples, type }] of batch.entries()) {

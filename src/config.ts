@@ -34,8 +34,13 @@ export interface Config {
   readonly secrets: { readonly pepperFile: string; readonly encryptionKeysFile: string };
   readonly log: { readonly level: (typeof logLevels)[number]; readonly format: (typeof logFormats)[number] };
   readonly tokens: { readonly lifetimeSeconds: number };
-  /** What metric streams may reach beside public addresses. */
-  readonly streams: { readonly allowedNetworks: readonly string[]; readonly allowHttp: boolean };
+  /** What metric streams may reach beside public addresses, and through what. */
+  readonly streams: {
+    readonly allowedNetworks: readonly string[];
+    readonly allowHttp: boolean;
+    /** May hold a password. */
+    readonly proxyUrl: string | undefined;
+  };
   /** The same of sources. */
   readonly sources: { readonly allowedNetworks: readonly string[]; readonly allowHttp: boolean };
   readonly limits: Limits;
@@ -115,6 +120,7 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
     streams: {
       allowedNetworks: pick(table.streamsAllowedNetworks, file.streams?.allowed_networks),
       allowHttp: pick(table.streamsAllowHttp, file.streams?.allow_http),
+      proxyUrl: pick(table.streamsProxyUrl, file.streams?.proxy_url),
     },
     sources: {
       allowedNetworks: pick(table.sourcesAllowedNetworks, file.sources?.allowed_networks),

@@ -41,7 +41,7 @@ test('without any setting there are only defaults', () => {
       secrets: { pepperFile: './data/weir.db.pepper', encryptionKeysFile: './data/weir.db.keys' },
       log: { level: 'info', format: 'json' },
       tokens: { lifetimeSeconds: 900 },
-      streams: { allowedNetworks: [], allowHttp: false },
+      streams: { allowedNetworks: [], allowHttp: false, proxyUrl: undefined },
       sources: { allowedNetworks: [], allowHttp: false },
       limits: defaultLimits,
       externalIssuers: [],
@@ -67,7 +67,7 @@ operator: {listen_address: '[::1]:9000'}
 storage: {path: /var/lib/weir/weir.db}
 log: {level: debug, format: pretty}
 tokens: {lifetime: 1h}
-streams: {allowed_networks: '10.0.0.0/8, fd00::/8', allow_http: true}
+streams: {allowed_networks: '10.0.0.0/8, fd00::/8', allow_http: true, proxy_url: 'http://u:p@proxy:3128'}
 sources: {allowed_networks: '172.16.0.0/12', allow_http: true}
 limits:
   series: 100
@@ -102,7 +102,7 @@ telemetry:
     secrets: { pepperFile: '/var/lib/weir/weir.db.pepper', encryptionKeysFile: '/var/lib/weir/weir.db.keys' },
     log: { level: 'debug', format: 'pretty' },
     tokens: { lifetimeSeconds: 3600 },
-    streams: { allowedNetworks: ['10.0.0.0/8', 'fd00::/8'], allowHttp: true },
+    streams: { allowedNetworks: ['10.0.0.0/8', 'fd00::/8'], allowHttp: true, proxyUrl: 'http://u:p@proxy:3128' },
     sources: { allowedNetworks: ['172.16.0.0/12'], allowHttp: true },
     limits: { ...defaultLimits, series: 100, samples_per_second: 5 },
     externalIssuers: [expect.objectContaining({ issuer: 'https://acme.okta.com/oauth2/default', audiences: ['weir'] })],
@@ -137,6 +137,7 @@ const examples: Record<string, [file: string, env: string, flag: string]> = {
   'web.country_file': ['file', 'env', 'flag'],
   'storage.path': ['file', 'env', 'flag'],
   'streams.allowed_networks': ['10.0.0.1', '10.0.0.2', '10.0.0.3'],
+  'streams.proxy_url': ['http://file', 'http://env', 'http://flag'],
   'sources.allowed_networks': ['10.0.0.1', '10.0.0.2', '10.0.0.3'],
   'log.level': ['debug', 'warn', 'error'],
   'log.format': ['pretty', 'json', 'pretty'],
@@ -186,6 +187,17 @@ test('streams and sources use plain http only where it is said, by flag, environ
     expect(allowed({ env: { [variable]: 'false' }, flags: { [flag]: 'true' } })).toBe(true);
     expect(problemsOf(() => load({ flags: { [flag]: 'yes' } }))).toEqual([`--${flag}: Write true or false here.`]);
   }
+});
+
+test('a proxy that is none is refused without being quoted: it may hold a password', () => {
+  const sentence = 'Write the URL of an http or https proxy here, such as http://proxy:3128.';
+  const proxy = 'socks5://user:canary@proxy';
+  expect(problemsOf(() => load({ flags: { 'streams.proxy-url': proxy } }))).toEqual([
+    `--streams.proxy-url: ${sentence}`,
+  ]);
+  expect(problemsOf(() => load({ yaml: `streams: {proxy_url: '${proxy}'}` }))).toEqual([
+    `weir.yml:1: streams.proxy_url: ${sentence}`,
+  ]);
 });
 
 test('a network streams or sources may reach must be one', () => {

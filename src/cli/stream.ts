@@ -80,7 +80,7 @@ export function streamCommand(): Command {
 
 function testCommand(): Command {
   const test = managing(new Command('test').argument('[stream-id]'));
-  withSettings(test, ['streams.allowed-networks', 'streams.allow-http']);
+  withSettings(test, ['streams.allowed-networks', 'streams.allow-http', 'streams.proxy-url']);
   test
     .description(
       'Send the gauge weir.stream_test now, from here (with --url from the server), and show what the destination answers.',

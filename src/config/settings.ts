@@ -5,6 +5,7 @@ import { parseDuration } from '../domain/duration.js';
 import { WeirError } from '../domain/errors.js';
 import { type LimitName, limitNames } from '../domain/limits.js';
 import { parseNetworks } from '../net/addresses.js';
+import { parseProxy } from '../net/proxy.js';
 import { type BackendConfig, backendKinds } from '../telemetry/metrics/backends/index.js';
 import { yamlMap } from '../yaml.js';
 import { ingestInFile } from './ingest.js';
@@ -61,6 +62,12 @@ const allowedNetworks = networks.transform((list, context) => {
     context.addIssue(error.message);
     return z.NEVER;
   }
+});
+
+/** What it reads is of no use here but to tell what is wrong: the URL is kept as it was written, and read where it is used. */
+const proxyUrl = text('the URL of an http proxy', (url) => {
+  parseProxy(url);
+  return url;
 });
 
 const yesOrNo = z
@@ -139,7 +146,11 @@ export const configFile = yamlMap({
   storage: yamlMap({ path: filePath.nullish() }).nullish(),
   log: yamlMap({ level: oneOf(logLevels).nullish(), format: oneOf(logFormats).nullish() }).nullish(),
   tokens: yamlMap({ lifetime: tokenLifetime.nullish() }).nullish(),
-  streams: yamlMap({ allowed_networks: allowedNetworks.nullish(), allow_http: yesOrNo.nullish() }).nullish(),
+  streams: yamlMap({
+    allowed_networks: allowedNetworks.nullish(),
+    allow_http: yesOrNo.nullish(),
+    proxy_url: proxyUrl.nullish(),
+  }).nullish(),
   sources: yamlMap({ allowed_networks: allowedNetworks.nullish(), allow_http: yesOrNo.nullish() }).nullish(),
   limits: yamlMap(byLimit(() => limit.nullish())).nullish(),
   external_issuers: externalIssuersSchema.nullish(),
@@ -291,6 +302,14 @@ export const table = {
     help: 'Whether sources may be asked at http URLs, in the clear: true or false.',
     argument: 'bool',
     value: yesOrNo,
+  },
+  streamsProxyUrl: {
+    flag: 'streams.proxy-url',
+    env: 'WEIR_STREAMS_PROXY_URL',
+    yaml: 'streams.proxy_url',
+    help: 'An http proxy (CONNECT) through which metric streams connect; it resolves names and says what may be reached.',
+    argument: 'url',
+    value: proxyUrl.optional(),
   },
   tokenLifetime: {
     yaml: 'tokens.lifetime',

@@ -9,6 +9,7 @@ import type { MetricsEndpoint } from '../domain/endpoint.js';
 import type { Limits } from '../domain/limits.js';
 import { parseNetworks } from '../net/addresses.js';
 import { systemLookup } from '../net/egress.js';
+import { parseProxy } from '../net/proxy.js';
 import { cardinalityOf } from '../scrape/cardinality.js';
 import { previewEndpoint } from '../scrape/preview.js';
 import type { SourceReach } from '../sources/connection.js';
@@ -65,6 +66,7 @@ export async function openStore(
     const reach: Reach = {
       allowHttp: config.streams.allowHttp,
       allowedNetworks: parseNetworks(config.streams.allowedNetworks),
+      proxy: config.streams.proxyUrl === undefined ? undefined : parseProxy(config.streams.proxyUrl),
       seams: egress ?? { lookup: systemLookup },
       now: () => clock.now(),
       agent: 'weir-metric-streams',

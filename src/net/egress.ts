@@ -1,28 +1,11 @@
 import { lookup } from 'node:dns/promises';
-import { once } from 'node:events';
 import { type ClientRequest, type IncomingHttpHeaders, type IncomingMessage, request as send } from 'node:http';
 import { type BlockList, isIP, connect as netConnect, type Socket } from 'node:net';
-import { rootCertificates, connect as tlsConnect } from 'node:tls';
 import { canonicalAddress, isGlobalAddress, isWithin } from './addresses.js';
-
-/** Why there is no answer; the message is safe to show, the cause is for the log. */
-export type EgressFault =
-  | 'request' // the URL or a header is not one we send
-  | 'destination' // nowhere we connect to, or nowhere at all: the two look the same
-  | 'unreachable' // no connection, no valid certificate, or it broke
-  | 'redirect'
-  | 'too_large'
-  | 'timeout';
-
-export class EgressError extends Error {
-  override readonly name = 'EgressError';
-  readonly fault: EgressFault;
-
-  constructor(fault: EgressFault, message: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
-    this.fault = fault;
-  }
-}
+import { Deadline } from './deadline.js';
+import { EgressError, unreachable } from './egress-error.js';
+import { type EgressProxy, tunnel } from './proxy.js';
+import { secured } from './secured.js';
 
 export interface EgressRequest {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -37,7 +20,9 @@ export interface EgressRequest {
   readonly cutBody?: boolean;
   readonly allowHttp?: boolean;
   /** Addresses that may be reached although they are not global, and on any port (`parseNetworks`). */
-  readonly allowedNetworks?: BlockList;
+  readonly allowedNetworks?: BlockList | undefined;
+  /** Through which all connections go; it resolves names, and says whom it connects to. */
+  readonly proxy?: EgressProxy | undefined;
 }
 
 export interface EgressResponse {
@@ -62,20 +47,51 @@ export const systemLookup = async (name: string): Promise<readonly string[]> =>
  * One request to a place somebody else chose, without becoming their way into our network. The name is resolved once; if
  * any of its addresses is not public, or the port is not one for metrics or keys, nothing is sent. The connection goes
  * to an address that was checked, under the name's certificate. Redirects are not followed, proxies in the environment
- * not used. Resolves for every status but 3xx; throws `EgressError`.
+ * not used; with `proxy`, names are resolved and checked there instead, and TLS goes through its tunnel. Resolves for every status but 3xx; throws `EgressError`.
  */
 export async function guardedFetch(url: string, request: EgressRequest, seams: EgressSeams): Promise<EgressResponse> {
   const target = readTarget(url, request.allowHttp ?? false);
   const headers = readHeaders(request.headers ?? {}, target);
   const deadline = new Deadline(request.timeoutMs);
   try {
-    const addresses = await deadline.bounds(checkedAddresses(target, request.allowedNetworks, seams));
-    const plain = await connectToFirst(addresses, target.port, deadline, seams);
-    const socket = target.secure ? await deadline.bounds(secured(plain, target, deadline, seams)) : plain;
+    const plain = await open(target, request, deadline, seams);
+    const socket = target.secure
+      ? await deadline.bounds(secured(plain, target.host, deadline, seams.certificates))
+      : plain;
     return await deadline.bounds(exchange(socket, target, { ...request, headers }));
   } finally {
     deadline.end();
   }
+}
+
+/** Connected to an address that was checked, or through the proxy to where the proxy finds it right. */
+async function open(
+  target: Target,
+  { allowedNetworks, proxy }: EgressRequest,
+  deadline: Deadline,
+  seams: EgressSeams,
+): Promise<Socket> {
+  if (proxy === undefined) {
+    const addresses = await deadline.bounds(checkedAddresses(target, allowedNetworks, seams));
+    return connectToFirst(addresses, target.port, deadline, seams);
+  }
+  return deadline.bounds(tunnel(proxy, await toProxy(target, allowedNetworks), deadline, seams));
+}
+
+/** Names are the proxy's to resolve and to check. Addresses, and the name that stands for one, are checked here, too. */
+async function toProxy(
+  target: Target,
+  allowedNetworks: BlockList | undefined,
+): Promise<{ host: string; port: number }> {
+  const { host, port } = target;
+  const isLocal = /^(.*\.)?localhost\.?$/.test(host);
+  if (isIP(host) === 0 && !isLocal) {
+    if (!publicPorts.includes(port)) throw refused();
+    return { host, port };
+  }
+  const checked = { ...target, host: isLocal ? '127.0.0.1' : host };
+  const [address] = await checkedAddresses(checked, allowedNetworks, { lookup: async () => [] });
+  return { host: isLocal ? host : address!, port };
 }
 
 interface Target {
@@ -120,18 +136,19 @@ function readHeaders(given: Readonly<Record<string, string>>, { hostHeader }: Ta
 
 const publicPorts = [443, 4318];
 
+const refused = (cause?: unknown): EgressError =>
+  new EgressError(
+    'destination',
+    'The host cannot be used: it must have a public address, and the port must be 443 or 4318.',
+    cause,
+  );
+
 /** Every one of them must pass: which one would be taken later is not left to chance. */
 async function checkedAddresses(
   { host, port }: Target,
   allowedNetworks: BlockList | undefined,
   { lookup }: EgressSeams,
 ): Promise<string[]> {
-  const refused = (cause?: unknown): EgressError =>
-    new EgressError(
-      'destination',
-      'The host cannot be used: it must have a public address, and the port must be 443 or 4318.',
-      cause,
-    );
   const found = isIP(host) !== 0 ? [host] : await lookup(host).catch((cause) => Promise.reject(refused(cause)));
   const addresses = found.map(canonicalAddress);
   const passes = (address: string | undefined): address is string =>
@@ -182,34 +199,6 @@ const connected = (socket: Socket, withinMs: number): Promise<void> =>
     });
   });
 
-/** Nothing is written before the certificate was found to be the name's. */
-async function secured(
-  plain: Socket,
-  { host }: Target,
-  deadline: Deadline,
-  { certificates }: EgressSeams,
-): Promise<Socket> {
-  // A name's final dot belongs neither into SNI nor into a certificate; an address has no SNI at all (RFC 6066 §3).
-  const name = host.replace(/\.$/, '');
-  const socket = deadline.owns(
-    tlsConnect({
-      socket: plain,
-      host: name,
-      ...(isIP(host) === 0 ? { servername: name } : {}),
-      ...(certificates === undefined ? {} : { ca: [...rootCertificates, ...certificates] }),
-      ALPNProtocols: ['http/1.1'],
-      // Said aloud because an environment variable could say otherwise.
-      rejectUnauthorized: true,
-    }),
-  );
-  try {
-    await once(socket, 'secureConnect');
-    return socket;
-  } catch (error) {
-    throw error instanceof EgressError ? error : unreachable(error);
-  }
-}
-
 function exchange(
   socket: Socket,
   { path, host }: Target,
@@ -250,46 +239,4 @@ async function readAnswer(response: IncomingMessage, maxBytes: number, cutBody: 
     if (size > maxBytes) break;
   }
   return { status, headers: response.headers, body: Buffer.concat(chunks).subarray(0, maxBytes) };
-}
-
-const unreachable = (cause: unknown): EgressError =>
-  new EgressError('unreachable', 'The host does not answer as it should, or its certificate is not valid.', cause);
-
-/** One end for all steps of a request: what it owns is destroyed then. */
-class Deadline {
-  readonly totalMs: number;
-  private readonly sockets: Socket[] = [];
-  private readonly passed: Promise<never>;
-  private readonly timer: NodeJS.Timeout;
-
-  constructor(totalMs: number) {
-    this.totalMs = totalMs;
-    let pass: (error: EgressError) => void;
-    this.passed = new Promise((_, reject) => {
-      pass = reject;
-    });
-    // Nobody may be waiting for it.
-    this.passed.catch(() => {});
-    this.timer = setTimeout(() => {
-      const error = new EgressError('timeout', `There was no whole answer within ${totalMs / 1000} s.`);
-      pass(error);
-      for (const socket of this.sockets) socket.destroy(error);
-    }, totalMs);
-  }
-
-  owns<S extends Socket>(socket: S): S {
-    this.sockets.push(socket);
-    // Who waits on it hears of errors himself; between two steps nobody does.
-    socket.on('error', () => {});
-    return socket;
-  }
-
-  bounds<T>(work: Promise<T>): Promise<T> {
-    return Promise.race([work, this.passed]);
-  }
-
-  end(): void {
-    clearTimeout(this.timer);
-    for (const socket of this.sockets) socket.destroy();
-  }
 }

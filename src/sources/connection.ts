@@ -3,7 +3,8 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import type { Clock } from '../domain/clock.js';
 import type { SourceAuth, SourceSecrets, SourceSettings } from '../domain/source.js';
-import { EgressError, type EgressResponse, type EgressSeams, guardedFetch } from '../net/egress.js';
+import { type EgressResponse, type EgressSeams, guardedFetch } from '../net/egress.js';
+import { EgressError } from '../net/egress-error.js';
 import { PullError } from './pulled.js';
 
 const inflate = promisify(gunzip);

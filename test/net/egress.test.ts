@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { writeDemoCertificate } from '../../src/demo/certificate.js';
 import { parseNetworks } from '../../src/net/addresses.js';
-import { EgressError, type EgressRequest, type EgressSeams, guardedFetch, systemLookup } from '../../src/net/egress.js';
+import { type EgressRequest, type EgressSeams, guardedFetch, systemLookup } from '../../src/net/egress.js';
+import { EgressError } from '../../src/net/egress-error.js';
 import { addressForms, badAddresses } from './address-forms.js';
 
 const get: EgressRequest = { method: 'GET', timeoutMs: 5000, maxBytes: 100_000 };

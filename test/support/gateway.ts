@@ -50,6 +50,7 @@ export interface GatewayOptions {
   /** What metric streams and sources may reach; loopback. */
   readonly allowedNetworks?: readonly string[];
   readonly allowHttp?: boolean;
+  readonly proxyUrl?: string;
   readonly seams?: Partial<Seams>;
   /** What a reload reads, from the configuration it was booted with. */
   readonly reread?: (config: Config) => Config;
@@ -100,6 +101,7 @@ export class TestGateway {
       streams: {
         allowedNetworks: this.options.allowedNetworks ?? ['127.0.0.0/8'],
         allowHttp: this.options.allowHttp ?? true,
+        proxyUrl: this.options.proxyUrl,
       },
       sources: {
         allowedNetworks: this.options.allowedNetworks ?? ['127.0.0.0/8'],

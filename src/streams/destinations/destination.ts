@@ -1,6 +1,7 @@
 import type { BlockList } from 'node:net';
 import type { Destination, DestinationSecrets } from '../../domain/stream.js';
 import type { EgressSeams } from '../../net/egress.js';
+import type { EgressProxy } from '../../net/proxy.js';
 import type { Window } from '../window.js';
 
 /** What became of one request. */
@@ -29,6 +30,8 @@ export interface OpenDestination<Part = unknown> {
 export interface Reach {
   readonly allowHttp: boolean;
   readonly allowedNetworks: BlockList;
+  /** Whatever speaks http goes through it. */
+  readonly proxy: EgressProxy | undefined;
   readonly seams: EgressSeams;
   readonly now: () => number;
   /** Sent as `User-Agent`. */

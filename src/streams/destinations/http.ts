@@ -1,5 +1,6 @@
 import { answerKeptBytes, type DestinationAuth, type DestinationSecrets } from '../../domain/stream.js';
-import { EgressError, type EgressResponse, guardedFetch } from '../../net/egress.js';
+import { type EgressResponse, guardedFetch } from '../../net/egress.js';
+import { EgressError } from '../../net/egress-error.js';
 import { retryAfterMs } from '../retry.js';
 import type { Outcome, Reach } from './destination.js';
 
@@ -23,7 +24,7 @@ export interface AnswerRules {
 /** Sends through the guard and says what became of it. Secrets that come back in an answer are masked. */
 export async function sendHttp(
   { url, headers, body }: HttpRequest,
-  { allowHttp, allowedNetworks, seams, now, agent }: Reach,
+  { allowHttp, allowedNetworks, proxy, seams, now, agent }: Reach,
   secrets: readonly string[],
   rules: AnswerRules,
 ): Promise<{ outcome: Outcome; response?: EgressResponse }> {
@@ -40,6 +41,7 @@ export async function sendHttp(
         cutBody: true,
         allowHttp,
         allowedNetworks,
+        proxy,
       },
       seams,
     );

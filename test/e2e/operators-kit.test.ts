@@ -31,6 +31,7 @@ describe('contrib/grafana/weir-operator.json', () => {
       'Tokens and refusals',
       'Process',
       'Metric streams',
+      'Sources',
     ]);
     expect(new Set(dashboard.panels.map(({ id }) => id)).size).toBe(dashboard.panels.length);
     expect(new Set(dashboard.panels.map(({ title }) => title)).size).toBe(dashboard.panels.length);

@@ -123,7 +123,7 @@ it('a promql source needs an equality on a label, and matchers that can be check
   for (const matchers of [[], ['project!="rival"'], ['project=~"acme"'], ['project=""'], ['__name__="up"']]) {
     await expect(create(matchers)).rejects.toMatchObject({ code: 'invalid', facts: { field: 'matchers' } });
   }
-  await expect(create(['project="acme"', 'job=~"(a|b)"'])).rejects.toMatchObject({ code: 'invalid' });
+  await expect(create(['project="acme"', 'job=~"(a|b"'])).rejects.toMatchObject({ code: 'invalid' });
   for (const url of [
     'https://tsdb.example/api/v1',
     'https://tsdb.example/?a=b',

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 /** The real programs of the end-to-end suites. A missing one fails the suite: what was not run was not shown. */
 export const prometheusProgram = (): string => installed('prometheus', 'prometheus');
+export const nodeExporterProgram = (): string => installed('prometheus-node-exporter', 'prometheus-node-exporter');
 export const promtoolProgram = (): string => installed('promtool', 'prometheus');
 
 /** Modules of the suites' scripts, and the Debian packages they come in. */

@@ -78,6 +78,11 @@ export class PrometheusProcess {
     return prometheus;
   }
 
+  /** As the kernel or a power cut would end it. */
+  async kill(): Promise<void> {
+    await this.running.signal('SIGKILL');
+  }
+
   /** An instant query, at a time in seconds since the epoch or now. */
   async query(expression: string, time?: number): Promise<StoredSeries[]> {
     const parameters = new URLSearchParams({

@@ -230,6 +230,24 @@ describe('what a TSDB gives', () => {
     expect(readQueryAnswer(answer(odd))).toEqual({ series: [], warnings: [expect.stringContaining('3 series')] });
   });
 
+  it('says what is missing: a partial answer, native histograms, what the TSDB warns of', () => {
+    const metric = { __name__: 'h' };
+    const result = [
+      { metric, histogram: [1, { count: '3', sum: '4' }] },
+      { metric, value: [1, '1'] },
+    ];
+    const answer = {
+      status: 'success',
+      isPartial: true,
+      warnings: ['slow store'],
+      data: { resultType: 'vector', result },
+    };
+    expect(readQueryAnswer(Buffer.from(JSON.stringify(answer)))).toEqual({
+      series: [{ name: 'h', labels: [], value: '1' }],
+      warnings: ['slow store', 'the answer is partial', expect.stringContaining('1 series are native histograms')],
+    });
+  });
+
   it('refuses anything else in its place with a sentence', () => {
     fc.assert(
       fc.property(fc.json(), (text) => {

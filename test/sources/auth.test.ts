@@ -3,7 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import { sourceJson } from '../../src/admin/source-shape.js';
 import { samples } from '../support/gateway.js';
-import { becomes, boot, closesAfterEach, json, pulledAgain, text, upstream } from './front-door.js';
+import { becomes, boot, closesAfterEach, json, patience, pulledAgain, text, upstream } from './front-door.js';
 
 closesAfterEach();
 
@@ -94,10 +94,10 @@ it('an access token serves until shortly before its end, and a refused one is as
   await pulledAgain(gateway, asked, 15_000);
   expect(tokens).toBe(1);
   await pulledAgain(gateway, asked, 15_000, 2);
-  await expect.poll(() => tokens).toBe(2);
+  await expect.poll(() => tokens, patience).toBe(2);
   good = 'revoked';
   await pulledAgain(gateway, asked, 15_000, 3);
-  await expect.poll(() => tokens).toBe(3);
+  await expect.poll(() => tokens, patience).toBe(3);
   await becomes(gateway, id, 'up');
   expect(await gateway.operatorValue('weir_source_pulls_total{type="exporter",result="failed"}')).toBe(0);
 });

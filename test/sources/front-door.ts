@@ -3,6 +3,9 @@ import type { Source } from '../../src/domain/source.js';
 import { type GatewayOptions, TestGateway } from '../support/gateway.js';
 import { Recorder } from '../support/recorder.js';
 
+/** What is waited for comes at once on an idle machine. */
+export const patience = { timeout: 10_000, interval: 10 };
+
 const opened: { stop?(): Promise<void>; close?(): void }[] = [];
 
 /** Closes what the test has opened, whatever became of it. */
@@ -49,13 +52,10 @@ export const vector = (...series: [labels: Record<string, string>, value: string
 export async function becomes(gateway: TestGateway, id: string, health: Source['health']): Promise<Source> {
   let source: Source | undefined;
   await expect
-    .poll(
-      async () => {
-        source = await gateway.admin.sources.get(id);
-        return source.health;
-      },
-      { timeout: 10_000, interval: 5 },
-    )
+    .poll(async () => {
+      source = await gateway.admin.sources.get(id);
+      return source.health;
+    }, patience)
     .toBe(health);
   return source!;
 }
@@ -64,7 +64,5 @@ export async function becomes(gateway: TestGateway, id: string, health: Source['
 export async function pulledAgain(gateway: TestGateway, asked: Recorder, ms: number, times = 1): Promise<void> {
   const before = asked.requests.length;
   gateway.clock.advance(ms);
-  await expect
-    .poll(() => asked.requests.length, { timeout: 10_000, interval: 5 })
-    .toBeGreaterThanOrEqual(before + times);
+  await expect.poll(() => asked.requests.length, patience).toBeGreaterThanOrEqual(before + times);
 }

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { samples } from '../support/gateway.js';
-import { becomes, boot, closesAfterEach, pulledAgain } from './front-door.js';
+import { becomes, boot, closesAfterEach, patience, pulledAgain } from './front-door.js';
 import { tsdb } from './tsdb.js';
 
 closesAfterEach();
@@ -91,7 +91,7 @@ it.each([
   expect(actions.filter((action) => action === 'source.guard')).toHaveLength(1);
 });
 
-it('warnings, a partial answer and native histograms make the page incomplete, and the access log says so', async () => {
+it('a warning of the TSDB makes the page incomplete, and the access log says so', async () => {
   const { gateway, bearer } = await boot({ seams: { writeRecordsEveryMs: 5 } });
   const asked = await tsdb([{ __name__: 'jobs', project: 'acme' }, '1']);
   const { id } = await gateway.admin.sources.create('acme', wanted(asked.url));
@@ -104,12 +104,14 @@ it('warnings, a partial answer and native histograms make the page incomplete, a
   expect(await isComplete()).toEqual(['complete', '1']);
   asked.warnings = ['a store did not answer'];
   gateway.clock.advance(15_000);
-  await expect.poll(async () => (await gateway.admin.sources.get(id)).reason).toContain('a store did not answer');
+  await expect
+    .poll(async () => (await gateway.admin.sources.get(id)).reason, patience)
+    .toContain('a store did not answer');
   gateway.clock.advance(16_000);
   expect(await isComplete()).toEqual(['partial', '0']);
   asked.warnings = undefined;
   gateway.clock.advance(31_000);
-  await expect.poll(async () => (await gateway.admin.sources.get(id)).reason).toBeNull();
+  await expect.poll(async () => (await gateway.admin.sources.get(id)).reason, patience).toBeNull();
   expect(await isComplete()).toEqual(['complete', '1']);
   const reasons = async () =>
     (await gateway.admin.accessLog.list({ projectId: 'acme', endpointId: 'db', limit: 3 })).map(({ reason }) => reason);

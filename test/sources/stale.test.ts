@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { samples } from '../support/gateway.js';
-import { becomes, boot, closesAfterEach, pulledAgain, text, upstream } from './front-door.js';
+import { becomes, boot, closesAfterEach, patience, pulledAgain, text, upstream } from './front-door.js';
 
 closesAfterEach();
 
@@ -47,7 +47,7 @@ it('before the first answer there is nothing to serve, which is said', async () 
   const { gateway, bearer } = await boot();
   const asked = await upstream(() => 'hang');
   await gateway.admin.sources.create('acme', wanted(asked.url));
-  await expect.poll(() => asked.requests.length).toBe(1);
+  await expect.poll(() => asked.requests.length, patience).toBe(1);
   expect((await gateway.fetch('/api/v1/acme/db/metrics', { bearer })).status).toBe(503);
 });
 
@@ -57,12 +57,12 @@ it('a source that hangs is asked once at a time, and delays no other', async () 
   const asked = await upstream(() => text('jobs 1\n'));
   await gateway.admin.sources.create('acme', wanted(hanging.url, { name: 'hangs', timeout: '300ms', interval: '1s' }));
   await gateway.admin.sources.create('acme', wanted(asked.url, { interval: '1s' }));
-  await expect.poll(() => [hanging.requests.length, asked.requests.length]).toEqual([1, 1]);
+  await expect.poll(() => [hanging.requests.length, asked.requests.length], patience).toEqual([1, 1]);
   // Faster than the one that hangs can be given up.
   for (let turn = 0; turn < 5; turn++) await pulledAgain(gateway, asked, 1000);
   expect(hanging.requests.length).toBeLessThan(asked.requests.length);
   await expect
-    .poll(() => gateway.operatorValue('weir_source_pulls_total{type="exporter",result="failed"}'), { timeout: 5000 })
+    .poll(() => gateway.operatorValue('weir_source_pulls_total{type="exporter",result="failed"}'), patience)
     .toBeGreaterThanOrEqual(1);
 });
 
@@ -92,17 +92,17 @@ it('what is disabled, deleted or asks for something else is no longer served, no
     return response.status === 200 ? samples(await response.text()) : [];
   };
   await sources.update(id, { url: `${asked.url}/b` });
-  await expect.poll(series).toEqual(['jobs{path="/b",instance_id="db"} 1']);
+  await expect.poll(series, patience).toEqual(['jobs{path="/b",instance_id="db"} 1']);
   await sources.update(id, { status: 'disabled' });
-  await expect.poll(series).toEqual([]);
+  await expect.poll(series, patience).toEqual([]);
   const before = asked.requests.length;
   gateway.clock.advance(60_000);
   expect((await gateway.fetch('/api/v1/acme/db/metrics', { bearer })).status).toBe(200);
   expect(asked.requests.length).toBe(before);
   await sources.update(id, { status: 'enabled' });
-  await expect.poll(series).toEqual(['jobs{path="/b",instance_id="db"} 1']);
+  await expect.poll(series, patience).toEqual(['jobs{path="/b",instance_id="db"} 1']);
   await sources.delete(id);
-  await expect.poll(series).toEqual([]);
+  await expect.poll(series, patience).toEqual([]);
   await expect(sources.get(id)).rejects.toMatchObject({ code: 'not_found' });
 });
 

@@ -7,8 +7,10 @@ export class Deadline {
   private readonly sockets: Socket[] = [];
   private readonly passed: Promise<never>;
   private readonly timer: NodeJS.Timeout;
+  private readonly signal: AbortSignal | undefined;
+  private readonly abort: () => void;
 
-  constructor(totalMs: number) {
+  constructor(totalMs: number, signal?: AbortSignal) {
     this.totalMs = totalMs;
     let pass: (error: EgressError) => void;
     this.passed = new Promise((_, reject) => {
@@ -16,11 +18,16 @@ export class Deadline {
     });
     // Nobody may be waiting for it.
     this.passed.catch(() => {});
-    this.timer = setTimeout(() => {
-      const error = new EgressError('timeout', `There was no whole answer within ${totalMs / 1000} s.`);
+    const giveUp = (sentence: string): void => {
+      const error = new EgressError('timeout', sentence);
       pass(error);
       for (const socket of this.sockets) socket.destroy(error);
-    }, totalMs);
+    };
+    this.timer = setTimeout(() => giveUp(`There was no whole answer within ${totalMs / 1000} s.`), totalMs);
+    this.abort = () => giveUp('The request was given up.');
+    this.signal = signal;
+    signal?.addEventListener('abort', this.abort, { once: true });
+    if (signal?.aborted) this.abort();
   }
 
   owns<S extends Socket>(socket: S): S {
@@ -36,6 +43,7 @@ export class Deadline {
 
   end(): void {
     clearTimeout(this.timer);
+    this.signal?.removeEventListener('abort', this.abort);
     for (const socket of this.sockets) socket.destroy();
   }
 }

@@ -14,6 +14,8 @@ export interface EgressRequest {
   readonly body?: string | Buffer;
   /** For all of it: name, connection, answer. */
   readonly timeoutMs: number;
+  /** Ends it before its time. */
+  readonly signal?: AbortSignal | undefined;
   /** Of the answer's body. */
   readonly maxBytes: number;
   /** Of a longer body only the beginning is read, instead of refusing the answer. */
@@ -52,7 +54,7 @@ export const systemLookup = async (name: string): Promise<readonly string[]> =>
 export async function guardedFetch(url: string, request: EgressRequest, seams: EgressSeams): Promise<EgressResponse> {
   const target = readTarget(url, request.allowHttp ?? false);
   const headers = readHeaders(request.headers ?? {}, target);
-  const deadline = new Deadline(request.timeoutMs);
+  const deadline = new Deadline(request.timeoutMs, request.signal);
   try {
     const plain = await open(target, request, deadline, seams);
     const socket = target.secure

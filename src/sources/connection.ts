@@ -14,6 +14,8 @@ export interface SourceReach {
   readonly allowHttp: boolean;
   readonly allowedNetworks: BlockList;
   readonly seams: EgressSeams;
+  /** Ends what is under way. */
+  readonly signal?: AbortSignal;
 }
 
 export interface Question {

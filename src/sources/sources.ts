@@ -56,6 +56,8 @@ export interface SourcesOptions {
 interface Live {
   readonly source: Source;
   readonly pull: PullOnce;
+  /** Ends a pull that nobody waits for any more. */
+  readonly ending: AbortController;
   condition: SourceCondition;
   state: SourceState;
   /** Monotonic time of the next pull. */
@@ -129,9 +131,10 @@ export class Sources {
     return levels;
   }
 
-  /** Nothing is stored any more. */
+  /** Nothing is stored any more, and nobody is asked. */
   close(): void {
     this.closed = true;
+    for (const { ending } of this.live.values()) ending.abort();
     this.live.clear();
     this.byEndpoint.clear();
   }
@@ -166,9 +169,13 @@ export class Sources {
       const isSame = known !== undefined && whatIsAsked(known.source) === whatIsAsked(settings);
       if (known !== undefined && !isSame) await this.forget(known.source);
       const before = isSame ? known.state : undefined;
+      known?.ending.abort();
+      const ending = new AbortController();
+      const ended = { ...reach, signal: ending.signal };
       this.live.set(id, {
         source: settings,
-        pull: openSource({ type: settings.type, settings, secrets }, reach, clock),
+        pull: openSource({ type: settings.type, settings, secrets }, ended, clock),
+        ending,
         condition: { health, reason, since },
         state: { id, endpointId, up: before?.up, complete: before?.complete ?? true, pulledAt: before?.pulledAt, name },
         nextAt: clock.monotonic(),
@@ -182,6 +189,7 @@ export class Sources {
     const live = this.live.get(id);
     if (live === undefined) return;
     this.live.delete(id);
+    live.ending.abort();
     await this.forget(live.source);
   }
 

@@ -42,7 +42,11 @@ const tokenErrors = [
   'temporarily_unavailable',
 ];
 
-const pullResults = ['ok', 'incomplete', 'failed', 'refused', 'guard'];
+/** Only a TSDB can say that something is missing, or give another's series. */
+const pullResults = {
+  exporter: ['ok', 'failed', 'refused'],
+  promql: ['ok', 'incomplete', 'failed', 'refused', 'guard'],
+} as const;
 export const sourceStates = ['up', 'failing', 'dead'] as const;
 const attemptResults = ['delivered', 'retry', 'refused', 'credentials'];
 
@@ -256,7 +260,7 @@ export const gatewayDefinitions = defineMetrics({
     type: 'counter',
     help: 'Times that sources were asked, by what came of it; refused: what came could not be taken.',
     labels: ['type', 'result'],
-    known: sourceTypes.flatMap((type) => pullResults.map((result) => ({ type, result }))),
+    known: sourceTypes.flatMap((type) => pullResults[type].map((result) => ({ type, result }))),
   },
   'source.age': {
     type: 'gauge',
@@ -269,7 +273,7 @@ export const gatewayDefinitions = defineMetrics({
     type: 'counter',
     help: 'Answers of a TSDB with a series that the matchers exclude: nothing of them was served.',
     labels: ['type'],
-    known: each('type', sourceTypes),
+    known: each('type', ['promql']),
   },
 
   'storage.commit': {

@@ -66,6 +66,23 @@ it('a source that hangs is asked once at a time, and delays no other', async () 
     .toBeGreaterThanOrEqual(1);
 });
 
+it('a source that hangs is given up when it is changed or deleted, and when the gateway stops', async () => {
+  const { gateway } = await boot();
+  const hanging = await upstream(() => 'hang');
+  const { sources } = gateway.admin;
+  const long = { interval: '1h', timeout: '1h' };
+  const { id } = await sources.create('acme', wanted(hanging.url, long));
+  await expect.poll(() => hanging.connections, patience).toBe(1);
+  await sources.update(id, { url: `${hanging.url}/other` });
+  await expect.poll(() => [hanging.requests.at(-1)!.path, hanging.connections], patience).toEqual(['/other', 1]);
+  await sources.delete(id);
+  await expect.poll(() => hanging.connections, patience).toBe(0);
+  await sources.create('acme', wanted(hanging.url, long));
+  await expect.poll(() => hanging.connections, patience).toBe(1);
+  await gateway.restart();
+  await expect.poll(() => [hanging.requests.length, hanging.connections], patience).toEqual([4, 1]);
+});
+
 it('a restart serves what was there, until the source answers or it is too old', async () => {
   const { gateway, bearer } = await boot();
   let isDown = false;

@@ -67,6 +67,11 @@ export class Recorder {
     return `http://127.0.0.1:${this.port}`;
   }
 
+  /** Open ones. */
+  get connections(): number {
+    return this.sockets.size;
+  }
+
   close(): void {
     for (const socket of this.sockets) socket.destroy();
     this.server.close();

@@ -34,6 +34,8 @@ import { openMetrics } from './telemetry/metrics/index.js';
 
 export interface Gateway {
   readonly app: Hono<Env>;
+  /** Where StatsD is taken. */
+  readonly statsd: readonly string[];
   readonly operatorApp: Hono;
   readonly metrics: GatewayMetrics;
   readonly requests: RequestLog;
@@ -115,7 +117,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
     const records = openRecords({ config, seams, store, directory, metrics, trustedProxies });
     const { counting, accessNotes } = records;
     const { usage } = counting;
-    const waysIn = openIngest({ config, store, directory, clock, metrics, usage, adminFor });
+    const waysIn = openIngest({ config, store, directory, clock, metrics, usage, log, adminFor });
     const { ingest, remoteWrite, otlp } = waysIn;
     const sources = await openSources({ seams, store, envelope, sourceReach, directory, ingest, metrics, usage });
     const pages = new Pages({
@@ -229,6 +231,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       }
       tokens.setIssuer(issuer, formerIssuers);
     };
+    const statsd = await waysIn.listen();
     const mark = new ShutdownMark(store.facts);
     if (await mark.find()) {
       metrics.previousShutdown(true);
@@ -282,6 +285,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
 
     return {
       app,
+      statsd,
       metrics,
       requests,
       admin,
@@ -299,6 +303,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
         draining = true;
       },
       close: async () => {
+        await waysIn.close();
         stopTimers();
         stopGauges();
         sources.close();

@@ -6,6 +6,7 @@ import { otherVariables, parseListenAddress, settings } from '../src/config/sett
 import { type ConfigSources, checkConfigFile, type LoadedConfig, loadConfig } from '../src/config.js';
 import { OperatorError, WeirError } from '../src/domain/errors.js';
 import { defaultLimits } from '../src/domain/limits.js';
+import { defaultStatsd } from '../src/domain/statsd.js';
 
 /** Loads with the text of weir.yml, when there is one, given by `--config.file`. */
 function load({
@@ -504,6 +505,16 @@ ingest:
     translation_strategy: UnderscoreEscapingWithoutSuffixes
     promote_resource_attributes: [k8s.pod.name]
     exponential_histogram_buckets: [0.1, 1, 10]
+  statsd:
+    - listen: 127.0.0.1:8125
+      project: acme
+      endpoint: db1
+      dialect: statsd
+      flush_interval: 5s
+      timer_buckets: [0.1, 1]
+    - listen: unixstream:///run/weir/dsd.sock
+    - listen: ':8125'
+      allow_remote: true
 `;
   expect(load({ yaml }).config.ingest).toEqual({
     ...defaultIngest,
@@ -515,6 +526,18 @@ ingest:
       unknown: 'create',
     },
     otlp: { strategy: 'UnderscoreEscapingWithoutSuffixes', promoted: ['k8s.pod.name'], bounds: [0.1, 1, 10] },
+    statsd: [
+      {
+        ...defaultStatsd,
+        listen: '127.0.0.1:8125',
+        target: { projectId: 'acme', metricsId: 'db1' },
+        dialect: 'statsd',
+        flushMs: 5000,
+        timerBounds: [0.1, 1],
+      },
+      { ...defaultStatsd, listen: 'unixstream:///run/weir/dsd.sock', target: undefined },
+      { ...defaultStatsd, listen: ':8125', target: undefined },
+    ],
   });
 });
 
@@ -526,6 +549,12 @@ test.each([
   ['otlp: {translation_strategy: NoTranslation}', 'Write one of UnderscoreEscapingWithSuffixes'],
   ['otlp: {exponential_histogram_buckets: [1, 1]}', 'finite and rise'],
   ['otlp: {exponential_histogram_buckets: []}', 'no bucket'],
+  ['statsd: [{listen: "0.0.0.0:8125"}]', 'whoever reaches this address could write'],
+  ['statsd: [{listen: ":8125"}]', 'whoever reaches this address could write'],
+  ['statsd: [{listen: "127.0.0.1"}]', 'not an address'],
+  ['statsd: [{listen: "unixstream://dsd.sock"}]', 'from the root'],
+  ['statsd: [{listen: "127.0.0.1:8125", project: acme}]', 'or neither'],
+  ['statsd: [{listen: "127.0.0.1:8125", flush_interval: 2m}]', 'not from 1s to 60s'],
   ['otlp: {promote: [a]}', 'is not a setting'],
 ])('ingest with %s is refused', (yaml, sentence) => {
   expect(problemsOf(() => load({ yaml: `ingest: {${yaml}}` })).join()).toContain(sentence);

@@ -1,6 +1,10 @@
+import { isIPv4, isIPv6 } from 'node:net';
 import { z } from 'zod';
+import { parseDuration } from '../domain/duration.js';
 import { instanceLabel } from '../domain/endpoint.js';
+import { WeirError } from '../domain/errors.js';
 import { defaultRouting, type RoutingSettings } from '../domain/routing.js';
+import { defaultStatsd, type StatsdSettings, unixScheme } from '../domain/statsd.js';
 import { fixedBounds } from '../formats/otlp/exponential.js';
 import { type TranslationStrategy, translationStrategies } from '../formats/otlp/names.js';
 import { yamlMap } from '../yaml.js';
@@ -9,6 +13,7 @@ import { yamlMap } from '../yaml.js';
 export interface IngestConfig {
   readonly routing: RoutingSettings;
   readonly otlp: OtlpConfig;
+  readonly statsd: readonly StatsdSettings[];
 }
 
 export interface OtlpConfig {
@@ -22,6 +27,7 @@ export interface OtlpConfig {
 export const defaultIngest: IngestConfig = {
   routing: defaultRouting,
   otlp: { strategy: 'UnderscoreEscapingWithSuffixes', promoted: [], bounds: fixedBounds },
+  statsd: [],
 };
 
 const labelName = z
@@ -50,6 +56,22 @@ export const bucketBounds = z
     error: 'Bucket bounds are finite and rise; +Inf is always there.',
   });
 
+const id = z
+  .string({ error: 'Write an id here, as text.' })
+  .regex(/^[A-Za-z0-9_-]{1,64}$/, { error: 'An id is 1 to 64 letters, digits, - or _.' });
+
+const flushInterval = z.string({ error: 'Write a duration such as 10s here.' }).transform((written, context) => {
+  try {
+    const ms = parseDuration(written);
+    if (ms >= 1000 && ms <= 60_000) return ms;
+    context.addIssue('This is not from 1s to 60s.');
+  } catch (error) {
+    if (!(error instanceof WeirError)) throw error;
+    context.addIssue(error.message);
+  }
+  return z.NEVER;
+});
+
 const routing = yamlMap({
   project_label: labelName.nullish(),
   endpoint_label: labelName.nullish(),
@@ -70,6 +92,57 @@ const routing = yamlMap({
     { error: 'What names the project must differ from what names the endpoint.' },
   );
 
+const isLoopback = (host: string): boolean => /^(127(\.\d+){3}|\[?::1\]?|localhost)$/.test(host);
+
+/** UDP has no credentials: whoever reaches the port writes. */
+const statsd = yamlMap({
+  listen: z.string({ error: `Write host:port for UDP, or ${unixScheme}/path for a unix stream socket.` }),
+  project: id.nullish(),
+  endpoint: id.nullish(),
+  dialect: z.enum(['dogstatsd', 'statsd'], { error: 'Write dogstatsd or statsd here.' }).nullish(),
+  allow_remote: z.boolean({ error: 'Write true or false here.' }).nullish(),
+  flush_interval: flushInterval.nullish(),
+  timer_buckets: bucketBounds.nullish(),
+  histogram_buckets: bucketBounds.nullish(),
+})
+  .refine(
+    ({ project, endpoint }) => ((project ?? undefined) === undefined) === ((endpoint ?? undefined) === undefined),
+    {
+      error: 'Name project and endpoint, or neither: then tags of each line say where it belongs (ingest.routing).',
+    },
+  )
+  .transform((written, context): StatsdSettings => {
+    const { listen, project, endpoint } = written;
+    const refusal = wrongAddress(listen, written.allow_remote ?? false);
+    if (refusal !== undefined) {
+      context.issues.push({ code: 'custom', message: refusal, input: listen, path: ['listen'] });
+      return z.NEVER;
+    }
+    return {
+      listen,
+      target: project && endpoint ? { projectId: project, metricsId: endpoint } : undefined,
+      dialect: written.dialect ?? defaultStatsd.dialect,
+      flushMs: written.flush_interval ?? defaultStatsd.flushMs,
+      timerBounds: written.timer_buckets ?? defaultStatsd.timerBounds,
+      histogramBounds: written.histogram_buckets ?? defaultStatsd.histogramBounds,
+    };
+  });
+
+function wrongAddress(listen: string, allowRemote: boolean): string | undefined {
+  if (listen.startsWith(unixScheme)) {
+    const path = listen.slice(unixScheme.length);
+    return /^\/.{1,100}$/.test(path) ? undefined : `Write the path from the root: ${unixScheme}/run/weir/dsd.sock.`;
+  }
+  const [, host, port] = /^(.*):(\d{1,5})$/.exec(listen) ?? [];
+  const isHost =
+    host !== undefined && (isLoopback(host) || isIPv4(host) || isIPv6(host.replace(/^\[|\]$/g, '')) || host === '');
+  if (!isHost || Number(port) > 65_535) {
+    return `This is not an address; write host:port such as 127.0.0.1:8125, or ${unixScheme}/path.`;
+  }
+  if (isLoopback(host) || allowRemote) return undefined;
+  return 'StatsD has no credentials: whoever reaches this address could write. Listen on 127.0.0.1, or say allow_remote: true.';
+}
+
 export const ingestInFile = yamlMap({
   routing: routing.nullish(),
   otlp: yamlMap({
@@ -79,6 +152,7 @@ export const ingestInFile = yamlMap({
       .nullish(),
     exponential_histogram_buckets: bucketBounds.nullish(),
   }).nullish(),
+  statsd: z.array(statsd, { error: 'Write a list of sockets here, each with listen.' }).nullish(),
 });
 
 export function ingestOf(file: z.output<typeof ingestInFile>): IngestConfig {
@@ -90,5 +164,6 @@ export function ingestOf(file: z.output<typeof ingestInFile>): IngestConfig {
       promoted: otlp?.promote_resource_attributes ?? [],
       bounds: otlp?.exponential_histogram_buckets ?? fixedBounds,
     },
+    statsd: file.statsd ?? [],
   };
 }

@@ -19,6 +19,8 @@ export const change = {
   end: 2,
   /** Its value grows by this, for the time from `starts` to `times`. */
   add: 3,
+  /** Its value grows by this; who says so sends each growth once, and in order. */
+  grow: 4,
 } as const;
 
 /** Where a text stands in `bytes`. */

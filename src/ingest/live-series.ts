@@ -53,7 +53,7 @@ export function takeBatch(
       const series = table.find(batch, index);
       found[index - from] = series;
       if (series === -1) refusal = refusalOf(batch, index, limits);
-      if (batch.changes[index] === change.set || batch.changes[index] === change.add) {
+      if (batch.changes[index]! !== change.none && batch.changes[index]! !== change.end) {
         if (series === -1 || !table.isLiving(series)) fresh++;
         if (batch.times[index]! > now + mostAheadMs) refusal ??= 'a sample is from more than 10 minutes ahead';
         if (batch.changes[index] === change.add && series !== -1 && table.isLiving(series)) {
@@ -96,9 +96,9 @@ export function takeBatch(
       // It may stand in the batch twice.
       if (series === -1) series = table.find(batch, index);
       if (series === -1) series = table.add(batch, index);
-      if (kind === change.add) {
+      if (kind === change.add || kind === change.grow) {
         const before = table.isLiving(series) ? table.values[series]! : 0;
-        record.set(series, before + batch.values[index]!, time, now);
+        record.set(series, before + batch.values[index]!, Math.max(time, table.times[series]!), now);
       } else if (time >= table.times[series]!) record.set(series, batch.values[index]!, time, now);
     }
   }

@@ -18,6 +18,9 @@ export interface RoutedOptions {
   readonly unrouted: (reason: UnroutedReason, samples: number) => void;
 }
 
+/** What became of a part: taken as far as it could be, refused and counted as a whole, or not stored. */
+export type PartOutcome = { readonly isRouted: boolean; readonly taken: Taken } | { readonly error: unknown };
+
 /** Endpoints that are written at once: their writes wait in one queue with the pushes of others. */
 const endpointsAtOnce = 1000;
 
@@ -43,7 +46,6 @@ export class Routed {
    */
   async take(parts: readonly Part[], said: readonly Metadata[], by: Doer): Promise<Taken> {
     this.descriptions.learn(said);
-    const find = this.options.router.begin(by);
     const total = {
       samples: 0,
       histograms: 0,
@@ -51,29 +53,52 @@ export class Routed {
       refusedSamples: 0,
       reason: undefined as string | undefined,
     };
-    for (let from = 0; from < parts.length; from += endpointsAtOnce) {
-      const targets: (Target | NoTarget)[] = [];
-      const wave = parts.slice(from, from + endpointsAtOnce);
-      for (const { project, endpoint } of wave) targets.push(await find(project, endpoint));
-      const outcomes = await Promise.allSettled(wave.map((part, i) => this.takePart(part, targets[i]!)));
-      for (const outcome of outcomes) {
-        if (outcome.status === 'rejected') throw outcome.reason;
-        total.samples += outcome.value.samples;
-        total.histograms += outcome.value.histograms;
-        total.refusedPoints += outcome.value.refusedPoints;
-        total.refusedSamples += outcome.value.refusedSamples;
-        total.reason ??= outcome.value.reason;
-      }
+    for (const outcome of await this.takeEach(parts, by)) {
+      if ('error' in outcome) throw outcome.error;
+      const { taken } = outcome;
+      total.samples += taken.samples;
+      total.histograms += taken.histograms;
+      total.refusedPoints += taken.refusedPoints;
+      total.refusedSamples += taken.refusedSamples;
+      total.reason ??= taken.reason;
     }
     return total;
   }
 
-  private async takePart({ batch }: Part, target: Target | NoTarget): Promise<Taken> {
+  /** The same, and tells of each part what became of it. After the first that could not be stored no more are tried. */
+  async takeEach(parts: readonly Part[], by: Doer): Promise<PartOutcome[]> {
+    const find = this.options.router.begin(by);
+    const outcomes: PartOutcome[] = [];
+    for (let from = 0; from < parts.length; from += endpointsAtOnce) {
+      const wave = parts.slice(from, from + endpointsAtOnce);
+      const failed = outcomes.find((outcome) => 'error' in outcome);
+      if (failed !== undefined) {
+        outcomes.push(...wave.map(() => failed));
+        continue;
+      }
+      const targets: (Target | NoTarget)[] = [];
+      for (const { project, endpoint } of wave) targets.push(await find(project, endpoint));
+      outcomes.push(...(await Promise.all(wave.map((part, i) => this.tryPart(part, targets[i]!)))));
+    }
+    return outcomes;
+  }
+
+  private async tryPart(part: Part, target: Target | NoTarget): Promise<PartOutcome> {
+    try {
+      return await this.takePart(part, target);
+    } catch (error) {
+      return { error };
+    }
+  }
+
+  private async takePart({ batch }: Part, target: Target | NoTarget): Promise<PartOutcome> {
     const { live, rate, stored, unrouted } = this.options;
-    const refuse = (reason: UnroutedReason, sentence: string): Taken => {
-      unrouted(reason, batch.totalSamples);
-      const points = batch.points === undefined ? batch.series : batch.points.length - 1;
-      return { samples: 0, histograms: 0, refusedPoints: points, refusedSamples: batch.totalSamples, reason: sentence };
+    const refuse = (reason: UnroutedReason, sentence: string): PartOutcome => {
+      const { totalSamples } = batch;
+      unrouted(reason, totalSamples);
+      const refusedPoints = batch.points === undefined ? batch.series : batch.points.length - 1;
+      const taken = { samples: 0, histograms: 0, refusedPoints, refusedSamples: totalSamples, reason: sentence };
+      return { isRouted: false, taken };
     };
     if ('reason' in target) return refuse(target.reason, target.sentence);
     const { endpoint, limits } = target;
@@ -85,7 +110,7 @@ export class Routed {
         return result;
       });
       stored(endpoint.projectId, taken.samples);
-      return taken;
+      return { isRouted: true, taken };
     } catch (error) {
       if (!(error instanceof WeirError)) throw error;
       if (error.code === 'rate_limited') return refuse('rate_limited', error.message);

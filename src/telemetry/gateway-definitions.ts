@@ -1,5 +1,6 @@
 import { unroutedReasons } from '../domain/routing.js';
 import { sourceTypes } from '../domain/source.js';
+import { statsdRefusals } from '../domain/statsd.js';
 import { destinationTypes } from '../domain/stream.js';
 import { defineMetrics } from './metrics/index.js';
 
@@ -188,6 +189,13 @@ export const gatewayDefinitions = defineMetrics({
     help: 'Samples for all customers that went nowhere: they name no endpoint, or none that is there, or their project is over samples_per_second.',
     labels: ['reason'],
     known: each('reason', unroutedReasons),
+  },
+  'statsd.values': { type: 'counter', help: 'Values of StatsD lines that are stored.' },
+  'statsd.refused': {
+    type: 'counter',
+    help: 'Lines of StatsD, or values on them, that are not stored: malformed (too_long to encoding), an event or service check, another type than the name has (conflict), no room until the next flush (full), a limit of the project (refused; series), a disk that takes nothing (unavailable).',
+    labels: ['reason'],
+    known: each('reason', statsdRefusals),
   },
   'groups.expired': { type: 'counter', help: 'Push groups that ended their lifetime.' },
   series: { type: 'gauge', help: 'Living series of all projects.' },

@@ -1,5 +1,6 @@
 import type { UnroutedReason } from '../domain/routing.js';
 import type { SourceType } from '../domain/source.js';
+import type { StatsdRefusal } from '../domain/statsd.js';
 import type { DestinationType } from '../domain/stream.js';
 import type { DailyUsage } from '../domain/usage.js';
 import { type gatewayDefinitions, httpMethods, type OpenidEndpoint } from './gateway-definitions.js';
@@ -26,6 +27,7 @@ export class GatewayMetrics {
   readonly cacheMiss: CounterHandle;
   readonly pushAccepted: CounterHandle;
   readonly samples: CounterHandle;
+  readonly statsdTaken: CounterHandle;
   readonly tokenIssued: CounterHandle;
   readonly groupsExpired: CounterHandle;
   readonly commitWrites: CounterHandle;
@@ -69,6 +71,7 @@ export class GatewayMetrics {
     this.pushAccepted = pushes.with({ result: 'accepted' });
     this.pushRefusals = pushes.with({ result: 'refused' });
     this.samples = facade.counter('samples.received').with({});
+    this.statsdTaken = facade.counter('statsd.values').with({});
     this.tokenIssued = facade.counter('tokens.issued').with({});
     this.groupsExpired = facade.counter('groups.expired').with({});
     this.commitWrites = facade.counter('storage.writes').with({});
@@ -114,6 +117,10 @@ export class GatewayMetrics {
   pushRefused(reason: string): void {
     this.pushRefusals();
     this.facade.counter('pushes.refused').with({ reason })();
+  }
+
+  statsdRefused(reason: StatsdRefusal, values: number): void {
+    this.once<CounterHandle>(`statsd ${reason}`, () => this.facade.counter('statsd.refused').with({ reason }))(values);
   }
 
   unrouted(reason: UnroutedReason, samples: number): void {

@@ -154,6 +154,11 @@ export class TestGateway {
     return this.running!.operatorUrl;
   }
 
+  /** Where StatsD is taken. */
+  get statsd(): readonly string[] {
+    return this.running!.gateway.statsd;
+  }
+
   get metrics(): GatewayMetrics {
     return this.running!.gateway.metrics;
   }

@@ -1,8 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
+import { cardinalityBench } from './cardinality.js';
 import { type Bench, quick, type Result, say, thorough } from './harness.js';
 import { memoryBench } from './memory.js';
+import { millionBench } from './million.js';
 import { summarizeProfiles } from './profile.js';
 import { pushBench } from './push.js';
 import { remoteWriteBench } from './remote-write.js';
@@ -13,7 +15,7 @@ import { telemetryBench } from './telemetry.js';
 import { tokensBench } from './tokens.js';
 import { build, profileGateways } from './weir.js';
 
-const benches: Readonly<Record<string, Bench>> = {
+const benches = {
   scrape: scrapeBench,
   render: renderBench,
   push: pushBench,
@@ -22,11 +24,14 @@ const benches: Readonly<Record<string, Bench>> = {
   tokens: tokensBench,
   telemetry: telemetryBench,
   streams: streamsBench,
-};
+  cardinality: (effort) => cardinalityBench(Number(values.values ?? (effort === quick ? 100_000 : 1_000_000)))(effort),
+  million: millionBench,
+} satisfies Readonly<Record<string, Bench>> as Readonly<Record<string, Bench>>;
 
 const usage = `npm run bench -- [--quick] [--only ${Object.keys(benches).join('|')}]… [--profile]
   --quick    two minutes, and less exact
   --only     these only; nothing is written
+  --values   how many label values the cardinality bomb sends; 1000000 unless said, 100000 with --quick
   --profile  shows where the gateways spend their time; slows them, so the ratios mean nothing and are not written`;
 
 const { values } = parseArgs({
@@ -34,6 +39,7 @@ const { values } = parseArgs({
     quick: { type: 'boolean', default: false },
     only: { type: 'string', multiple: true, default: [] },
     profile: { type: 'boolean', default: false },
+    values: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -44,7 +50,7 @@ if (values.help || unknown.length > 0) {
 }
 
 const effort = values.quick ? quick : thorough;
-const longestMinutes = values.quick ? 4 : 16;
+const longestMinutes = (values.quick ? 8 : 28) + Number(values.values ?? 0) / 1e6;
 setTimeout(() => {
   say(`this took more than ${longestMinutes} minutes: the machine is too busy to be measured`);
   process.exit(1);

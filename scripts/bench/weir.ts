@@ -87,8 +87,34 @@ export class Weir {
     this.command('project', 'set', 'bench', '--limit=series=0');
     this.command('endpoint', 'create', 'One', '--project=bench', '--metrics-id=one');
     const scopes = ['--scope=read:metrics', '--scope=write:metrics'];
-    const client = this.command('client', 'create', 'bench', '--project=bench', ...scopes);
-    const credentials = Buffer.from(`${client.client_id}:${client.client_secret}`).toString('base64');
+    return this.bearerOf(this.command('client', 'create', 'bench', '--project=bench', ...scopes));
+  }
+
+  /** Other projects, each with an endpoint `one` and the limits of the configuration; their headers, as from `prepare`. */
+  async projects(...ids: string[]): Promise<string[]> {
+    const scopes = ['create:projects', 'create:endpoints', 'create:clients'].map((scope) => `--scope=${scope}`);
+    const operator = await this.bearerOf(this.command('client', 'create', 'maker', '--operator', ...scopes));
+    const make = async (path: string, body: Record<string, string>): Promise<Record<string, string>> => {
+      const answer = await fetch(`${this.url}/api/v2/${path}`, {
+        method: 'POST',
+        headers: { authorization: operator, 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+      if (answer.status !== 201) throw new Error(`not made: ${answer.status} ${await answer.text()}`);
+      return (await answer.json()) as Record<string, string>;
+    };
+    const headers: string[] = [];
+    for (const id of ids) {
+      await make('projects', { name: id, id });
+      await make(`projects/${id}/endpoints`, { name: 'one', metrics_id: 'one' });
+      const scope = 'read:metrics write:metrics';
+      headers.push(await this.bearerOf(await make('clients', { name: 'bench', project_id: id, scope })));
+    }
+    return headers;
+  }
+
+  private async bearerOf({ client_id, client_secret }: Record<string, string>): Promise<string> {
+    const credentials = Buffer.from(`${client_id}:${client_secret}`).toString('base64');
     const answer = await fetch(`${this.url}/oauth/token`, {
       method: 'POST',
       headers: { authorization: `Basic ${credentials}` },
@@ -107,6 +133,22 @@ export class Weir {
   get storedBytes(): number {
     const files = readdirSync(this.folder).filter((name) => name.startsWith('weir.db'));
     return files.reduce((sum, name) => sum + statSync(join(this.folder, name)).size, 0);
+  }
+
+  /** What an endpoint `one` holds from now on, as one group. */
+  async push(project: string, authorization: string, body: string): Promise<void> {
+    const answer = await fetch(`${this.routesOf(project).push}/job/bench`, {
+      method: 'PUT',
+      headers: { authorization, 'content-type': 'text/plain' },
+      body,
+    });
+    if (answer.status !== 200) throw new Error(`not pushed: ${answer.status} ${await answer.text()}`);
+  }
+
+  /** The ways into the endpoint of a project. */
+  routesOf(project: string): { write: string; otlp: string; push: string } {
+    const endpoint = `${this.url}/api/v1/${project}/one`;
+    return { write: `${endpoint}/write`, otlp: `${endpoint}/otlp/v1/metrics`, push: `${endpoint}/metrics` };
   }
 
   /** Where the endpoint is pushed to and scraped from. */

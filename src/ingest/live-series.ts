@@ -19,6 +19,9 @@ export interface Taken {
   readonly reason: string | undefined;
 }
 
+/** In the place of a sentence that nobody will read. */
+const alreadySaid = 'as before';
+
 /** Samples from further ahead would hide those that come after them (Prometheus' own bound). */
 const mostAheadMs = 10 * 60_000;
 
@@ -52,8 +55,11 @@ export function takeBatch(
     for (let index = from; index < to && refusal === undefined; index++) {
       const series = table.find(batch, index);
       found[index - from] = series;
-      if (series === -1) refusal = refusalOf(batch, index, limits);
-      if (batch.changes[index]! !== change.none && batch.changes[index]! !== change.end) {
+      // Once there is no room and that was said, a flood of new series costs no more than to look them up.
+      const isFull = room !== undefined && room <= 0 && reason !== undefined && hasValue(batch, index);
+      if (series === -1) refusal = isFull ? alreadySaid : refusalOf(batch, index, limits);
+      if (series === -1 && isFull) why = 'series';
+      if (hasValue(batch, index)) {
         if (series === -1 || !table.isLiving(series)) fresh++;
         if (batch.times[index]! > now + mostAheadMs) refusal ??= 'a sample is from more than 10 minutes ahead';
         if (batch.changes[index] === change.add && series !== -1 && table.isLiving(series)) {
@@ -69,10 +75,12 @@ export function takeBatch(
     }
     if (fresh > 0 && refusal === undefined && limits.series > 0) {
       room ??= limits.series - projectSeries();
-      if (fresh > room) {
-        refusal = limitExceeded('series', limits.series, limits.series - room + fresh).message;
+      if (fresh <= room) room -= fresh;
+      else {
         why = 'series';
-      } else room -= fresh;
+        const most = limits.series;
+        refusal = reason === undefined ? limitExceeded('series', most, most - room + fresh).message : alreadySaid;
+      }
     }
     if (refusal !== undefined) {
       refuse(why, to - from);
@@ -105,6 +113,10 @@ export function takeBatch(
   return { samples, histograms, refusedPoints, refusedSamples, reason };
 }
 
+/** Whether a series lives afterwards. */
+const hasValue = ({ changes }: SeriesBatch, index: number): boolean =>
+  changes[index] !== change.none && changes[index] !== change.end;
+
 /** Why the point may not be taken, if one of its metrics would have too many series. */
 function overMetricLimit(
   batch: SeriesBatch,
@@ -115,8 +127,7 @@ function overMetricLimit(
   const fresh = new Map<string, number>();
   for (let index = from; index < to; index++) {
     const series = found[index - from]!;
-    const isSet = batch.changes[index] === change.set || batch.changes[index] === change.add;
-    if (!isSet || (series !== -1 && table.isLiving(series))) continue;
+    if (!hasValue(batch, index) || (series !== -1 && table.isLiving(series))) continue;
     const name = batch.nameOf(index);
     const count = (fresh.get(name) ?? 0) + 1;
     const living = series === -1 ? table.livingOfMetric(batch, index) : table.livingBeside(series);

@@ -22,7 +22,7 @@ describe('scopes', () => {
     expect(checkScopes(theirs, ofProject)).toEqual(['read:metric_streams', 'update:deliveries']);
   });
 
-  it('are divided: an operator reads no metrics, a project opens no limits, keys or bans', () => {
+  it('are divided: an operator reads no metrics, a project opens no limits, sources, keys or bans', () => {
     expect(checkScopes(operatorScopes, ofOperator)).toEqual(operatorScopes);
     expect(operatorScopes).toEqual(['write:metrics', ...managementScopes]);
     expect(checkScopes(projectScopes, ofProject)).toEqual(projectScopes);
@@ -31,6 +31,10 @@ describe('scopes', () => {
       'create:projects',
       'update:projects',
       'delete:projects',
+      'read:sources',
+      'create:sources',
+      'update:sources',
+      'delete:sources',
       'read:signing_keys',
       'update:signing_keys',
       'read:bans',

@@ -40,7 +40,8 @@ interface Known {
   readonly series: SeriesName;
   /** The same for one series, whatever the order of tags. */
   readonly key: string;
-  gathered: Gathered | undefined;
+  /** Where in the window it is gathered. By number, so that what was flushed is not kept by whoever remembers it. */
+  slot: number;
   window: number;
 }
 
@@ -71,7 +72,8 @@ export class StatsdWindow implements StatsdSink<Known> {
   });
   /** By sample name, the family that has it. */
   private readonly families = new LRUCache<string, string>({ max: mostNames });
-  private gathered = new Map<string, Gathered>();
+  private gathered: Gathered[] = [];
+  private slots = new Map<string, number>();
   private bytes = 0;
   private window = 0;
 
@@ -85,8 +87,9 @@ export class StatsdWindow implements StatsdSink<Known> {
 
   /** What has come since the last time. */
   take(): Gathered[] {
-    const all = [...this.gathered.values()];
-    this.gathered = new Map();
+    const all = this.gathered;
+    this.gathered = [];
+    this.slots = new Map();
     this.bytes = 0;
     this.window++;
     return all;
@@ -147,15 +150,15 @@ export class StatsdWindow implements StatsdSink<Known> {
   }
 
   private gatheredOf(head: Known): Gathered | undefined {
-    if (head.window === this.window) return head.gathered;
-    const gathered = this.gathered.get(head.key) ?? this.begin(head);
-    if (gathered === undefined) return undefined;
-    head.gathered = gathered;
+    if (head.window === this.window) return this.gathered[head.slot];
+    const slot = this.slots.get(head.key) ?? this.begin(head);
+    if (slot === undefined) return undefined;
+    head.slot = slot;
     head.window = this.window;
-    return gathered;
+    return this.gathered[slot];
   }
 
-  private begin({ series, key }: Known): Gathered | undefined {
+  private begin({ series, key }: Known): number | undefined {
     if (!this.claims(series)) {
       this.options.refused('conflict', 1);
       return undefined;
@@ -170,8 +173,9 @@ export class StatsdWindow implements StatsdSink<Known> {
       counts: buckets === 0 ? noCounts : new Float64Array(buckets + 1),
       members: series.kind === 'set' ? new Set() : noMembers,
     };
-    this.gathered.set(key, gathered);
-    return gathered;
+    const slot = this.gathered.push(gathered) - 1;
+    this.slots.set(key, slot);
+    return slot;
   }
 
   private hasRoom(bytes: number): boolean {
@@ -199,7 +203,7 @@ export class StatsdWindow implements StatsdSink<Known> {
     const [project, own] = target === undefined ? routeOf(tags, projectLabel) : [target.projectId, tags];
     const [endpoint, rest] = target === undefined ? routeOf(own, endpointLabel) : [target.metricsId, own];
     const series = { project, endpoint, kind, name: nameOf(sent, kind), labels: labelsOf(rest) };
-    return { weight, series, key: JSON.stringify(series), gathered: undefined, window: -1 };
+    return { weight, series, key: JSON.stringify(series), slot: -1, window: -1 };
   }
 }
 

@@ -34,7 +34,7 @@ export function partsOf(batch: SeriesBatch): Part[] {
       if (part === parts.length) {
         byName.set(name, part);
         places.push(at);
-        const own = new SeriesBatch(partRoom);
+        const own = new SeriesBatch(roomFor(batch.series - series, parts.length + 1));
         own.clear(batch.bytes);
         parts.push({ project, endpoint, batch: own });
       }
@@ -57,6 +57,9 @@ function adoptPoint(own: SeriesBatch, batch: SeriesBatch, point: number): void {
   own.points.push(own.series);
   for (let series = batch.points[point]!; series < batch.points[point + 1]!; series++) own.adopt(batch, series);
 }
+
+/** As if what is left belonged to all parts alike; those that need more grow. */
+const roomFor = (left: number, parts: number): number => Math.max(partRoom, Math.min(256, Math.ceil(left / parts)));
 
 /** Of many customers, most have few series in one request. */
 export const partRoom = 8;

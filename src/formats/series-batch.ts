@@ -89,7 +89,14 @@ export class SeriesBatch {
     this.samples[series] = 0;
     this.times[series] = Number.NEGATIVE_INFINITY;
     this.range(0, 0, 0, 0);
-    this.routes?.fill(0, series * 4, series * 4 + 4);
+    const { routes } = this;
+    if (routes !== undefined) {
+      const at = series * 4;
+      routes[at] = 0;
+      routes[at + 1] = 0;
+      routes[at + 2] = 0;
+      routes[at + 3] = 0;
+    }
   }
 
   name(valueAt: number, valueEnd: number): void {
@@ -118,13 +125,18 @@ export class SeriesBatch {
 
   /** Adds a series of another batch, which has the same `bytes`, with its sample. */
   adopt(from: SeriesBatch, series: number): void {
-    this.begin();
-    const to = this.series - 1;
+    const to = this.series++;
+    if (to + 2 > this.first.length) this.grow(to + 2);
     const source = from.ranges;
     const end = from.first[series + 1]! * 4;
-    const at = from.first[series]! * 4;
-    this.name(source[at + 2]!, source[at + 3]!);
-    for (let i = at + 4; i < end; i += 4) this.range(source[i]!, source[i + 1]!, source[i + 2]!, source[i + 3]!);
+    let at = this.labels * 4;
+    const start = from.first[series]! * 4;
+    if (at + end - start > this.ranges.length) this.ranges = withRoom(this.ranges, at + end - start);
+    const { ranges } = this;
+    // For a few dozen numbers a loop is cheaper than a call.
+    for (let i = start; i < end; i++) ranges[at++] = source[i]!;
+    this.labels = at / 4;
+    this.first[to + 1] = this.labels;
     this.changes[to] = from.changes[series]!;
     this.values[to] = from.values[series]!;
     this.times[to] = from.times[series]!;

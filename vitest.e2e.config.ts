@@ -9,6 +9,7 @@ const slowestFirst = [
   'demo',
   'snippets',
   'customer-kit',
+  'validation',
   'revocation',
   'rotation',
   'datadog',

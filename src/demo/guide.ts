@@ -1,6 +1,6 @@
 import { curlLines } from '../snippets/curl.js';
 import { shellWord } from '../snippets/quote.js';
-import { alertRules } from './alert-rules.js';
+import { readAlertRules } from './alert-rules.js';
 import { catalogue } from './catalogue.js';
 import type { DemoInstance } from './instances.js';
 
@@ -64,7 +64,7 @@ ${prometheusPart(options)}
 
 The fault is in ${faulty.name}. These alerts of that Prometheus will find it:
 
-${columns(alertRules.map(({ alert, when, for: held }) => [alert, when, held === undefined ? 'at once' : `for ${held}`]))}
+${columns(readAlertRules().map(({ alert, when, for: held }) => [alert, when, held === undefined ? 'at once' : `for ${held}`]))}
 
 For a gateway of your own, see README.md and prometheus-example.yml.
 Ctrl-C stops the demo${keep ? '' : ' and removes its folder'}.

@@ -58,6 +58,8 @@ export class PrometheusProgram {
       `--config.file=${configFile}`,
       `--storage.tsdb.path=${folder.file('prometheus')}`,
       `--web.listen-address=${address}`,
+      // So that rules can be changed and tried: docs/validation.md.
+      '--web.enable-lifecycle',
     ];
     const child = spawn(program, args, { stdio: ['ignore', log, log] });
     closeSync(log);

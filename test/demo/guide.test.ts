@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
-import { alertRules } from '../../src/demo/alert-rules.js';
+import { readAlertRules } from '../../src/demo/alert-rules.js';
 import { curlUsesProxy, type GuideOptions, guide } from '../../src/demo/guide.js';
 import { demoInstances } from '../../src/demo/instances.js';
 import { shellWord } from '../../src/snippets/quote.js';
@@ -119,7 +119,7 @@ describe('the guide', () => {
   test('names the instance with the fault, and every alert that finds it', () => {
     const text = guide(options);
     expect(text).toContain('The fault is in fraud-detection.');
-    for (const { alert } of alertRules) expect(text).toMatch(new RegExp(`^ {2}${alert} `, 'm'));
+    for (const { alert } of readAlertRules()) expect(text).toMatch(new RegExp(`^ {2}${alert} `, 'm'));
   });
 
   test('says how to stop, and what becomes of the folder', () => {

@@ -16,6 +16,8 @@ export async function compileWeir(programs: Programs): Promise<string> {
   const compiled = await programs.run(process.execPath, [tsc, '-p', project, '--outDir', folder]);
   if (compiled.status !== 0) throw new Error(`weir does not compile:\n${compiled.stdout}`);
   await cp(join(root, 'db/migrations'), join(folder, 'db/migrations'), { recursive: true });
+  // The demo's alerts, which a package has beside `dist`.
+  await cp(join(root, 'contrib'), join(folder, 'contrib'), { recursive: true });
   await cp(join(root, 'package.json'), join(folder, 'package.json'));
   return join(folder, 'src/cli/weir.js');
 }

@@ -23,7 +23,13 @@ const mapping = z.strictObject({
   options: z.record(z.string(), z.strictObject({ text: z.string(), color: z.string(), index: z.int() })),
 });
 /** Ids of Grafana's unit list (packages/grafana-data/src/valueFormats/categories.ts). */
-const unit = z.enum(['none', 'short', 'percentunit', 's', 'bytes', 'reqps', 'cps']);
+const unit = z.enum(['none', 'short', 'percentunit', 's', 'ms', 'bytes', 'reqps', 'cps']);
+/** On a field. */
+const dataLink = z.strictObject({
+  title: z.string(),
+  url: z.string().startsWith('/d/'),
+  targetBlank: z.literal(false),
+});
 const target = z.strictObject({
   refId: z.string().regex(/^[A-Z]$/),
   datasource,
@@ -41,6 +47,7 @@ const fieldConfig = <Custom extends z.ZodType>(custom: Custom) =>
       color: z.strictObject({ mode: z.enum(['thresholds', 'palette-classic']) }),
       custom,
       mappings: z.array(mapping).optional(),
+      links: z.array(dataLink).optional(),
       decimals: z.int().optional(),
       min: z.number().optional(),
       max: z.number().optional(),
@@ -64,8 +71,8 @@ const stat = z.strictObject({
     colorMode: z.literal('value'),
     graphMode: z.literal('none'),
     justifyMode: z.literal('auto'),
-    orientation: z.literal('auto'),
-    textMode: z.enum(['auto', 'name']),
+    orientation: z.enum(['auto', 'horizontal']),
+    textMode: z.enum(['auto', 'name', 'value_and_name']),
     reduceOptions: z.strictObject({
       calcs: z.tuple([z.literal('lastNotNull')]),
       fields: z.string(),
@@ -122,8 +129,35 @@ const queryVariable = z.strictObject({
   definition: z.string(),
   refresh: z.literal(2),
   sort: z.literal(1),
-  includeAll: z.literal(true),
-  allValue: z.literal('.+'),
+  includeAll: z.boolean(),
+  /** `.*` for a label that series may lack. */
+  allValue: z.enum(['.+', '.*']).optional(),
+});
+
+const annotation = z.strictObject({
+  name: z.string(),
+  enable: z.literal(true),
+  hide: z.literal(false),
+  iconColor: z.string(),
+  datasource,
+  expr: z.string(),
+  step: z.string(),
+  titleFormat: z.string(),
+  textFormat: z.string(),
+  tagKeys: z.string(),
+  useValueForTime: z.literal(false),
+});
+const link = z.strictObject({
+  type: z.literal('link'),
+  title: z.string(),
+  tooltip: sentences,
+  icon: z.string(),
+  url: z.string().startsWith('/d/'),
+  asDropdown: z.literal(false),
+  includeVars: z.boolean(),
+  keepTime: z.boolean(),
+  tags: z.tuple([]),
+  targetBlank: z.literal(false),
 });
 
 export const dashboardSchema = z.strictObject({
@@ -139,8 +173,8 @@ export const dashboardSchema = z.strictObject({
   refresh: z.string(),
   time: z.strictObject({ from: z.string(), to: z.string() }),
   templating: z.strictObject({ list: z.tuple([sourceVariable]).rest(queryVariable) }),
-  annotations: z.strictObject({ list: z.tuple([]) }),
-  links: z.tuple([]),
+  annotations: z.strictObject({ list: z.array(annotation) }),
+  links: z.array(link),
   panels: z.array(z.discriminatedUnion('type', [row, stat, timeseries, stateTimeline])),
 });
 

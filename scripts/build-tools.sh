@@ -27,10 +27,10 @@ otelcol() {
   mkdir "$work/otelcol" && cd "$work/otelcol"
   cat >builder.yaml <<YAML
 dist: { name: otelcol, output_path: ./out, module: weir.example/otelcol }
-receivers: [{ gomod: github.com/open-telemetry/opentelemetry-collector-contrib/receiver/prometheusreceiver v0.142.0 }]
-exporters: [{ gomod: go.opentelemetry.io/collector/exporter/debugexporter v0.142.0 }]
+receivers: [{ gomod: github.com/open-telemetry/opentelemetry-collector-contrib/receiver/prometheusreceiver v0.157.0 }]
+exporters: [{ gomod: go.opentelemetry.io/collector/exporter/debugexporter v0.157.0 }]
 YAML
-  GOFLAGS='' GOBIN=$work go install go.opentelemetry.io/collector/cmd/builder@v0.142.0
+  GOFLAGS='' GOBIN=$work go install go.opentelemetry.io/collector/cmd/builder@v0.157.0
   GOFLAGS='' "$work/builder" --config builder.yaml
   cp out/otelcol "$tools/otelcol"
 }

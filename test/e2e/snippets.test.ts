@@ -73,8 +73,9 @@ const pages = (ids: readonly string[]): RegExp[] =>
 
 /** What a Prometheus has of it, once all its targets are up. */
 async function scraped(prometheus: PrometheusProcess): Promise<Record<string, number>> {
-  // The first scrape comes somewhen within the interval of 30 s.
-  await prometheus.allUp(60_000);
+  // The first scrape comes somewhen within the interval of 30 s, and what is discovered somewhat later.
+  await eventually('targets', async () => ((await prometheus.targets()).length > 0 ? true : undefined));
+  await prometheus.allUp(90_000);
   const series = await prometheus.query('queue_depth{job="app",project="acme"}');
   return Object.fromEntries(series.map(({ labels, samples }) => [labels.instance_id, samples.at(-1)!.value]));
 }
@@ -83,6 +84,8 @@ describe.concurrent('Prometheus', () => {
   it.each([
     ['prometheus', 'the project', []],
     ['prometheus', 'two endpoints', ['--endpoint=db1', '--endpoint=db2']],
+    ['prometheus-sd', 'the project', []],
+    ['prometheus-sd', 'two endpoints', ['--endpoint=db1', '--endpoint=db2']],
   ] as const)('scrapes by the snippet "%s" for %s', async (tool, _, args) => {
     const { text, path } = await snippet(tool, ...args);
     const checked = await programs.run(promtoolProgram(), ['check', 'config', path]);
@@ -94,6 +97,13 @@ describe.concurrent('Prometheus', () => {
     const { text } = await snippet('prometheus-jwt', `--secret-file=${keyFile}`);
     const prometheus = await PrometheusProcess.start(programs, text, {}, [], builtProgram('prometheus3'));
     expect(await scraped(prometheus)).toEqual(values);
+  });
+});
+
+describe.concurrent('service discovery', () => {
+  it('keeps the endpoints that were named, and no other', async () => {
+    const { text } = await snippet('prometheus-sd', '--endpoint=db2');
+    expect(await scraped(await PrometheusProcess.start(programs, text))).toEqual({ db2: values.db2 });
   });
 });
 

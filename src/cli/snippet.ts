@@ -20,7 +20,7 @@ interface SnippetOptions {
   readonly project?: string;
   readonly endpoint?: readonly string[];
   readonly client?: string;
-  readonly secretFile: string;
+  readonly secretFile?: string;
   readonly caFile?: string;
   readonly interval: string;
   readonly format: OutputFormat;
@@ -37,8 +37,7 @@ export function snippetCommand(): Command {
     .option('--client <id>', 'The client that scrapes; may be left out when the project has one alone.')
     .option(
       '--secret-file <file>',
-      'Where the tool finds the secret: a file with nothing else in it.',
-      defaultSecretFile,
+      `Where the tool finds the secret: a file with nothing else in it. Default ${defaultSecretFile}.`,
     )
     .option('--ca-file <file>', "An authority that signed the gateway's certificate and that the system does not know.")
     .option('--interval <time>', `Time between scrapes: ${intervals.join('s, ')}s.`, `${defaultInterval}s`)
@@ -47,7 +46,7 @@ export function snippetCommand(): Command {
     if (tool === undefined) return print(listed(options.format));
     const snippet = snippetOf(tool);
     await withStore(command, async (context) => {
-      const { facts, client } = await factsOf(options, context);
+      const { facts, client } = await factsOf(snippet, options, context);
       for (const line of lacking(snippet, facts, client)) process.stderr.write(`weir: warning: ${line}\n`);
       print(shown(snippet, snippet.text(facts), options.format));
     });
@@ -66,7 +65,7 @@ const listed = (format: OutputFormat): string =>
 const shown = ({ tool, title, file }: Snippet, text: string, format: OutputFormat): string =>
   format === 'json' ? showOne({ tool, title, file, text }, format) : text;
 
-async function factsOf(options: SnippetOptions, { admin, store, externalUrl }: StoreCommand) {
+async function factsOf(snippet: Snippet, options: SnippetOptions, { admin, store, externalUrl }: StoreCommand) {
   const { project: projectId, endpoint: metricsIds = [] } = options;
   if (projectId === undefined) throw new OperatorError('Whose metrics? Give --project ID.');
   await admin.projects.get(projectId);
@@ -83,7 +82,7 @@ async function factsOf(options: SnippetOptions, { admin, store, externalUrl }: S
     metricsIds: [...new Set(metricsIds)],
     clientId: client.id,
     keyId: keys.find(({ jwk }) => jwk.kty === 'RSA')?.kid,
-    secretFile: checkPath('secret_file', options.secretFile),
+    secretFile: checkPath('secret_file', options.secretFile ?? snippet.secretFile ?? defaultSecretFile),
     caFile: options.caFile === undefined ? undefined : checkPath('ca_file', options.caFile),
     intervalSeconds: checkInterval(options.interval),
   };

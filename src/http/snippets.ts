@@ -2,6 +2,7 @@ import { WeirError } from '../domain/errors.js';
 import { printable } from '../domain/ids.js';
 import { checkInterval, checkPath, defaultInterval, defaultSecretFile } from '../snippets/facts.js';
 import { snippetOf, snippets } from '../snippets/index.js';
+import type { Snippet } from '../snippets/snippet.js';
 import type { Directory } from '../storage/directory.js';
 import type { GatewayMetrics } from '../telemetry/gateway-metrics.js';
 import { type Access, type Authenticator, reachEndpoint, reachProject, requireScope } from './authenticate.js';
@@ -35,7 +36,7 @@ export function getSnippets(c: Ctx, projectId: string, options: SnippetsOptions)
 export function getSnippet(c: Ctx, projectId: string, tool: string, options: SnippetsOptions): Promise<Response> {
   return answered(c, projectId, options, '/snippets/{tool}', async (access, project) => {
     const snippet = snippetOf(tool);
-    const { endpoints, ...asked } = readQuery(c.env.incoming.url!);
+    const { endpoints, ...asked } = readQuery(c.env.incoming.url!, snippet);
     for (const metricsId of endpoints) await reachEndpoint(access, project, metricsId, options.directory);
     const clientId = asked.clientId ?? ownId(access);
     const live = clientId === access.clientId ? await options.directory.client(clientId) : undefined;
@@ -78,7 +79,7 @@ const headersOf = (contentType: string) => ({
 });
 
 /** What the URL asks for beside the tool; throws `invalid` for what is wrong or unknown. */
-function readQuery(url: string) {
+function readQuery(url: string, snippet: Snippet) {
   const query = new URL(url, 'http://gateway').searchParams;
   const unknown = [...query.keys()].find((name) => !parameters.includes(name));
   if (unknown !== undefined) {
@@ -94,7 +95,7 @@ function readQuery(url: string) {
   return {
     endpoints: [...new Set(query.getAll('endpoint'))],
     clientId: checkClientId(one('client_id')),
-    secretFile: checkPath('secret_file', one('secret_file') ?? defaultSecretFile),
+    secretFile: checkPath('secret_file', one('secret_file') ?? snippet.secretFile ?? defaultSecretFile),
     caFile: caFile && checkPath('ca_file', caFile),
     intervalSeconds: checkInterval(one('interval') ?? String(defaultInterval)),
   };

@@ -32,6 +32,7 @@ export const prometheusJwt: Snippet = {
   tool: 'prometheus-jwt',
   title: 'Prometheus 3.8 or newer, which signs with a key instead of keeping a secret',
   ...file,
+  secretFile: '/etc/weir/private-key.pem',
   needs: 'an RSA key: weir client key add CLIENT_ID public-key.pem',
   text: (facts) =>
     yamlText(

@@ -11,6 +11,8 @@ export interface Snippet {
   readonly mediaType: 'application/yaml' | 'application/toml' | 'text/plain';
   /** It reaches https gateways only, whatever else is right. */
   readonly httpsOnly?: true;
+  /** Where its secret lies unless somebody says otherwise; a file with the client secret when left out. */
+  readonly secretFile?: string;
   /** What the client must have beside `read:metrics`, for people. */
   readonly needs?: string;
   text(facts: SnippetFacts): string;

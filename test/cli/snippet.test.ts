@@ -90,7 +90,10 @@ describe('weir snippet', () => {
     const [key] = await gateway.admin.clients.addKeys(reader.clientId, Buffer.from(pem));
     const { stdout, stderr } = await ofAcme('prometheus-jwt');
     expect(stderr).toBe('');
-    expect(parse(stdout).scrape_configs[0].oauth2.client_certificate_key_id).toBe(key!.kid);
+    expect(parse(stdout).scrape_configs[0].oauth2).toMatchObject({
+      client_certificate_key_id: key!.kid,
+      client_certificate_key_file: '/etc/weir/private-key.pem',
+    });
   });
 
   it('takes no client that could not scrape with it, and chooses none of several', async () => {

@@ -9,5 +9,9 @@ program=.e2e/tools/vmagent
 mkdir -p .e2e/tools
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-(cd "$work" && apt-get download -qq victoria-metrics 2>/dev/null && dpkg-deb -x victoria-metrics_*.deb unpacked)
+as_root=(); [ "$(id -u)" = 0 ] || as_root=(sudo)
+cd "$work"
+apt-get download -qq victoria-metrics 2>/dev/null || { "${as_root[@]}" apt-get update -qq && apt-get download -qq victoria-metrics; }
+dpkg-deb -x victoria-metrics_*.deb unpacked
+cd "$OLDPWD"
 cp "$work/unpacked/usr/bin/vmagent" "$program"

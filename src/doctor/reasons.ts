@@ -45,7 +45,7 @@ export const reasonAdvice: Readonly<Record<AccessReason, Advice>> = {
   unknown_endpoint: {
     cause:
       'There is no such endpoint for this client: a slip in the path, a deleted endpoint, or one it was not given.',
-    cure: 'Copy the path from "weir snippet" or from the service discovery document of the project.',
+    cure: 'Copy the path that "weir snippet" prints, or take it from the service discovery document of the project.',
   },
   other_project: {
     cause: 'The path names another project than the one of the client.',

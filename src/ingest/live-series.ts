@@ -55,10 +55,7 @@ export function takeBatch(
     for (let index = from; index < to && refusal === undefined; index++) {
       const series = table.find(batch, index);
       found[index - from] = series;
-      // Once there is no room and that was said, a flood of new series costs no more than to look them up.
-      const isFull = room !== undefined && room <= 0 && reason !== undefined && hasValue(batch, index);
-      if (series === -1) refusal = isFull ? alreadySaid : refusalOf(batch, index, limits);
-      if (series === -1 && isFull) why = 'series';
+      if (series === -1) refusal = refusalOf(batch, index, limits);
       if (hasValue(batch, index)) {
         if (series === -1 || !table.isLiving(series)) fresh++;
         if (batch.times[index]! > now + mostAheadMs) refusal ??= 'a sample is from more than 10 minutes ahead';

@@ -72,6 +72,7 @@ describe('limits', () => {
       name_length_bytes: 1024,
       value_length_bytes: 2048,
       series: 50_000,
+      series_per_metric: 0,
       samples_per_second: 0,
       token_requests_per_minute: 0,
       scrapes_per_minute: 0,

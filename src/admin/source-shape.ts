@@ -20,6 +20,7 @@ import {
   sourceTypes,
 } from '../domain/source.js';
 import { formatMatcher, isEquality, parseMatcher } from '../formats/promql/matcher.js';
+import { readRelabelConfigs } from '../formats/relabel/config.js';
 import type { SourceProbe } from '../sources/probe.js';
 
 /** The shapes of sources: what a request may say, and what is answered. */
@@ -62,6 +63,7 @@ const changeable = {
     .regex(/^[A-Za-z][A-Za-z0-9-]*$/, 'must be the name of a header'),
   labels: z.record(z.string(), z.string().max(2048)),
   auth,
+  metric_relabel_configs: z.array(z.looseObject({})),
   sample_limit: count,
   body_size_limit: count,
 };
@@ -102,6 +104,10 @@ export function changedSource(type: SourceType, patch: SourcePatch, before?: Spl
     tenantHeader: patch.tenant_header ?? had?.tenantHeader ?? defaultTenantHeader,
     labels: patch.labels === undefined ? (had?.labels ?? []) : readLabels(patch.labels),
     auth: split?.auth ?? had?.auth ?? { type: 'none' },
+    relabelConfigs:
+      patch.metric_relabel_configs === undefined
+        ? (had?.relabelConfigs ?? [])
+        : readRelabelConfigs(patch.metric_relabel_configs),
     sampleLimit: patch.sample_limit ?? had?.sampleLimit ?? 0,
     bodyLimit: patch.body_size_limit ?? had?.bodyLimit ?? 0,
   };
@@ -221,6 +227,7 @@ export function sourceJson(source: Source) {
       : { matchers: source.matchers.map(formatMatcher), tenant: source.tenant, tenant_header: source.tenantHeader }),
     labels: Object.fromEntries(source.labels),
     auth: { ...auth, ...Object.fromEntries(names.map((name) => [name, masked])) },
+    metric_relabel_configs: source.relabelConfigs,
     sample_limit: source.sampleLimit,
     body_size_limit: source.bodyLimit,
     health: {

@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import { OperatorError, WeirError } from '../domain/errors.js';
 import { sourceAuthTypes } from '../domain/source.js';
 import { collect } from './common.js';
+import { readRelabelFile } from './relabel-file.js';
 
 /** The settings of a source as flags. */
 export interface SourceFlags {
@@ -23,6 +24,7 @@ export interface SourceFlags {
   readonly oauth2ClientSecretFile?: string;
   readonly oauth2TokenUrl?: string;
   readonly oauth2Scope?: string;
+  readonly relabelFile?: string;
   readonly sampleLimit?: string;
   readonly bodySizeLimit?: string;
   readonly status?: 'enabled' | 'disabled';
@@ -53,6 +55,7 @@ export function withSourceFlags(command: Command): Command {
     .option('--oauth2-client-secret-file <file>', 'With --auth oauth2: a file with the secret.')
     .option('--oauth2-token-url <url>', 'With --auth oauth2.')
     .option('--oauth2-scope <scope>', 'With --auth oauth2.')
+    .option('--relabel-file <file>', "YAML with rules in Prometheus' metric_relabel_configs language.")
     .option('--sample-limit <count>', 'Series of one answer; more are refused. 0 for the limit of the project alone.')
     .option('--body-size-limit <bytes>', 'Of an answer, inflated. 0 for the limit of pushes.')
     .addOption(new Option('--status <status>', 'Whether it is asked.').choices(['enabled', 'disabled']));
@@ -72,6 +75,7 @@ export function sourceBody(flags: SourceFlags): Record<string, unknown> {
     tenant_header: flags.tenantHeader,
     labels: flags.label && Object.fromEntries(flags.label.map(label)),
     auth: authOf(flags),
+    metric_relabel_configs: flags.relabelFile === undefined ? undefined : readRelabelFile(flags.relabelFile),
     sample_limit: count('--sample-limit', flags.sampleLimit),
     body_size_limit: count('--body-size-limit', flags.bodySizeLimit),
   };

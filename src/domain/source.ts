@@ -1,3 +1,5 @@
+import type { RelabelConfig } from './relabel.js';
+
 /** Where series come from when nobody pushes: an exporter whose page is fetched, or a TSDB that is asked in PromQL. */
 export const sourceTypes = ['exporter', 'promql'] as const;
 export type SourceType = (typeof sourceTypes)[number];
@@ -56,7 +58,9 @@ export interface SourceSettings {
   /** Labels every series gets, sorted by name; they take the place of those of the same name. */
   readonly labels: readonly (readonly [string, string])[];
   readonly auth: SourceAuth;
-  /** Series of one pull; 0 for no limit but the project's. */
+  /** Applied in order to each series before it is stored. */
+  readonly relabelConfigs: readonly RelabelConfig[];
+  /** Series of one pull, after relabeling; 0 for no limit but the project's. */
   readonly sampleLimit: number;
   /** Of an answer, inflated; 0 for the project's limit of pushes. */
   readonly bodyLimit: number;

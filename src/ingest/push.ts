@@ -26,6 +26,8 @@ export interface Pull {
   readonly group: GroupKey;
   readonly syntax: Syntax;
   readonly body: Buffer;
+  /** What becomes of it before it is checked and stored. */
+  readonly relabel: (exposition: Exposition) => Exposition;
   /** How long it is served, milliseconds. */
   readonly lifetimeMs: number;
   /** Series of the source; 0 for no limit of its own. */
@@ -75,10 +77,20 @@ export class Ingest {
    * Puts what a source gave in the place of what it gave before, under the rules of pushes, but for `samples_per_second`:
    * the operator chose the interval. Times on samples are dropped. Gives the number of samples stored; throws like `push`.
    */
-  async pull({ endpoint, limits, group, syntax, body, lifetimeMs, sampleLimit, isWanted }: Pull): Promise<number> {
+  async pull({
+    endpoint,
+    limits,
+    group,
+    syntax,
+    body,
+    relabel,
+    lifetimeMs,
+    sampleLimit,
+    isWanted,
+  }: Pull): Promise<number> {
     const before = this.groups.peek(endpoint.id, group.text);
     const hasItsLabels = JSON.stringify(before?.key.labels) === JSON.stringify(group.labels);
-    const put = parseExposition(body, {
+    const pulled = parseExposition(body, {
       syntax,
       labels: [[instanceLabel, endpoint.metricsId], ...group.labels],
       limits,
@@ -86,6 +98,7 @@ export class Ingest {
       timestamps: 'drop',
       previous: hasItsLabels ? before?.exposition : undefined,
     });
+    const put = relabel(pulled);
     const series = seriesCount(put);
     if (sampleLimit > 0 && series > sampleLimit) {
       throw new WeirError(

@@ -7,6 +7,7 @@ import { parseExposition } from '../formats/parse.js';
 import type { SourceReach } from './connection.js';
 import { openSource, type SourceTarget } from './open.js';
 import { PullError } from './pulled.js';
+import { relabelerOf } from './relabel.js';
 
 /** What came of asking a source once. */
 export interface SourceProbe {
@@ -33,7 +34,8 @@ export async function probeSource(
     const { body, syntax, warnings } = await openSource(target, reach, clock)(limits);
     const labels = [[instanceLabel, metricsId] as const, ...settings.labels];
     const reservedPrefix = reservedMetricPrefix;
-    const series = seriesCount(parseExposition(body, { syntax, labels, limits, reservedPrefix, timestamps: 'drop' }));
+    const exposition = parseExposition(body, { syntax, labels, limits, reservedPrefix, timestamps: 'drop' });
+    const series = seriesCount(relabelerOf(settings, metricsId)(exposition));
     return done({ pulled: true, error: null, series, warnings });
   } catch (error) {
     if (!(error instanceof PullError || error instanceof WeirError)) throw error;

@@ -11,12 +11,14 @@ import {
   type SourceType,
   sourceGroupText,
 } from '../domain/source.js';
+import type { Exposition } from '../formats/family.js';
 import type { Syntax } from '../formats/parse.js';
 import type { GroupKey, SourceStore } from '../storage/store.js';
 import type { Log } from '../telemetry/log.js';
 import type { SourceReach } from './connection.js';
 import { openSource, type PullOnce } from './open.js';
 import { PullError } from './pulled.js';
+import { relabelerOf } from './relabel.js';
 import { openSourceSecrets } from './secrets.js';
 
 /** What a source gave, on its way into its endpoint. */
@@ -26,6 +28,7 @@ export interface Taking {
   readonly group: GroupKey;
   readonly syntax: Syntax;
   readonly body: Buffer;
+  readonly relabel: (exposition: Exposition) => Exposition;
   readonly lifetimeMs: number;
   readonly sampleLimit: number;
   readonly isWanted: () => boolean;
@@ -56,6 +59,7 @@ export interface SourcesOptions {
 interface Live {
   readonly source: Source;
   readonly pull: PullOnce;
+  readonly relabel: Taking['relabel'];
   /** Ends a pull that nobody waits for any more. */
   readonly ending: AbortController;
   condition: SourceCondition;
@@ -175,6 +179,7 @@ export class Sources {
       this.live.set(id, {
         source: settings,
         pull: openSource({ type: settings.type, settings, secrets }, ended, clock),
+        relabel: relabelerOf(settings, settings.metricsId),
         ending,
         condition: { health, reason, since },
         state: { id, endpointId, up: before?.up, complete: before?.complete ?? true, pulledAt: before?.pulledAt, name },
@@ -245,6 +250,7 @@ export class Sources {
       group: groupOf(source),
       syntax,
       body,
+      relabel: live.relabel,
       lifetimeMs,
       sampleLimit,
       isWanted,
@@ -280,5 +286,5 @@ const longestReason = 500;
 const groupOf = ({ id, labels }: Source): GroupKey => ({ text: sourceGroupText(id), labels });
 
 /** What decides which series a source gives; when it changes, those of before are not served any more. */
-const whatIsAsked = ({ url, matchers, tenant, tenantHeader, labels }: Source): string =>
-  JSON.stringify([url, matchers, tenant, tenantHeader, labels]);
+const whatIsAsked = ({ url, matchers, tenant, tenantHeader, labels, relabelConfigs }: Source): string =>
+  JSON.stringify([url, matchers, tenant, tenantHeader, labels, relabelConfigs]);

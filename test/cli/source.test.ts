@@ -94,7 +94,12 @@ describe.each(ways)('weir source, %s', (way, on) => {
     expect(listed.map((each) => each.id)).toContain(id);
     const changed = await run(on(), 'set', id, '--interval', '1m', '--stale-limit', '5m', '--sample-limit', '7');
     expect(changed).toMatchObject({ interval: '1m', stale_limit: '5m', sample_limit: 7, url: `${server.url}/` });
-    expect(await run(on(), 'test', id, ...allowed)).toMatchObject({ pulled: true, series: 1 });
+    const rules = file(
+      'rules.yml',
+      'metric_relabel_configs:\n- {source_labels: [__name__], regex: jobs, action: drop}\n',
+    );
+    await run(on(), 'set', id, '--relabel-file', rules);
+    expect(await run(on(), 'test', id, ...allowed)).toMatchObject({ pulled: true, series: 0 });
     expect(await run(on(), 'delete', id)).toEqual({ id, deleted: true });
     await expect(run(on(), 'get', id)).rejects.toThrow(/no such source|nothing of that id/);
   });

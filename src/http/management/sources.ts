@@ -29,6 +29,9 @@ const source = z
     auth: z.looseObject({ type: z.enum(['none', 'bearer', 'basic', 'oauth2']) }).openapi({
       description: 'As it was given; what is secret as ***.',
     }),
+    metric_relabel_configs: z.array(z.looseObject({})).openapi({
+      description: "Prometheus' rules, applied in order to each series before it is stored.",
+    }),
     sample_limit: z.int().openapi({ description: 'Series of one answer; 0 for the limit of the project alone.' }),
     body_size_limit: z.int().openapi({ description: 'Bytes of an answer, inflated; 0 for the limit of pushes.' }),
     health: z
@@ -65,6 +68,7 @@ const example = {
   tenant_header: 'X-Scope-OrgID',
   labels: {},
   auth: { type: 'none' },
+  metric_relabel_configs: [],
   sample_limit: 0,
   body_size_limit: 0,
   health: { status: 'up', since: '2026-01-01T12:00:00.000Z' },

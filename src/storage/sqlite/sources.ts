@@ -15,7 +15,7 @@ interface Joined {
 /** Settings that have no column of their own. */
 type Configuration = Pick<
   SourceSettings,
-  'matchers' | 'tenant' | 'tenantHeader' | 'labels' | 'auth' | 'sampleLimit' | 'bodyLimit'
+  'matchers' | 'tenant' | 'tenantHeader' | 'labels' | 'auth' | 'relabelConfigs' | 'sampleLimit' | 'bodyLimit'
 >;
 
 export const noSuchSource = (): WeirError => new WeirError('not_found', 'There is no such source.');
@@ -144,12 +144,20 @@ function naming(name: string, write: () => void): void {
 }
 
 const columnsOf = ({ name, status, url, intervalMs, timeoutMs, staleMs, ...rest }: SourceSettings) => {
-  const { matchers, tenant, tenantHeader, labels, auth, sampleLimit, bodyLimit } = rest;
-  const configuration: Configuration = { matchers, tenant, tenantHeader, labels, auth, sampleLimit, bodyLimit };
+  const { matchers, tenant, tenantHeader, labels, auth, relabelConfigs, sampleLimit, bodyLimit } = rest;
+  const more = { relabelConfigs, sampleLimit, bodyLimit };
+  const configuration: Configuration = { matchers, tenant, tenantHeader, labels, auth, ...more };
   return { name, status, url, intervalMs, timeoutMs, staleMs, configuration: JSON.stringify(configuration) };
 };
 
 const toSource = ({ source: row, endpoint: at }: Joined): Source => {
   const { configuration, secrets: _, health, healthReason: reason, healthSince: since, ...columns } = row;
-  return { ...columns, ...(JSON.parse(configuration) as Configuration), ...at, health, reason, since };
+  return {
+    ...columns,
+    ...(JSON.parse(configuration) as Configuration),
+    ...at,
+    health,
+    reason,
+    since,
+  };
 };

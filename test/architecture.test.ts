@@ -81,7 +81,7 @@ const files = (folder: string): string[] =>
 
 /** Imports, re-exports and dynamic imports, those of types alone included: they tie two rooms just the same. */
 const specifiers = (source: string): string[] =>
-  [...source.matchAll(/(?:\bfrom\s+|\bimport\s+|\bimport\(\s*)['"]([^'"]+)['"]/g)].map(([, name]) => name!);
+  [...source.matchAll(/(?:\bfrom\s+|\bimport\s+|\bimport\(\s*)['"]([^'"\s]+)['"]/g)].map(([, name]) => name!);
 
 const imports: readonly Import[] = files('src').flatMap((from) =>
   specifiers(readFileSync(from, 'utf8')).map((name) => ({

@@ -103,3 +103,27 @@ it('secrets are among what a rotation of encryption keys encrypts anew', async (
   await until(() => server.taken.length, 2);
   expect(server.taken[1]!.headers['dd-api-key']).toBe('dd-canary-key');
 });
+
+it('whoever changes a stream need not have seen how its deliveries go', async () => {
+  const gateway = await boot();
+  await gateway.project('acme', 'db');
+  const server = await recorder();
+  server.answer = () => ({ status: 401 });
+  const bearer = await gateway.bearer('acme', scope);
+  const { id } = (await api(gateway, bearer)('POST', '', datadog(server))).json as { id: string };
+  const read = () => gateway.fetch(`/api/v2/metric-streams/${id}`, { bearer });
+  const etag = (await read()).headers.get('etag')!;
+  await expect
+    .poll(async () => (await (await read()).json()) as object)
+    .toMatchObject({ health: { status: 'credential_error' } });
+  expect((await read()).headers.get('etag')).toBe(etag);
+  const rename = async (name: string, tag: string) => {
+    const headers = { 'content-type': 'application/json', 'if-match': tag };
+    const body = JSON.stringify({ name });
+    return gateway.fetch(`/api/v2/metric-streams/${id}`, { method: 'PATCH', bearer, headers, body });
+  };
+  const renamed = await rename('renamed', etag);
+  expect(renamed.status).toBe(200);
+  expect(renamed.headers.get('etag')).not.toBe(etag);
+  expect((await rename('again', etag)).status).toBe(412);
+});

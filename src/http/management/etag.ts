@@ -6,6 +6,12 @@ import type { Expectation } from '../../storage/store.js';
 export const etagOf = (representation: unknown): string =>
   `"${createHash('sha256').update(JSON.stringify(representation)).digest('base64url').slice(0, 22)}"`;
 
+/** How things go changes by itself: who changes settings need not have seen it. */
+export function withoutHealth<T extends object>(representation: T): Omit<T, 'health'> {
+  const { health: _, ...settings } = representation as T & { health?: unknown };
+  return settings;
+}
+
 /** What `If-Match` (RFC 9110 §13.1.1) asks for; nothing without it. */
 export function expectation<T>(
   ifMatch: string | undefined,

@@ -169,7 +169,7 @@ function respond(
   const headers: Record<string, string> = { 'cache-control': 'private, no-store', ...more };
   if (location !== undefined) headers.location = `${managementRoot}${location}`;
   if (status === 204) return new Response(null, { status, headers });
-  if (tagged) headers.etag = etagOf(body);
+  if (tagged) headers.etag = etagOf(tagged === true ? body : tagged(body as object));
   return new Response(`${JSON.stringify(body)}\n`, {
     status,
     headers: { ...headers, 'content-type': 'application/json' },

@@ -34,8 +34,8 @@ export interface Operation<P = unknown, Q = unknown, B = unknown> {
   readonly mayConflict?: true;
   /** Nothing is written, although it is no GET. */
   readonly writes?: boolean;
-  /** The answer carries an `ETag`. */
-  readonly tagged?: true;
+  /** The answer carries an `ETag`: of all of it, or of what this leaves of it. */
+  readonly tagged?: true | ((body: object) => unknown);
   /** Takes `If-Match`. */
   readonly conditional?: true;
   /** Takes `Idempotency-Key`. */

@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { newSourceSchema, probeJson, sourceJson, sourcePatchSchema } from '../../admin/source-shape.js';
 import { sourceTypes } from '../../domain/source.js';
+import { withoutHealth } from './etag.js';
 import { metricsId, projectId, time } from './fields.js';
 import { type Call, type Operation, operation } from './operation.js';
 import { creationPlace, next, paging, readPage } from './paging.js';
@@ -140,7 +141,7 @@ const create = operation({
   mayBeAbsent: true,
   mayConflict: true,
   idempotent: true,
-  tagged: true,
+  tagged: withoutHealth,
   answer: { status: 201, description: 'The source.', schema: source, example },
   handle: async (call) => {
     const { project_id, ...body } = call.body;
@@ -159,7 +160,7 @@ const get = operation({
   description: 'With its settings and how asking it goes.',
   scope: 'read:sources',
   params: one,
-  tagged: true,
+  tagged: withoutHealth,
   answer: { status: 200, description: 'The source.', schema: source, example },
   handle: async (call) => ({ body: sourceJson(await reachSource(call, call.params.source_id)) }),
 });
@@ -178,12 +179,20 @@ const update = operation({
   body: { schema: sourcePatchSchema.extend({}).openapi('SourceChanges'), example: { interval: '30s' } },
   mayConflict: true,
   conditional: true,
-  tagged: true,
+  tagged: withoutHealth,
   answer: { status: 200, description: 'The source.', schema: source, example: { ...example, interval: '30s' } },
   handle: async (call) => {
     const { params, body, admin, expecting } = call;
     await reachSource(call, params.source_id);
-    return { body: sourceJson(await admin.sources.update(params.source_id, body, expecting(sourceJson))) };
+    return {
+      body: sourceJson(
+        await admin.sources.update(
+          params.source_id,
+          body,
+          expecting((each) => withoutHealth(sourceJson(each))),
+        ),
+      ),
+    };
   },
 });
 

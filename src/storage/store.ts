@@ -363,6 +363,8 @@ export interface DeliveryStore {
   /** All of them in one commit. A stream that is gone, or not enabled any more, is passed over. */
   add(windows: readonly NewWindow[]): Promise<void>;
   state(streamId: string, kind: MetricKind): Promise<{ state: Buffer; at: number } | undefined>;
+  /** What was written of the window that ends then, whatever became of it, as long as it is kept. */
+  window(streamId: string, kind: MetricKind, to: number): Promise<Buffer | undefined>;
   next(streamId: string): Promise<PendingWindow | undefined>;
   backlog(streamId: string): Promise<Backlog>;
   /** All of them in one commit. Results of a stream that is gone are passed over. */

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import type { Envelope } from '../auth/envelope.js';
 import { newDeliveryId, type RandomBytes } from '../domain/ids.js';
@@ -16,9 +15,10 @@ import { collectProject, type ProjectState, packState, readPage, unpackState } f
 import { collectRequests, type RequestState } from './collect/requests.js';
 import type { Reach } from './destinations/destination.js';
 import { openDestination } from './destinations/open.js';
+import { offsetOf } from './moments.js';
 import { Runner, type RunnerOptions } from './runner.js';
 import { openSecrets } from './secrets.js';
-import { pack, packWindow, pointCount, unpack, type Window } from './window.js';
+import { pack, packWindow, pointCount, unpack, unpackWindow, type Window } from './window.js';
 
 export interface StreamsOptions extends RunnerOptions {
   readonly envelope: Envelope;
@@ -175,12 +175,14 @@ export class Streams {
   private async remembered(id: string): Promise<Pick<Live, 'projectState' | 'requestState' | 'lastAt'>> {
     const { deliveries } = this.options;
     const project = await deliveries.state(id, 'project.metrics');
+    const last = project && (await deliveries.window(id, 'project.metrics', project.at));
     const requests = await deliveries.state(id, 'api_request.count');
     const lastAt = new Map<MetricKind, number>();
     if (project !== undefined) lastAt.set('project.metrics', project.at);
     if (requests !== undefined) lastAt.set('api_request.count', requests.at);
     return {
-      projectState: project === undefined ? new Map() : await unpackState(project.state),
+      projectState:
+        project === undefined ? new Map() : await unpackState(project.state, last && (await unpackWindow(last))),
       requestState: requests === undefined ? {} : await unpack<RequestState>(requests.state),
       lastAt,
     };
@@ -247,7 +249,7 @@ export class Streams {
         const remember = (): void => {
           live.projectState = state;
         };
-        made.push({ live, window, remember, state: await packState(state) });
+        made.push({ live, window, remember, state: await packState(state, window.to) });
       }
       // When many are due, as after a start, the first need not wait for the last; and others get their turn.
       if (made.length >= mostAtOnce) {
@@ -288,8 +290,3 @@ const mostAtOnce = 8;
 const restMs = 5_000;
 /** Kinds of requests kept per project while the store takes no writes. */
 const mostTaken = 5000;
-
-/** Some milliseconds that are always the same for a project, and far from those of one whose id is nearly the same. */
-function offsetOf(projectId: string): number {
-  return createHash('sha256').update(projectId).digest().readUInt32BE(0);
-}

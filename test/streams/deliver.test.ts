@@ -188,10 +188,32 @@ describe('project.metrics', () => {
     const sum = (key: string): number => [...points.get(key)!.values()].reduce((a, b) => a + b, 0);
     // 4 → 10 → 11, anew 3 → 9.
     expect(sum('hits_total{instance_id:db,job:a,path:/a} 1')).toBe(6 + 1 + 3 + 6);
+    expect(sum('hits_total{instance_id:db,job:a,path:/b c"d} 1')).toBe(1.5 * 16);
     expect(sum('latency_bucket{instance_id:db,job:a,le:+Inf} 1')).toBe(3 * 16);
     expect(points.get('temperature{instance_id:db,job:a,room:1} 3')!.size).toBe(5);
     expect([...points.keys()].filter((key) => key.includes('room:2') || key.includes('room:3'))).toEqual([]);
     expect(server.requests.every(({ headers }) => headers['dd-api-key'] === 'dd-canary-key')).toBe(true);
+  });
+
+  it('goes on where a counter was that was away, also when the gateway has restarted meanwhile', async () => {
+    const gateway = await boot();
+    await gateway.project('acme', 'db');
+    const bearer = await gateway.bearer('acme');
+    const server = await recorder();
+    const push = (text: string) => gateway.push('acme/db/metrics/job/a', `# TYPE c_total counter\n${text}`, bearer);
+    await push('c_total{of="a"} 4\nc_total{of="b"} 1\n');
+    await gateway.admin.streams.create('acme', datadog(server));
+    await until(() => server.taken.length, 1);
+    let windows = 1;
+    for (const text of ['c_total{of="a"} 5\n', 'c_total{of="a"} 6\n', 'c_total{of="a"} 8\nc_total{of="b"} 10\n']) {
+      await gateway.restart();
+      await push(text);
+      gateway.clock.advance(30_000);
+      await until(() => server.taken.length, ++windows);
+    }
+    const points = datadogPoints(server.taken);
+    const counts = (of: string) => [...points.get(`c_total{instance_id:db,job:a,of:${of}} 1`)!.values()];
+    expect([counts('a'), counts('b')]).toEqual([[1, 1, 2], [9]]);
   });
 
   it('sends only the series that match, at its own interval', async () => {

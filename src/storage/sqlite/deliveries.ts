@@ -26,6 +26,11 @@ export function sqliteDeliveries(db: Db, journal: Journal, commits: Commits): De
         .from(streamState)
         .where(and(eq(streamState.streamId, streamId), eq(streamState.kind, kind)))
         .get(),
+    window: async (streamId, kind, to) => {
+      const chosen = and(eq(delivery.streamId, streamId), eq(delivery.kind, kind), eq(delivery.to, to));
+      const row = db.select({ window: delivery.window }).from(delivery).where(chosen).orderBy(desc(delivery.seq)).get();
+      return row?.window ?? undefined;
+    },
     next: async (streamId) => {
       const row = db.select().from(delivery).where(pendingOf(streamId)).orderBy(asc(delivery.seq)).limit(1).get();
       if (row === undefined || row.window === null) return undefined;

@@ -1,7 +1,7 @@
 import { backslash, closeBrace, comma, hash, quote } from '../../formats/characters.js';
 import type { FamilyType } from '../../formats/family.js';
 import type { LabelsOf } from '../../formats/selector.js';
-import { sampleValue, unescapeLabelValue } from '../../formats/syntax.js';
+import { escapeLabelValue, sampleValue, unescapeLabelValue } from '../../formats/syntax.js';
 import {
   isCumulative,
   type Labels,
@@ -45,7 +45,7 @@ export function collectProject(
   for (const { name, type, help, samples } of page.families) {
     const wanted = passes === undefined ? samples : samples.filter((sample) => passes(labelsOf(sample)));
     const points: Point[] = [];
-    for (const group of metricsOf(wanted, type, name)) {
+    for (const group of groupsOf(wanted, type, name)) {
       const reset = hasBegunAnew(group, type, name, before);
       for (const sample of group) {
         const point = pointOf(sample, isCumulative(type, name, sample.name), reset, before.get(sample.key), to);
@@ -67,20 +67,31 @@ export function collectProject(
 
 type PackedState = readonly (readonly [key: string, value: PackedNumber, start: number, seenAt: number])[];
 
-export function packState(state: ProjectState): Promise<Buffer> {
-  const packed: PackedState = [...state].map(([key, [value, start, seenAt]]) => [
-    key,
-    packNumber(value),
-    start,
-    seenAt,
-  ]);
-  return pack(packed);
+/** What the window of this moment does not say itself: the series that were away then. */
+export function packState(state: ProjectState, at: number): Promise<Buffer> {
+  const packed: (readonly [string, PackedNumber, number, number])[] = [];
+  for (const [key, [value, start, seenAt]] of state) {
+    if (seenAt !== at) packed.push([key, packNumber(value), start, seenAt]);
+  }
+  return pack(packed satisfies PackedState);
 }
 
-export async function unpackState(bytes: Buffer): Promise<ProjectState> {
-  const entries = await unpack<PackedState>(bytes);
-  return new Map(entries.map(([key, value, start, seenAt]) => [key, [Number(value), start, seenAt]]));
+/** With the window that was written together with it, unless that had nothing to say. */
+export async function unpackState(bytes: Buffer, window: Window | undefined): Promise<ProjectState> {
+  const state = new Map<string, readonly [number, number, number]>();
+  for (const [key, value, start, seenAt] of await unpack<PackedState>(bytes)) {
+    state.set(key, [Number(value), start, seenAt]);
+  }
+  for (const { points } of window?.metrics ?? []) {
+    for (const { name, labels, time, value, start = time } of points)
+      state.set(keyOf(name, labels), [value, start, time]);
+  }
+  return state;
 }
+
+/** As it stands in the page. */
+const keyOf = (name: string, labels: Labels): string =>
+  `${name}{${labels.map(([label, value]) => `${label}="${escapeLabelValue(value)}"`).join(',')}}`;
 
 export interface Sample {
   /** Name and labels as they stand in the page. */
@@ -160,12 +171,9 @@ const labelsOf =
     label === '__name__' ? name : (labels.find(([each]) => each === label)?.[1] ?? '');
 
 /** Samples that rise and start anew together: those of one histogram or summary; of a counter each its own. */
-function* metricsOf(samples: readonly Sample[], type: FamilyType, family: string): Generator<Sample[]> {
+function groupsOf(samples: readonly Sample[], type: FamilyType, family: string): Iterable<readonly Sample[]> {
   const apart = type === 'histogram' ? 'le' : type === 'summary' ? 'quantile' : undefined;
-  if (apart === undefined) {
-    for (const sample of samples) yield [sample];
-    return;
-  }
+  if (apart === undefined) return type === 'counter' ? samples.map((sample) => [sample]) : [samples];
   const groups = new Map<string, Sample[]>();
   for (const sample of samples) {
     const own = sample.name === family || sample.name.endsWith('_bucket') ? sample.labels : undefined;
@@ -174,7 +182,7 @@ function* metricsOf(samples: readonly Sample[], type: FamilyType, family: string
     if (group === undefined) groups.set(key, [sample]);
     else group.push(sample);
   }
-  yield* groups.values();
+  return groups.values();
 }
 
 /** A counter that has become smaller began anew: all of it was added since. A sum may become smaller by itself. */

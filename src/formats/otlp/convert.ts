@@ -2,7 +2,7 @@ import type { FamilyType } from '../family.js';
 import { change, type SeriesBatch } from '../series-batch.js';
 import { canonicalNumber } from '../syntax.js';
 import { BatchWriter } from './batch-writer.js';
-import { toFixedBuckets } from './exponential.js';
+import { fixedBounds, toFixedBuckets } from './exponential.js';
 import { labelName, metricName, type TranslationStrategy } from './names.js';
 import { type Attributes, type Metric, type OtlpRequest, type Point, temporality } from './request.js';
 
@@ -17,6 +17,12 @@ export interface ConvertOptions {
   /** For points that give no time; milliseconds. */
   readonly now: number;
 }
+
+/**
+ * What one request may become: a histogram of a few bytes is dozens of series, each with all labels, and memory is taken
+ * before limits are asked.
+ */
+const mostSeries = 200_000;
 
 export interface Converted {
   /** Points that have no form here, and why the first of them has none. */
@@ -50,7 +56,7 @@ export function convertOtlp({ resources }: OtlpRequest, batch: SeriesBatch, opti
         batch.metadata.push({ name, type: type!, help: metric.description, unit: '' });
       }
       for (const point of metric.points) {
-        const wrong = wrongness(metric, point);
+        const wrong = wrongness(metric, point) ?? tooMany(batch, metric, point, options.bounds);
         if (wrong !== undefined) {
           refused++;
           reason ??= `a point of the metric ${JSON.stringify(metric.name.slice(0, 100))} ${wrong}`;
@@ -108,6 +114,13 @@ function wrongness({ kind, temporality: given }: Metric, point: Point): string |
   }
   if (kind === 'exponential' && (point.scale < -10 || point.scale > 20)) return 'has a scale beyond -10 to 20';
   return undefined;
+}
+
+function tooMany(batch: SeriesBatch, { kind }: Metric, point: Point, bounds = fixedBounds): string | undefined {
+  const parts = { histogram: point.bounds.length, exponential: bounds.length, summary: point.quantiles.length };
+  const series = kind in parts ? parts[kind as keyof typeof parts] + 3 : 1;
+  if (batch.series + series <= mostSeries) return undefined;
+  return `is beyond the ${mostSeries} series that one request may become: send less at once`;
 }
 
 function writePoint(

@@ -68,21 +68,18 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
   const { clock, log, random } = seams;
   const facade = openMetrics({ ...config.telemetry.metrics, definitions: gatewayDefinitions, log, clock });
   const metrics = new GatewayMetrics(facade, seams.build);
-  const { store, hasher, keys, envelope, reach, sourceReach, setLimits, admin, adminFor } = await openStore(
-    config,
-    seams,
-    {
+  const { store, hasher, keys, envelope, reach, apiRequests, sourceReach, setLimits, admin, adminFor } =
+    await openStore(config, seams, {
       exclusive: true,
       actor: 'system',
       onCommit: (writes, seconds) => {
         metrics.commitWrites(writes);
         metrics.committed(seconds * 1000);
       },
-    },
-  ).catch(async (error) => {
-    await facade.close();
-    throw error;
-  });
+    }).catch(async (error) => {
+      await facade.close();
+      throw error;
+    });
   try {
     const { encryptionKeysFile, pepperFile } = config.secrets;
     for (const file of [pepperFile, encryptionKeysFile]) {
@@ -114,7 +111,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
         (error) => log.error({ err: error }, 'the signing keys could not be read again'),
       );
     });
-    const records = openRecords({ config, seams, store, directory, metrics, trustedProxies });
+    const records = openRecords({ config, seams, store, apiRequests, directory, metrics, trustedProxies });
     const { counting, accessNotes } = records;
     const { usage } = counting;
     const waysIn = openIngest({ config, store, directory, clock, metrics, usage, log, adminFor });

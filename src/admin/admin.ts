@@ -14,7 +14,7 @@ import { EndpointAdmin, type LookAtEndpoint } from './endpoints.js';
 import { KeyAdmin } from './keys.js';
 import { ProjectAdmin, type WeighEndpoints } from './projects.js';
 import { SourceAdmin, type SourceTest } from './sources.js';
-import { type DestinationTest, StreamAdmin } from './streams.js';
+import { StreamAdmin, type StreamAdminOptions } from './streams.js';
 import { UsageAdmin } from './usage.js';
 
 /** What may be done to each noun. */
@@ -43,7 +43,7 @@ export interface AdminTools {
   readonly look: LookAtEndpoint;
   readonly weigh: WeighEndpoints;
   readonly signing: Omit<SigningKeysOptions, 'store'>;
-  readonly streams: { readonly envelope: Envelope; readonly limits: () => Limits; readonly test: DestinationTest };
+  readonly streams: Pick<StreamAdminOptions, 'envelope' | 'limits' | 'test' | 'choice'>;
   readonly sources: { readonly envelope: Envelope; readonly limits: () => Limits; readonly test: SourceTest };
 }
 

@@ -7,6 +7,7 @@ import {
   type Destination,
   type DestinationSecrets,
   defaultIntervalMs,
+  type Estimate,
   longestIntervalMs,
   type MetricStream,
   metricKind,
@@ -71,16 +72,18 @@ export const subscriptionSchema = z.strictObject({
   exclude_tags: z.array(z.enum(requestTags)).optional(),
 });
 
+export const subscriptionsSchema = z.array(subscriptionSchema).min(1).max(2);
+
 export const newStreamSchema = z.strictObject({
   name: z.string(),
-  subscriptions: z.array(subscriptionSchema).min(1).max(2),
+  subscriptions: subscriptionsSchema,
   destination: destinationSchema,
   status: z.enum(['enabled', 'disabled']).default('enabled'),
 });
 
 export const streamPatchSchema = z.strictObject({
   name: z.string().optional(),
-  subscriptions: z.array(subscriptionSchema).min(1).max(2).optional(),
+  subscriptions: subscriptionsSchema.optional(),
   destination: destinationSchema.optional(),
   status: z.enum(['enabled', 'disabled']).optional(),
 });
@@ -229,6 +232,13 @@ function subscriptionJson({ metricType, kind, intervalMs, match, includeTags, ex
     ...(excludeTags.length > 0 ? { exclude_tags: excludeTags } : {}),
   };
 }
+
+export const estimateJson = ({ metricType, series, available, pointsPerHour }: Estimate) => ({
+  metric_type: metricType,
+  series,
+  series_available: available,
+  points_per_hour: pointsPerHour,
+});
 
 export function deliveryJson(delivery: DeliveryFacts) {
   return {

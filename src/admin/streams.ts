@@ -7,10 +7,13 @@ import {
   type Attempt,
   type Delivery,
   type DestinationSecrets,
+  type Estimate,
   type MetricStream,
+  type Subscription,
   windowAgeLimitMs,
 } from '../domain/stream.js';
 import type { DeliveryFilter, Expectation, Managed, StoredStream } from '../storage/store.js';
+import { type Choice, estimate } from '../streams/estimate.js';
 import { openSecrets, sealSecrets } from '../streams/secrets.js';
 import {
   destinationSchema,
@@ -20,6 +23,7 @@ import {
   readSubscriptions,
   type SplitDestination,
   streamPatchSchema,
+  subscriptionsSchema,
 } from './stream-shape.js';
 
 /** Sends one recognisable point to a destination; gives what came of it. */
@@ -35,6 +39,8 @@ export interface StreamAdminOptions {
   /** Those of the configuration as it is now. */
   readonly limits: () => Limits;
   readonly test: DestinationTest;
+  /** What a subscription of the project can choose from now. */
+  readonly choice: (projectId: string) => Promise<Choice>;
 }
 
 /** What may be done to metric streams. Bodies are those of the API. Throws `WeirError` with a sentence for whoever asked. */
@@ -121,6 +127,22 @@ export class StreamAdmin {
   /** The same before anything is saved: `destination` as in the body of `create`. */
   async testDestination(projectId: string, body: unknown) {
     return this.options.test({ ...readDestination(readBody(destinationSchema, body)), projectId });
+  }
+
+  /** How many series each of the subscriptions would send; bodies as in `create`. */
+  async estimate(projectId: string, bodies: unknown): Promise<Estimate[]> {
+    return this.estimates(projectId, readSubscriptions(readBody(subscriptionsSchema, bodies)));
+  }
+
+  /** The same of a stream there is. */
+  async estimateOf(id: string, projectId?: string): Promise<Estimate[]> {
+    const { stream } = await this.stored(id, projectId);
+    return this.estimates(stream.projectId, stream.subscriptions);
+  }
+
+  private async estimates(projectId: string, subscriptions: readonly Subscription[]): Promise<Estimate[]> {
+    const choice = await this.options.choice(projectId);
+    return subscriptions.map((each) => estimate(each, projectId, choice));
   }
 
   async deliveries(id: string, filter: DeliveryFilter, projectId?: string): Promise<Delivery[]> {

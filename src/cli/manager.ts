@@ -9,7 +9,7 @@ import type { Limits } from '../domain/limits.js';
 import type { Project } from '../domain/project.js';
 import type { Relabeling } from '../domain/relabel.js';
 import type { SigningAlgorithm } from '../domain/signing.js';
-import type { Attempt, DeliveryStatus } from '../domain/stream.js';
+import type { Attempt, DeliveryStatus, Estimate } from '../domain/stream.js';
 import type { DailyUsage } from '../domain/usage.js';
 import type { AccessFilter, AccessRecord, AuditEvent, Ban, EndpointSettings, StoredKey } from '../storage/store.js';
 
@@ -79,6 +79,8 @@ export interface Manager {
     delete(id: string): Promise<void>;
     test(id: string): Promise<TestFacts>;
     testDestination(projectId: string, body: unknown): Promise<TestFacts>;
+    estimate(projectId: string, bodies: unknown): Promise<readonly Estimate[]>;
+    estimateOf(id: string): Promise<readonly Estimate[]>;
     /** Newest first. */
     deliveries(
       id: string,

@@ -2,14 +2,16 @@ import {
   type DeliveryFacts,
   type deliveryJson,
   destinationSchema,
+  type estimateJson,
   newStreamSchema,
   readBody,
   readSubscriptions,
   type StreamFacts,
   type streamJson,
   streamPatchSchema,
+  subscriptionsSchema,
 } from '../admin/stream-shape.js';
-import { type Destination, metricKind, secretFields } from '../domain/stream.js';
+import { type Destination, type Estimate, metricKind, secretFields } from '../domain/stream.js';
 import type { Manager, TestFacts } from './manager.js';
 import { type RemoteApi, segment } from './remote-api.js';
 
@@ -62,6 +64,17 @@ const toDelivery = (json: DeliveryJson): DeliveryFacts => ({
 type TestJson = Omit<TestFacts, 'durationMs'> & { readonly duration_ms: number };
 const toTest = ({ duration_ms, ...said }: TestJson): TestFacts => ({ ...said, durationMs: duration_ms });
 
+interface EstimatesJson {
+  readonly estimates: readonly ReturnType<typeof estimateJson>[];
+}
+const toEstimates = ({ estimates }: EstimatesJson): Estimate[] =>
+  estimates.map(({ metric_type, series, series_available, points_per_hour }) => ({
+    metricType: metric_type,
+    series,
+    available: series_available,
+    pointsPerHour: points_per_hour,
+  }));
+
 /** Bodies are checked before they are sent, so that what is wrong with a file is said as it is on the store. */
 export function remoteStreams(api: RemoteApi): Manager['streams'] {
   const at = (id: string, ...below: string[]): string => ['/metric-streams', ...[id, ...below].map(segment)].join('/');
@@ -87,6 +100,12 @@ export function remoteStreams(api: RemoteApi): Manager['streams'] {
         await api.ask('POST', '/metric-streams/test', { body: { project_id: projectId, destination: body } }),
       );
     },
+    estimate: async (projectId, bodies) => {
+      readBody(subscriptionsSchema, bodies);
+      const body = { project_id: projectId, subscriptions: bodies };
+      return toEstimates(await api.ask('POST', '/metric-streams/estimate', { body }));
+    },
+    estimateOf: async (id) => toEstimates(await api.ask('GET', at(id, 'estimate'))),
     deliveries: async (id, { limit, status }) =>
       (await api.all<DeliveryJson>(at(id, 'deliveries'), 'deliveries', { status }, limit)).map(toDelivery),
     redeliver: async (id, { id: delivery_id, from, to }) => {

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
-import { deliveryJson, streamJson } from '../admin/stream-shape.js';
+import { deliveryJson, estimateJson, streamJson } from '../admin/stream-shape.js';
 import { OperatorError, WeirError } from '../domain/errors.js';
-import type { DeliveryStatus } from '../domain/stream.js';
+import type { DeliveryStatus, Estimate } from '../domain/stream.js';
 import { managing, withManager, withSettings } from './common.js';
 import type { Manager } from './manager.js';
 
@@ -73,6 +73,7 @@ export function streamCommand(): Command {
   );
 
   stream.addCommand(testCommand());
+  stream.addCommand(estimateCommand());
   stream.addCommand(deliveriesCommand());
   stream.addCommand(redeliverCommand());
   return stream;
@@ -102,6 +103,26 @@ function tested(streams: Manager['streams'], id?: string, project?: string, dest
     return streams.testDestination(project, readJson(destination));
   }
   throw new WeirError('invalid', 'Give either the id of a stream, or --project and --destination.');
+}
+
+function estimateCommand(): Command {
+  const estimate = managing(new Command('estimate').argument('[stream-id]')).description(
+    'Show how many series a stream sends, of how many there are. Kinds of requests are known to the running server only: ask it with --url.',
+  );
+  estimate
+    .option('--project <id>', 'With --subscriptions: whose they will be.')
+    .option('--subscriptions <file>', 'Subscriptions that no stream has yet, as a JSON list; "-" for standard input.');
+  return estimate.action(
+    (id: string | undefined, { project, subscriptions }: { project?: string; subscriptions?: string }) =>
+      withManager(estimate, async ({ admin: { streams }, many }) => {
+        let found: readonly Estimate[];
+        if (id !== undefined && subscriptions === undefined) found = await streams.estimateOf(id);
+        else if (id === undefined && project !== undefined && subscriptions !== undefined) {
+          found = await streams.estimate(project, readJson(subscriptions));
+        } else throw new WeirError('invalid', 'Give either the id of a stream, or --project and --subscriptions.');
+        many(found.map(estimateJson), 'There are no subscriptions.');
+      }),
+  );
 }
 
 function deliveriesCommand(): Command {

@@ -51,6 +51,15 @@ export interface Subscription {
   readonly excludeTags: readonly RequestTag[];
 }
 
+/** How many series a subscription sends, of how many there are; null where that cannot be known. */
+export interface Estimate {
+  readonly metricType: string;
+  readonly series: number | null;
+  readonly available: number | null;
+  /** Of `project.metrics`: at its interval. Of requests it depends on how many come. */
+  readonly pointsPerHour: number | null;
+}
+
 /** Counts of requests are cut into windows of this length; milliseconds. */
 export const requestWindowMs = 10_000;
 export const defaultIntervalMs = 30_000;

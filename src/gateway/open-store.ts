@@ -11,13 +11,14 @@ import { parseNetworks } from '../net/addresses.js';
 import { systemLookup } from '../net/egress.js';
 import { parseProxy } from '../net/proxy.js';
 import { cardinalityOf } from '../scrape/cardinality.js';
-import { previewEndpoint } from '../scrape/preview.js';
+import { previewEndpoint, previewPage } from '../scrape/preview.js';
 import type { SourceReach } from '../sources/connection.js';
 import { probeSource } from '../sources/probe.js';
 import { openSqliteStore } from '../storage/sqlite/store.js';
 import type { Doer, Store } from '../storage/store.js';
 import type { Reach } from '../streams/destinations/destination.js';
 import { probe } from '../streams/probe.js';
+import { ApiRequests } from '../telemetry/api-requests.js';
 import type { Seams } from './seams.js';
 
 /** No token lives longer: the longest lifetime that can be configured, and the leeway. */
@@ -29,6 +30,8 @@ interface OpenStore {
   readonly keys: SigningKeys;
   readonly envelope: Envelope;
   readonly reach: Reach;
+  /** What is counted of the gateway's own requests. */
+  readonly apiRequests: ApiRequests;
   readonly sourceReach: SourceReach;
   /** Those of the configuration, when they have changed. */
   setLimits(limits: Limits): void;
@@ -71,11 +74,17 @@ export async function openStore(
       now: () => clock.now(),
       agent: 'weir-metric-streams',
     };
+    const apiRequests = new ApiRequests();
     let { limits } = config;
     const streams = {
       envelope,
       limits: () => limits,
       test: (target: Parameters<typeof probe>[0]) => probe(target, reach, clock),
+      choice: async (projectId: string) => ({
+        page: await previewPage(await store.endpoints.list(projectId), store.groups, clock),
+        // Commands answer no requests.
+        requests: mode.exclusive ? apiRequests.kinds(projectId) : undefined,
+      }),
     };
     const sourceReach: SourceReach = {
       allowHttp: config.sources.allowHttp,
@@ -95,6 +104,7 @@ export async function openStore(
       hasher,
       envelope,
       reach,
+      apiRequests,
       sourceReach,
       setLimits: (next) => {
         limits = next;

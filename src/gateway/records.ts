@@ -8,7 +8,7 @@ import type { RequestCounting } from '../http/requests.js';
 import type { Directory } from '../storage/directory.js';
 import type { Store } from '../storage/store.js';
 import { AccessLog } from '../telemetry/access-log.js';
-import { ApiRequests } from '../telemetry/api-requests.js';
+import type { ApiRequests } from '../telemetry/api-requests.js';
 import type { GatewayMetrics } from '../telemetry/gateway-metrics.js';
 import { UsageMeters } from '../telemetry/usage.js';
 import { CountryFile } from './country-file.js';
@@ -19,6 +19,7 @@ interface Ground {
   readonly config: Config;
   readonly seams: Seams;
   readonly store: Store;
+  readonly apiRequests: ApiRequests;
   readonly directory: Directory;
   readonly metrics: GatewayMetrics;
   readonly trustedProxies: TrustedProxies;
@@ -39,7 +40,15 @@ const writeAccessEveryMs = 2_000;
 const housekeepingEveryMs = 300_000;
 
 /** Throws `OperatorError` for a country file that cannot be used. */
-export function openRecords({ config, seams, store, directory, metrics, trustedProxies }: Ground): Records {
+export function openRecords({
+  config,
+  seams,
+  store,
+  apiRequests,
+  directory,
+  metrics,
+  trustedProxies,
+}: Ground): Records {
   const { clock, log } = seams;
   const usage = new UsageMeters();
   const accessLog = new AccessLog();
@@ -56,7 +65,7 @@ export function openRecords({ config, seams, store, directory, metrics, trustedP
     while (await writeAccess());
   };
   return {
-    counting: { counted: new ApiRequests(), usage, countries, clock },
+    counting: { counted: apiRequests, usage, countries, clock },
     accessNotes: new AccessNotes({ accessLog, directory, clock, trustedProxies }),
     jobs: [
       [seams.writeRecordsEveryMs ?? writeUsageEveryMs, writeUsage],

@@ -17,6 +17,13 @@ export interface Preview {
   readonly leftOut: Readonly<Record<LeftOutReason, number>>;
 }
 
+/** The page of these endpoints in the text format, likewise. */
+export async function previewPage(endpoints: readonly MetricsEndpoint[], groups: GroupStore, clock: Clock) {
+  const snapshot = await groups.snapshot(endpoints);
+  const of = { endpoints, groups: snapshot, sources: [], now: clock.now(), refusedOf: () => undefined };
+  return renderPage(assemble(of, new Relabelings()).parts, 'text');
+}
+
 /** The page of the endpoint as it is given, from what the store holds now; nothing is cached or changed. */
 export async function previewEndpoint(endpoint: MetricsEndpoint, groups: GroupStore, clock: Clock): Promise<Preview> {
   const snapshot = await groups.snapshot([endpoint]);

@@ -107,6 +107,11 @@ export class ApiRequests {
     return counter;
   }
 
+  /** Kinds of requests the project has made within the last hour or so. */
+  kinds(projectId: string): RequestTags[] {
+    return [...(this.projects.get(projectId)?.counters.values() ?? [])].map(({ tags }) => tags);
+  }
+
   /** What the project asked before `until` (milliseconds, a whole second); each request is given once. */
   take(projectId: string, until: number): TakenRequests[] {
     const project = this.projects.get(projectId);

@@ -161,6 +161,20 @@ describe('what is read through the server is what is read on the store:', () => 
     }
   });
 
+  it('an estimate is, too, but for the requests that only the server knows', async () => {
+    const estimate = async (weir: typeof local) =>
+      JSON.parse(await weir(`stream estimate ${streamId} --format=json`)) as object[];
+    const [here, there] = [await estimate(local), await estimate(remote)];
+    expect(there[0]).toEqual(here[0]);
+    expect(there[0]).toMatchObject({ metric_type: 'project.metrics', series_available: expect.any(Number) });
+    expect(here[1]).toMatchObject({ metric_type: 'auth0.api_request.count', series: null });
+    expect(there[1]).toMatchObject({ series: expect.any(Number) });
+    const file_ = file('subscriptions.json', JSON.stringify(streamBody().subscriptions));
+    const before = `stream estimate --project=acme --subscriptions=${file_} --format=json`;
+    expect(JSON.parse(await remote(before))).toEqual(there);
+    expect(JSON.parse(await local(before))).toEqual(here);
+  });
+
   it('an empty list, too', async () => {
     await gateway.project('empty');
     const line = 'endpoint list --project=empty';

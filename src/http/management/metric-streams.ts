@@ -2,10 +2,12 @@ import { z } from '@hono/zod-openapi';
 import {
   deliveryJson,
   destinationSchema,
+  estimateJson,
   newStreamSchema,
   streamJson,
   streamPatchSchema,
   subscriptionSchema,
+  subscriptionsSchema,
 } from '../../admin/stream-shape.js';
 import { WeirError } from '../../domain/errors.js';
 import type { Attempt, MetricStream } from '../../domain/stream.js';
@@ -275,6 +277,66 @@ const testNew = operation({
   },
 });
 
+const estimates = z
+  .strictObject({
+    estimates: z.array(
+      z.strictObject({
+        metric_type: z.string(),
+        series: z.int().nullable().openapi({ description: 'What it would send now.' }),
+        series_available: z.int().nullable().openapi({
+          description:
+            'What it would send without match, include_tags and exclude_tags; of requests, as many kinds as came lately.',
+        }),
+        points_per_hour: z.int().nullable().openapi({ description: 'null for requests: as many as come.' }),
+      }),
+    ),
+  })
+  .openapi('SeriesEstimate');
+const estimateExample = {
+  estimates: [{ metric_type: 'project.metrics', series: 120, series_available: 1500, points_per_hour: 14_400 }],
+};
+
+const estimateNew = operation({
+  id: 'estimateSubscriptions',
+  method: 'POST',
+  path: '/metric-streams/estimate',
+  tag,
+  summary: 'Estimate the series of subscriptions before they are saved',
+  description: 'From what the project has now.',
+  scope: 'read:metric_streams',
+  body: {
+    schema: z.strictObject({ project_id: owner, subscriptions: subscriptionsSchema }).openapi('NewSubscriptions'),
+    example: {
+      project_id: 'acme',
+      subscriptions: [{ metric_type: 'project.metrics', match: ['{__name__=~"neo4j_.*"}'] }],
+    },
+  },
+  mayBeAbsent: true,
+  writes: false,
+  answer: { status: 200, description: 'One for each subscription.', schema: estimates, example: estimateExample },
+  handle: async (call) => {
+    const { project_id, subscriptions: wanted } = call.body;
+    const found = await call.admin.streams.estimate(await ownerOf(call, project_id), wanted);
+    return { body: { estimates: found.map(estimateJson) } };
+  },
+});
+
+const estimateOf = operation({
+  id: 'estimateMetricStream',
+  method: 'GET',
+  path: '/metric-streams/{stream_id}/estimate',
+  tag,
+  summary: 'Estimate the series of a metric stream',
+  description: 'From what the project has now.',
+  scope: 'read:metric_streams',
+  params: ofStream,
+  answer: { status: 200, description: 'One for each subscription.', schema: estimates, example: estimateExample },
+  handle: async (call) => {
+    const { id } = await reachStream(call, call.params.stream_id);
+    return { body: { estimates: (await call.admin.streams.estimateOf(id)).map(estimateJson) } };
+  },
+});
+
 const deliveries = operation({
   id: 'listDeliveries',
   method: 'GET',
@@ -344,10 +406,12 @@ export const metricStreamOperations: readonly Operation[] = [
   list,
   create,
   testNew,
+  estimateNew,
   get,
   update,
   remove,
   test,
+  estimateOf,
   deliveries,
   redeliver,
 ];

@@ -165,7 +165,8 @@ function readSeries(text: string, start: number): { name: string; labels: Labels
   return { name: text.slice(start, brace), labels, setEnd: at + 1 };
 }
 
-const labelsOf =
+/** As a selector sees it. */
+export const labelsOf =
   ({ name, labels }: Sample): LabelsOf =>
   (label) =>
     label === '__name__' ? name : (labels.find(([each]) => each === label)?.[1] ?? '');

@@ -62,9 +62,10 @@ export function collectRequests(
   return { window: { kind: 'api_request.count', projectId, from, to, metrics, gone }, state };
 }
 
-function wantedTags(
+/** The tags the subscription wants, in a fixed order. */
+export function wantedTags(
   tags: Partial<Record<RequestTag, string>>,
-  { includeTags, excludeTags }: Subscription,
+  { includeTags, excludeTags }: Pick<Subscription, 'includeTags' | 'excludeTags'>,
 ): [string, string][] {
   const wanted = (tag: RequestTag): boolean =>
     tags[tag] !== undefined && (includeTags?.includes(tag) ?? true) && !excludeTags.includes(tag);

@@ -165,6 +165,18 @@ describe('the decoders of OTLP', () => {
     const body = wrap(0x0a, wrap(0x0a, wrap(0x0a, wrap(0x12, nested))));
     expect(() => readOtlpProtobuf(body)).toThrow(/nested too deep/);
   });
+
+  it('make no more series of one request than anyone sends at once', () => {
+    const dataPoints = Array.from({ length: 20_000 }, () => ({ count: '1', sum: 1, scale: 0 }));
+    const metrics = [{ name: 'e', exponentialHistogram: { aggregationTemporality: 2, dataPoints } }];
+    const body = JSON.stringify({ resourceMetrics: [{ scopeMetrics: [{ metrics }] }] });
+    const batch = new SeriesBatch();
+    const { refused, reason } = convertOtlp(readOtlpJson(Buffer.from(body)), batch, options);
+    expect(batch.series).toBeGreaterThan(190_000);
+    expect(batch.series).toBeLessThanOrEqual(200_000);
+    expect(refused).toBeGreaterThan(12_000);
+    expect(reason).toContain('is beyond the 200000 series that one request may become');
+  });
 });
 
 function varint(value: number): Buffer {

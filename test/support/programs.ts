@@ -180,7 +180,7 @@ export class Programs {
       cwd: this.folder,
       env: { ...ownEnvironment(), ...env },
       stdio: 'pipe',
-      timeout: 60_000,
+      timeout: 180_000,
     });
     // A program that ends without reading its input tells by its status.
     child.stdin.on('error', () => {});

@@ -16,8 +16,8 @@ import { openLog } from '../../src/telemetry/log.js';
 export class HeldClock implements Clock {
   private wall = Date.UTC(2026, 0, 1, 12);
   private ticks = 1000;
-  /** How often `monotonic` was asked for. */
-  reads = 0;
+  private reads = 0;
+  private readonly waiting: { from: number; resolve: () => void }[] = [];
 
   now(): number {
     return this.wall;
@@ -25,7 +25,13 @@ export class HeldClock implements Clock {
 
   monotonic(): number {
     this.reads++;
+    while (this.waiting.length > 0 && this.waiting[0]!.from <= this.reads) this.waiting.shift()!.resolve();
     return this.ticks;
+  }
+
+  /** Resolves when `monotonic` has been asked for so many times from now on. */
+  read(times: number): Promise<void> {
+    return new Promise((resolve) => this.waiting.push({ from: this.reads + times, resolve }));
   }
 
   advance(ms: number): void {

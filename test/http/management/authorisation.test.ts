@@ -65,7 +65,13 @@ async function ask(name: string, world: World, bearer: string | undefined, ids =
 
 const without = <T>(all: readonly T[], one: T): T[] => all.filter((each) => each !== one);
 const own = (): Promise<World> => makeWorld(gateway, 'own');
-const other = (): Promise<World> => makeWorld(gateway, 'other');
+const worlds = new Map<string, Promise<World>>();
+/** One for all who are refused: they change nothing in it. */
+function standing(project: 'own' | 'other'): Promise<World> {
+  const known = worlds.get(project) ?? makeWorld(gateway, project);
+  worlds.set(project, known);
+  return known;
+}
 const absent: Record<string, string> = {
   project_id: 'nothing',
   metrics_id: 'nothing',
@@ -83,7 +89,7 @@ it('has every operation of the document', () => {
 
 describe.each(matrix)('$name', ({ name, scope, success, isOfProject, namesProject }) => {
   it('is 401 without a token, with one that is none, with a scrape token and by Basic', async () => {
-    const world = await own();
+    const world = await standing('own');
     for (const authorization of [undefined, 'Bearer garbage', ...lasting]) {
       const response = await ask(name, world, authorization);
       expect(response.status).toBe(401);
@@ -92,13 +98,13 @@ describe.each(matrix)('$name', ({ name, scope, success, isOfProject, namesProjec
   });
 
   it('is 403 to a scraper and producer, whether it is there or not', async () => {
-    const world = await own();
+    const world = await standing('own');
     const scraper = await bearer('own', ['read:metrics', 'write:metrics']);
     const refused = await ask(name, world, scraper);
     expect(refused.status).toBe(403);
     expect(refused.headers.get('www-authenticate')).toContain(`scope="${scope}"`);
     const text = await refused.text();
-    for (const ids of [(await other()).ids, absent]) {
+    for (const ids of [(await standing('other')).ids, absent]) {
       const same = await ask(name, world, scraper, ids);
       expect([same.status, await same.text()]).toEqual([403, text]);
     }
@@ -106,12 +112,12 @@ describe.each(matrix)('$name', ({ name, scope, success, isOfProject, namesProjec
 
   it('is 403 to a client of the project with every other scope', async () => {
     const everyOther = await bearer('own', without(projectScopes, scope));
-    expect((await ask(name, await own(), everyOther)).status).toBe(403);
+    expect((await ask(name, await standing('own'), everyOther)).status).toBe(403);
   });
 
   it('is 403 to an operator with every other scope', async () => {
     const everyOther = await bearer(null, without(managementScopes as readonly Scope[], scope));
-    expect((await ask(name, await own(), everyOther)).status).toBe(403);
+    expect((await ask(name, await standing('own'), everyOther)).status).toBe(403);
   });
 
   if (isOfProject) {
@@ -121,7 +127,7 @@ describe.each(matrix)('$name', ({ name, scope, success, isOfProject, namesProjec
 
     if (namesProject) {
       it('is 404 to a client of another project, who cannot tell it from what does not exist', async () => {
-        const theirs = await other();
+        const theirs = await standing('other');
         const caller = await bearer('own', projectScopes);
         const foreign = await ask(name, theirs, caller);
         expect(foreign.status).toBe(404);

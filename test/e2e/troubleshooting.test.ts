@@ -1,146 +1,181 @@
-import { readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { writeDemoCertificate } from '../../src/demo/certificate.js';
-import { eventually, Programs } from '../support/programs.js';
+import { datadogPython, eventually, Programs } from '../support/programs.js';
 import { PrometheusProcess, type Target } from '../support/prometheus-process.js';
-import { type CreatedClient, WeirProcess } from '../support/weir-process.js';
+import {
+  datadogInstance,
+  type FaultySetting,
+  goodScraper,
+  prometheusJob,
+  type ScrapeFault,
+  type Scraper,
+  scrapeFaults,
+} from '../support/scrape-faults.js';
+import { securely } from '../support/securely.js';
+import { VmagentProcess } from '../support/vmagent-process.js';
+import { WeirProcess } from '../support/weir-process.js';
 
-/** One Prometheus with a job for each fault: what it shows is what docs/troubleshooting.md says it shows. */
+/** One Prometheus with a job for each fault, a vmagent and Datadog's check for each: they show what the page says. */
 const programs = new Programs();
-/** Where the second gateway has its database. */
-const elsewhere = new Programs();
-const login = createServer((_, response) => response.end('<html>Please sign in</html>'));
-afterAll(async () => {
-  login.close();
-  await Promise.all([programs.end(), elsewhere.end()]);
-});
+afterAll(() => programs.end());
+const faults = Object.keys(scrapeFaults) as ScrapeFault[];
 
-let targets: readonly Target[];
+let setting: FaultySetting;
+let inPrometheus: readonly Target[];
 
 beforeAll(async () => {
-  const folder = join(programs.folder, 'certificate');
-  const certificate = await writeDemoCertificate(folder, Date.now());
-  const weir = await WeirProcess.start(programs);
-  const tls = await WeirProcess.start(elsewhere, [`--web.config.file=${certificate.webConfigFile}`]);
-  await new Promise<void>((resolve) => login.listen(0, '127.0.0.1', resolve));
-  const loginUrl = `http://127.0.0.1:${(login.address() as AddressInfo).port}`;
+  datadogPython();
+  const certificate = await writeDemoCertificate(programs.folder, Date.now());
+  const caFile = certificate.certFile;
+  const weir = await WeirProcess.start(programs, [`--web.config.file=${certificate.webConfigFile}`]);
   await weir.createProject('acme', 'db1');
-  await tls.createProject('acme', 'db1');
-  const good = await weir.createClient('acme', 'read:metrics');
-  const overTls = await tls.createClient('acme', 'read:metrics');
-  const disabled = await weir.createClient('acme', 'read:metrics');
-  await weir.command('client', 'disable', disabled.client_id);
-  const pusher = await weir.createClient('acme', 'write:metrics');
-  const guessing = await weir.createClient('acme', 'read:metrics');
-  const host = (url: string) => new URL(url).host;
+  const clients = {
+    good: await weir.createClient('acme', 'read:metrics'),
+    mistaken: await weir.createClient('acme', 'read:metrics'),
+    disabled: await weir.createClient('acme', 'read:metrics'),
+    guessing: await weir.createClient('acme', 'read:metrics'),
+    pusher: await weir.createClient('acme', 'write:metrics'),
+  };
+  await weir.command('client', 'disable', clients.disabled.client_id);
+  let guess = 0;
+  const guessed = async (): Promise<number> =>
+    securely({
+      method: 'POST',
+      url: clients.guessing.token_url,
+      authorization: `Basic ${btoa(`${clients.guessing.client_id}:weir_cs_guess${guess++}`)}`,
+      contentType: 'application/x-www-form-urlencoded',
+      body: 'grant_type=client_credentials',
+      caFile,
+    });
+  await eventually('guesses to be throttled', async () => ((await guessed()) === 429 ? true : undefined), {
+    everyMs: 0,
+  });
+  const login = createServer(
+    { cert: readFileSync(caFile), key: readFileSync(certificate.keyFile) },
+    (_, response) => void response.end('<html>Please sign in</html>'),
+  );
+  await new Promise<void>((resolve) => login.listen(0, '127.0.0.1', resolve));
+  programs.atEnd(() => void login.close());
+  const loginUrl = `https://127.0.0.1:${(login.address() as AddressInfo).port}`;
+  setting = { url: weir.url, caFile, plainUrl: weir.operatorUrl, loginUrl, clients };
 
-  interface Job {
-    readonly client?: CreatedClient;
-    readonly secret?: string;
-    readonly token_url?: string;
-    readonly target?: string;
-    readonly scheme?: string;
-    readonly path?: string;
-    readonly scopes?: string[];
-    readonly basic?: boolean;
-    readonly ca?: boolean;
-  }
-  const job = (name: string, { client = good, ...is }: Job): object => {
-    const { secret = client.client_secret, token_url = client.token_url, target = host(weir.url) } = is;
-    const tls_config = is.ca ? { tls_config: { ca_file: certificate.certFile } } : {};
-    const oauth2 = {
-      client_id: client.client_id,
-      client_secret: secret,
-      token_url,
-      ...(is.scopes ? { scopes: is.scopes } : {}),
-      ...tls_config,
-    };
-    return {
-      job_name: name,
-      scrape_interval: '1s',
-      scheme: is.scheme ?? 'http',
-      metrics_path: is.path ?? '/api/v1/acme/db1/metrics',
-      ...(is.basic ? { basic_auth: { username: client.client_id, password: secret } } : { oauth2 }),
-      ...tls_config,
-      static_configs: [{ targets: [target] }],
-    };
-  };
-  for (let i = 0; i < 40; i++) {
-    const body = new URLSearchParams({ grant_type: 'client_credentials', client_id: guessing.client_id });
-    body.set('client_secret', `weir_cs_guess${i}`);
-    await fetch(guessing.token_url, { method: 'POST', body });
-  }
-  const config = {
-    scrape_configs: [
-      job('good', {}),
-      job('wrong-secret', { secret: 'weir_cs_wrong' }),
-      job('disabled-client', { client: disabled }),
-      job('guessing', { client: guessing, secret: 'weir_cs_wrong' }),
-      job('push-client', { client: pusher }),
-      job('scope-too-many', { scopes: ['read:metrics', 'write:metrics'] }),
-      job('wrong-endpoint', { path: '/api/v1/acme/db9/metrics' }),
-      job('other-project', { path: '/api/v1/rival/db1/metrics' }),
-      job('name-with-slash', { path: '/api/v1/acme/my/db1/metrics' }),
-      job('basic-on-page', { basic: true }),
-      job('wrong-token-path', { token_url: `${weir.url}/token` }),
-      job('login-page', { token_url: `${loginUrl}/oauth/token` }),
-      job('login-page-as-page', { target: host(loginUrl) }),
-      job('gateway-down', { token_url: 'http://127.0.0.1:1/oauth/token' }),
-      job('no-such-name', { token_url: 'http://no-such-host.invalid/oauth/token' }),
-      job('https-for-http', { scheme: 'https' }),
-      job('http-for-https', { client: overTls, target: host(tls.url), ca: true }),
-      job('unknown-issuer', { client: overTls, target: host(tls.url), scheme: 'https' }),
-    ],
-  };
-  writeFileSync(join(programs.folder, 'faults.yml'), stringify(config));
-  const prometheus = await PrometheusProcess.start(programs, stringify(config));
-  targets = await eventually('every target to be scraped', async () => {
+  // Seldom enough for its wrong secrets not to become guessing, however slow the machine is.
+  const jobs = faults.map((fault) => prometheusJob(fault, faulty(fault), '3s'));
+  const config = stringify({ scrape_configs: [prometheusJob('good', goodScraper(setting), '3s'), ...jobs] });
+  const prometheus = await PrometheusProcess.start(programs, config);
+  inPrometheus = await eventually('every target to be scraped', async () => {
     const found = await prometheus.targets();
-    return found.length === config.scrape_configs.length &&
-      found.every(({ lastScrape }) => !lastScrape.startsWith('0001'))
-      ? found
-      : undefined;
+    return found.length > faults.length && found.every(({ health }) => health !== 'unknown') ? found : undefined;
+  });
+  // Nor shall they, for the others.
+  await prometheus.kill();
+});
+
+const faulty = (fault: ScrapeFault): Scraper => {
+  const { caFile, ...scraper } = { ...goodScraper(setting), ...scrapeFaults[fault](setting) };
+  return caFile === undefined ? scraper : { ...scraper, caFile };
+};
+
+/** What the Agent would show, of one run. */
+async function datadogError(scraper: Scraper): Promise<string> {
+  const script = fileURLToPath(new URL('datadog_check.py', import.meta.url));
+  const bundle = scraper.caFile === undefined ? {} : { REQUESTS_CA_BUNDLE: scraper.caFile };
+  const env = { ...bundle, DD_INSTRUMENTATION_TELEMETRY_ENABLED: 'false' };
+  const { status, stdout, stderr } = await programs.run(
+    datadogPython(),
+    [script, JSON.stringify(datadogInstance(scraper))],
+    {
+      env,
+      input: '{"clock_s": 0}\n',
+    },
+  );
+  expect(status, stderr).toBe(0);
+  return (JSON.parse(stdout) as { error: string }).error;
+}
+
+const pageText = readFileSync('docs/troubleshooting.md', 'utf8');
+
+/** The cells behind the fault's name, by its anchor, of the table whose rows begin like this. */
+const table = (row: RegExp): Map<string, string[]> =>
+  new Map(
+    pageText.split('\n').flatMap((line) => {
+      const fault = row.exec(line)?.[1];
+      return fault === undefined ? [] : [[fault, line.slice(0, -2).split(' | ').slice(1)]];
+    }),
+  );
+const prometheusTable = table(/^\| <a id="([^"]+)"><\/a>/);
+const othersTable = table(/^\| \[[^\]]+\]\(#([^)]+)\) \|/);
+
+/** What was shown contains the parts of the cell. */
+function expectShown(shown: string, cell: string | undefined): void {
+  const quoted = /^`([^`]+)`$/.exec(cell ?? '')?.[1];
+  expect(quoted, `${cell}; shown was: ${shown}`).toBeDefined();
+  for (const part of quoted!.split(' … ')) expect(shown).toContain(part);
+}
+
+it('the tables have every fault that is made here, and no other', () => {
+  expect([...prometheusTable.keys()]).toEqual(faults);
+  expect([...othersTable.keys()]).toEqual(faults);
+});
+
+describe('Prometheus', () => {
+  const targetOf = (job: string): Target => inPrometheus.find(({ labels }) => labels.job === job)!;
+
+  it('has a target that is up without a fault', () => {
+    expect(targetOf('good')).toMatchObject({ health: 'up', lastError: '' });
+  });
+
+  it.each(faults)('%s shows as the page says', (fault) => {
+    const { health, lastError } = targetOf(fault);
+    expect(health).toBe('down');
+    expectShown(lastError, prometheusTable.get(fault)?.at(-1));
   });
 });
 
-const faults = [
-  'wrong-secret',
-  'disabled-client',
-  'guessing',
-  'push-client',
-  'scope-too-many',
-  'wrong-endpoint',
-  'other-project',
-  'name-with-slash',
-  'basic-on-page',
-  'wrong-token-path',
-  'login-page',
-  'login-page-as-page',
-  'gateway-down',
-  'no-such-name',
-  'https-for-http',
-  'http-for-https',
-  'unknown-issuer',
-] as const;
+describe.concurrent('vmagent', () => {
+  const run = async (scraper: Scraper): Promise<{ target: Target; log: string }> => {
+    const vmagent = await VmagentProcess.start(
+      programs,
+      stringify({ scrape_configs: [prometheusJob('one', scraper, '1s')] }),
+    );
+    const [target] = await vmagent.scraped();
+    return { target: target!, log: await vmagent.end() };
+  };
 
-const targetOf = (job: string): Target => targets.find(({ labels }) => labels.job === job)!;
+  it('has a target that is up without a fault', async () => {
+    expect((await run(goodScraper(setting))).target).toMatchObject({ health: 'up', lastError: '' });
+  });
 
-it('without a fault the target is up', () => {
-  expect(targetOf('good')).toMatchObject({ health: 'up', lastError: '' });
+  it.each(faults)('%s shows as the page says', async (fault) => {
+    const [onTargets, inLog] = othersTable.get(fault)!;
+    const { target, log } = await run(faulty(fault));
+    if (onTargets === 'up, without a sample') {
+      expect(target).toMatchObject({ health: 'up', lastError: '', lastSamplesScraped: 0 });
+    } else {
+      expect(target.health).toBe('down');
+      expectShown(target.lastError, onTargets);
+    }
+    expectShown(log, inLog === 'the same' ? onTargets : inLog);
+  });
 });
 
-it.each(faults)('%s shows in Prometheus as docs/troubleshooting.md says', (fault) => {
-  const { health, lastError } = targetOf(fault);
-  expect(health).toBe('down');
-  // The table has a row with the name of the fault, and the beginning of what Prometheus shows in its last cell.
-  const row = readFileSync('docs/troubleshooting.md', 'utf8')
-    .split('\n')
-    .find((line) => line.startsWith(`| <a id="${fault}"></a>`));
-  const shown = /`([^`]+)` \|$/.exec(row ?? '')?.[1];
-  expect(shown, lastError).toBeDefined();
-  for (const part of shown!.split(' … ')) expect(lastError).toContain(part);
+describe.concurrent("Datadog's OpenMetrics check", () => {
+  it('has no error without a fault', async () => {
+    expect(await datadogError(goodScraper(setting))).toBe('');
+  });
+
+  it.each(faults)('%s shows as the page says', async (fault) => {
+    expectShown(await datadogError(faulty(fault)), othersTable.get(fault)?.[2]);
+  });
+
+  it('refuses to ask for a token by http, as the page says', async () => {
+    const shown = await datadogError({ ...goodScraper(setting), tokenUrl: 'http://127.0.0.1:1/oauth/token' });
+    expect(shown).not.toBe('');
+    expect(pageText).toContain(`\`${shown}\``);
+  });
 });

@@ -17,8 +17,10 @@ const anchorOf = (heading: string): string =>
     .replace(/[^\w\s-]/g, '')
     .trim()
     .replace(/\s/g, '-');
-const anchorsIn = (text: string): string[] =>
-  [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading]) => anchorOf(heading!));
+const anchorsIn = (text: string): string[] => [
+  ...[...text.matchAll(/^#+ (.*)$/gm)].map(([, heading]) => anchorOf(heading!)),
+  ...[...text.matchAll(/<a id="([^"]+)">/g)].map(([, id]) => id!),
+];
 
 describe('the documentation', () => {
   it.each(pages)('%s links to files and headings that are there', (page) => {

@@ -1,4 +1,5 @@
 import { Hono } from 'hono';
+import { PatternRouter } from 'hono/router/pattern-router';
 import { OAuthError } from '../auth/oauth-error.js';
 import type { Log } from '../telemetry/log.js';
 import type { Env } from './context.js';
@@ -47,7 +48,8 @@ export function publicApp({
   log,
   requests,
 }: PublicAppOptions): Hono<Env> {
-  const app = new Hono<Env>();
+  // Hono's own choice would be its trie, which takes 2 µs to find a page: a sixteenth of the whole scrape.
+  const app = new Hono<Env>({ router: new PatternRouter() });
 
   // First, and without middleware: the one path that must cost next to nothing. Hono answers HEAD by the GET routes.
   app.get('/api/v1/:project/:metricsId/metrics', (c) =>

@@ -41,10 +41,20 @@ export class CallerNotes {
   /** `now` as the wall clock says, `ticks` the monotonic one. */
   served(c: Ctx, metricsId: string | undefined, page: Page, bytes: number, now: number, ticks: number): void {
     if (this.place === undefined || metricsId !== this.metricsId) this.turnTo(metricsId);
-    const reason = page.completeness === 'complete' ? null : 'incomplete_page';
-    const about: About = { operation: 'scrape', endpointId: metricsId ?? null };
-    const outcome: Outcome = { status: 200, reason, format: page.format, bytes };
-    this.options.accessLog.noteAs(this.key, this.place!, entryOf(c, this.originOf(c), about, outcome, now, ticks));
+    const { ip, agent } = this.originOf(c);
+    const { begun = ticks } = c.env;
+    this.options.accessLog.noteAs(this.key, this.place!, {
+      at: now,
+      operation: 'scrape',
+      endpointId: metricsId ?? null,
+      status: 200,
+      reason: page.completeness === 'complete' ? null : 'incomplete_page',
+      format: page.format,
+      bytes,
+      durationMs: rounded(ticks - begun),
+      agent: agent === '' ? null : agent,
+      address: ip,
+    });
   }
 
   private turnTo(metricsId: string | undefined): void {
@@ -95,8 +105,11 @@ export function entryOf(
     reason: outcome.reason,
     format: outcome.format ?? null,
     bytes: outcome.bytes ?? null,
-    durationMs: Math.round((ticks - begun) * 1000) / 1000,
+    durationMs: rounded(ticks - begun),
     agent: origin.agent === '' ? null : origin.agent,
     address: origin.ip,
   };
 }
+
+/** To microseconds. */
+const rounded = (ms: number): number => Math.round(ms * 1000) / 1000;

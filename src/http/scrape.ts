@@ -82,8 +82,9 @@ export class Scrape {
           return this.counted(c, projectId, metricsId, () => Promise.reject(error));
         }
         metrics.cacheHit();
-        this.countHit(c, access, metricsId);
-        return this.send(c, access, metricsId, page!, body, wanted.gzip);
+        const marks = this.marksOf(access);
+        this.countHit(c, access, marks, metricsId);
+        return this.send(c, marks, metricsId, page!, body, wanted.gzip);
       }
     }
     return this.counted(c, projectId, metricsId, () => this.handleSlowly(c, projectId, metricsId, wanted, selectors));
@@ -126,7 +127,8 @@ export class Scrape {
     const fresh = () =>
       selection === undefined ? pages.get(target, format) : pages.getSelected(target, format, selection);
     const page = cached ?? (await fresh());
-    return this.send(c, access, metricsId, page, wanted.gzip ? await page.gzip() : page.identity, wanted.gzip);
+    const body = wanted.gzip ? await page.gzip() : page.identity;
+    return this.send(c, this.marksOf(access), metricsId, page, body, wanted.gzip);
   }
 
   private async authorize(c: Ctx, projectId: string, metricsId: string | undefined) {
@@ -142,10 +144,9 @@ export class Scrape {
   }
 
   /** As `counted`, without building what names the counter. */
-  private countHit(c: Ctx, access: Access, metricsId: string | undefined): void {
+  private countHit(c: Ctx, access: Access, marks: Marks, metricsId: string | undefined): void {
     const { counted: requests, clock, countries } = this.options;
     const method = c.env.incoming.method!;
-    const marks = this.marksOf(access);
     if (countries.areKnown) this.noteCountry(marks, countries.of(c));
     const { counters } = marks;
     const kind = (method === 'HEAD' ? 2 : 0) + (metricsId === undefined ? 1 : 0);
@@ -181,7 +182,7 @@ export class Scrape {
 
   private send(
     c: Ctx,
-    access: Access,
+    { usage, notes }: Marks,
     metricsId: string | undefined,
     page: Page,
     body: Buffer,
@@ -192,7 +193,6 @@ export class Scrape {
     const [now, ticks] = [clock.now(), clock.monotonic()];
     const isHead = incoming.method === 'HEAD';
     const bytes = isHead ? 0 : body.length;
-    const { usage, notes } = this.marksOf(access);
     usage.scrape(bytes, now);
     notes.served(c, metricsId, page, bytes, now, ticks);
     const age = Math.max(0, Math.floor((ticks - page.madeAt) / 1000));

@@ -304,7 +304,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
         stopTimers();
         stopGauges();
         sources.close();
-        await streams.close(streamGraceMs);
+        await streams.close(seams.streamGraceMs ?? streamGraceMs);
         if (issuer !== '') await useIssuer();
         await regulation.settled();
         await clockCheck.remember().catch((error) => log.error({ err: error }, 'the time was not written'));

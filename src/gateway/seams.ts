@@ -15,6 +15,8 @@ export interface Seams {
   /** How streams reach their destinations, and sources are reached. */
   readonly egress?: EgressSeams;
   readonly streamTickMs?: number;
+  /** What a stop waits for destinations. */
+  readonly streamGraceMs?: number;
   readonly sourceTickMs?: number;
   /** How often usage and the access log are written. */
   readonly writeRecordsEveryMs?: number;

@@ -38,7 +38,7 @@ describe('any bytes at all', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), syntax, (bytes, s) => readAndShow(Buffer.from(bytes), s)),
       {
-        numRuns: 1000,
+        numRuns: 500,
       },
     );
   });
@@ -67,7 +67,7 @@ describe('any bytes at all', () => {
       fc.property(fc.array(token, { maxLength: 25 }), syntax, (tokens, s) =>
         readAndShow(Buffer.from(tokens.join('')), s),
       ),
-      { numRuns: 2500 },
+      { numRuns: 1250 },
     );
   });
 
@@ -89,7 +89,7 @@ describe('any bytes at all', () => {
         }
         readAndShow(changed, syntax);
       }),
-      { numRuns: 1000 },
+      { numRuns: 500 },
     );
   });
 });

@@ -131,7 +131,7 @@ describe('a push that follows another', () => {
           expectNoDifference({ body: spelled(lines, s), syntax: s, labels }, now);
         },
       ),
-      { numRuns: 5000 },
+      { numRuns: 2500 },
     );
   });
 
@@ -149,7 +149,7 @@ describe('a push that follows another', () => {
         for (const [header, at] of some) lines.splice(at, 0, `# TYPE ${header}`);
         return { body: spelled(lines, s), syntax: s, labels: instance };
       });
-    fc.assert(fc.property(push, push, expectNoDifference), { numRuns: 6000 });
+    fc.assert(fc.property(push, push, expectNoDifference), { numRuns: 3000 });
   });
 
   it('is read as if it were the first, whatever was pushed before under whatever labels and limits', () => {
@@ -165,7 +165,7 @@ describe('a push that follows another', () => {
       fc.property(push, push, fc.boolean(), (before, now, same) => {
         expectNoDifference(before, same ? { ...before, limits: now.limits! } : now);
       }),
-      { numRuns: 4000 },
+      { numRuns: 2000 },
     );
   });
 
@@ -220,7 +220,7 @@ describe('a push that follows another', () => {
         if (stored(before) !== undefined) kept++;
         expectNoDifference(before, { ...before, body: changes.reduce((text, how) => how(text), body) });
       }),
-      { numRuns: 5000 },
+      { numRuns: 2500 },
     );
     expect(kept).toBeGreaterThan(1000);
   });
@@ -232,7 +232,7 @@ describe('a push that follows another', () => {
         expectNoDifference(now, now);
         expectNoDifference({ body: other.body.toString(), syntax: other.syntax, labels }, now);
       }),
-      { numRuns: 250 },
+      { numRuns: 200 },
     );
   });
 });

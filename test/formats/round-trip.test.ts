@@ -70,7 +70,7 @@ describe('a legal body of either syntax', () => {
         const exposition = parseExposition(legal.body, options(legal.syntax, ours));
         expect(served(read(exposition, format)).sort()).toEqual(pushed(legal, ours).sort());
       }),
-      { numRuns: 600 },
+      { numRuns: 300 },
     );
   });
 
@@ -83,7 +83,7 @@ describe('a legal body of either syntax', () => {
           expect(found.get(family.name)).toEqual({ type: textType(family), help: family.help });
         }
       }),
-      { numRuns: 250 },
+      { numRuns: 200 },
     );
   });
 
@@ -100,7 +100,7 @@ describe('a legal body of either syntax', () => {
           expect(found.get(base)).toEqual({ type: shown, help, unit: noUnit ? undefined : unit });
         }
       }),
-      { numRuns: 250 },
+      { numRuns: 200 },
     );
   });
 
@@ -114,7 +114,7 @@ describe('a legal body of either syntax', () => {
           .flatMap(({ samples }) => samples.flatMap(({ exemplar }) => exemplar ?? []));
         expect(found.sort()).toEqual(wanted.sort());
       }),
-      { numRuns: 250 },
+      { numRuns: 200 },
     );
   });
 
@@ -125,7 +125,7 @@ describe('a legal body of either syntax', () => {
         const again = parseExposition(page, options('openmetrics', oneLabel));
         expect(renderPage([{ exposition: again }], 'openmetrics').toString()).toBe(page.toString());
       }),
-      { numRuns: 250 },
+      { numRuns: 200 },
     );
   });
 
@@ -141,7 +141,7 @@ describe('a legal body of either syntax', () => {
         }
         expect(exposition.lines.length).toBe(line + 1);
       }),
-      { numRuns: 250 },
+      { numRuns: 200 },
     );
   });
 });

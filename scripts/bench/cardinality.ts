@@ -90,8 +90,11 @@ export const cardinalityBench =
           `  round ${round} of ${rounds}: p99 ${digits(bombed!.at(-1)!)} ms against ${digits(idle!.at(-1)!)} ms idle`,
         );
       }
-      const wrong = Object.keys(answers).filter((answer) => !expected.includes(answer));
-      if (wrong.length > 0)
+      const wrong = Object.keys(answers).filter((answer) => ![...refused, ...accepted].includes(answer));
+      const taken = accepted.reduce((sum, answer) => sum + (answers[answer] ?? 0), 0);
+      const all = Object.values(answers).reduce((sum, count) => sum + count, 0);
+      // In a run of minutes some series end, and as many others take their room.
+      if (wrong.length > 0 || taken > all / 100)
         throw new Error(`not every request was refused as it should be: ${JSON.stringify(answers)}`);
       const after = await settled(weir);
       const what = `p99 of cached scrapes of ${others} other projects while one sends ${sent} new label values, against idle`;
@@ -116,7 +119,8 @@ export const cardinalityBench =
     }
   };
 
-const expected = ['write 400', 'otlp 200 partial', 'push 422'];
+const refused = ['write 400', 'otlp 200 partial', 'push 422'];
+const accepted = ['write 204', 'otlp 200', 'push 200'];
 
 const lines = (count: number): string =>
   Array.from({ length: count }, (_, i) => `some_metric{i="${i}"} ${i}\n`).join('');

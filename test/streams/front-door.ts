@@ -15,7 +15,10 @@ export function closesAfterEach(): void {
 }
 
 export async function boot(options: GatewayOptions = {}): Promise<TestGateway> {
-  const gateway = await TestGateway.boot({ ...options, seams: { streamTickMs: 2, streamGraceMs: 100, ...options.seams } });
+  const gateway = await TestGateway.boot({
+    ...options,
+    seams: { streamTickMs: 2, streamGraceMs: 100, ...options.seams },
+  });
   opened.push(gateway);
   return gateway;
 }

@@ -2,6 +2,7 @@ import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
 import type { AccessReason } from '../domain/access.js';
 import { WeirError } from '../domain/errors.js';
+import { type Limits, limitExceeded } from '../domain/limits.js';
 
 /** Every request comes through @hono/node-server; the hot paths read and write Node's own objects. */
 export type Env = { Bindings: HttpBindings & RequestFacts };
@@ -75,4 +76,14 @@ export function readBody(
       if (!incoming.complete) broken();
     });
   });
+}
+
+/** The refusal of a body over one of the project's two limits on it. */
+export function bodyTooLarge(
+  limits: Limits,
+  limit: 'body_compressed_bytes' | 'body_inflated_bytes',
+  actual: number,
+): WeirError {
+  const { message, facts } = limitExceeded(limit, limits[limit], actual);
+  return new WeirError('too_large', message, facts);
 }

@@ -2,7 +2,7 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import type { MetricsEndpoint } from '../domain/endpoint.js';
 import { WeirError } from '../domain/errors.js';
-import { type Limits, limitExceeded } from '../domain/limits.js';
+import type { Limits } from '../domain/limits.js';
 import { pushSyntax } from '../formats/negotiate.js';
 import { readGrouping } from '../ingest/grouping.js';
 import type { Ingest } from '../ingest/push.js';
@@ -10,7 +10,7 @@ import type { Directory, LiveProject } from '../storage/directory.js';
 import type { GatewayMetrics } from '../telemetry/gateway-metrics.js';
 import { type Authenticator, reachEndpoint, reachProject, requireScope } from './authenticate.js';
 import { BodyRooms } from './body-rooms.js';
-import { type Ctx, header, pathSegments, readBody } from './context.js';
+import { bodyTooLarge, type Ctx, header, pathSegments, readBody } from './context.js';
 import { statusOf } from './errors.js';
 import { counted, type RequestCounting } from './requests.js';
 
@@ -103,7 +103,7 @@ export async function readInflated(c: Ctx, limits: Limits): Promise<Buffer> {
     return inflated;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE')
-      throw tooLarge(limits, 'body_inflated_bytes', max + 1);
+      throw bodyTooLarge(limits, 'body_inflated_bytes', max + 1);
     throw new WeirError('invalid', 'The body is not valid gzip.');
   }
 }
@@ -113,14 +113,9 @@ const readRoomy = (c: Ctx, limits: Limits, limit: 'body_compressed_bytes' | 'bod
   readBody(
     c,
     limits[limit],
-    (actual) => tooLarge(limits, limit, actual),
+    (actual) => bodyTooLarge(limits, limit, actual),
     (chunks, length) => rooms.gather(chunks, length),
   );
-
-function tooLarge(limits: Limits, limit: 'body_compressed_bytes' | 'body_inflated_bytes', actual: number): WeirError {
-  const { message, facts } = limitExceeded(limit, limits[limit], actual);
-  return new WeirError('too_large', message, facts);
-}
 
 const unsupportedType = (): WeirError =>
   new WeirError(

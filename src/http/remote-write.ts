@@ -1,6 +1,6 @@
 import { uncompressSync } from 'snappy';
 import { WeirError } from '../domain/errors.js';
-import { type Limits, limitExceeded } from '../domain/limits.js';
+import type { Limits } from '../domain/limits.js';
 import { remoteWriteVersion } from '../formats/negotiate.js';
 import type { RemoteWrite, RemoteWriteVersion, Written } from '../ingest/remote-write.js';
 import type { Directory } from '../storage/directory.js';
@@ -8,7 +8,7 @@ import type { GatewayMetrics } from '../telemetry/gateway-metrics.js';
 import type { Authenticator } from './authenticate.js';
 import { BodyRooms } from './body-rooms.js';
 import type { TrustedProxies } from './client-address.js';
-import { type Ctx, header, readBody } from './context.js';
+import { bodyTooLarge, type Ctx, header, readBody } from './context.js';
 import { problem } from './errors.js';
 import { authorizeForAll, counting } from './for-all.js';
 import { authorize } from './push.js';
@@ -100,7 +100,7 @@ const readCompressed = (c: Ctx, limits: Limits): Promise<Buffer> =>
   readBody(
     c,
     limits.body_compressed_bytes,
-    (actual) => tooLarge(limits, 'body_compressed_bytes', actual),
+    (actual) => bodyTooLarge(limits, 'body_compressed_bytes', actual),
     (chunks, length) => rooms.gather(chunks, length),
   );
 
@@ -112,7 +112,7 @@ function inflate(body: Buffer, limits: Limits): Buffer {
   const declared = declaredLength(body);
   if (declared === undefined) throw notSnappy();
   const { body_inflated_bytes: max } = limits;
-  if (max > 0 && declared > max) throw tooLarge(limits, 'body_inflated_bytes', declared);
+  if (max > 0 && declared > max) throw bodyTooLarge(limits, 'body_inflated_bytes', declared);
   if (declared > body.length * mostInflation) throw notSnappy();
   try {
     return uncompressSync(body, { copyOutputData: true }) as Buffer;
@@ -134,11 +134,6 @@ const notSnappy = (): WeirError =>
   new WeirError('invalid', 'The body is not a snappy block (the block format, not the framed one).', {
     field: 'Content-Encoding',
   });
-
-function tooLarge(limits: Limits, limit: 'body_compressed_bytes' | 'body_inflated_bytes', actual: number): WeirError {
-  const { message, facts } = limitExceeded(limit, limits[limit], actual);
-  return new WeirError('too_large', message, facts);
-}
 
 const unsupportedType = (): WeirError =>
   new WeirError(

@@ -4,13 +4,6 @@ import { ProtoReader } from '../proto-reader.js';
 import { change, type SeriesBatch } from '../series-batch.js';
 import { canonicalNumber } from '../syntax.js';
 
-/** A native histogram where a request has it: the message, and the series it is a sample of. */
-export interface NativeHistogram {
-  readonly series: number;
-  readonly at: number;
-  readonly end: number;
-}
-
 /** As in `prometheus.Histogram`; both versions have the same fields. */
 interface Histogram {
   count: number;

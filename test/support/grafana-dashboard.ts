@@ -160,6 +160,11 @@ const link = z.strictObject({
   targetBlank: z.literal(false),
 });
 
+const areDistinct = (all: readonly unknown[]): boolean => new Set(all).size === all.length;
+
+const cellsOf = ({ gridPos: { x, y, w, h } }: { gridPos: z.infer<typeof gridPos> }): string[] =>
+  Array.from({ length: w * h }, (_, cell) => `${x + (cell % w)} ${y + Math.floor(cell / w)}`);
+
 export const dashboardSchema = z.strictObject({
   uid: z.string().regex(/^[a-z-]{8,40}$/),
   title: z.string(),
@@ -175,7 +180,11 @@ export const dashboardSchema = z.strictObject({
   templating: z.strictObject({ list: z.tuple([sourceVariable]).rest(queryVariable) }),
   annotations: z.strictObject({ list: z.array(annotation) }),
   links: z.array(link),
-  panels: z.array(z.discriminatedUnion('type', [row, stat, timeseries, stateTimeline])),
+  panels: z
+    .array(z.discriminatedUnion('type', [row, stat, timeseries, stateTimeline]))
+    .refine((panels) => areDistinct(panels.map(({ id }) => id)), 'two panels have one id')
+    .refine((panels) => areDistinct(panels.map(({ title }) => title)), 'two panels have one title')
+    .refine((panels) => areDistinct(panels.flatMap(cellsOf)), 'two panels overlap'),
 });
 
 export type Dashboard = z.infer<typeof dashboardSchema>;

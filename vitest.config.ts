@@ -5,15 +5,22 @@ const exclude = ['test/e2e/**', '**/node_modules/**'];
 /** They replace a module for everything in their process. */
 const replacingModules = ['test/durability/full-disk.test.ts', 'test/durability/refusals.test.ts'];
 
-/** For tests that hang, not for slow machines. */
-const patience = { testTimeout: 60_000, hookTimeout: 60_000, expect: { poll: { timeout: 20_000 } } };
+/** What each project has to be told by itself. */
+const all = {
+  setupFiles: ['test/support/properties.ts'],
+  // For tests that hang, not for slow machines.
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+  expect: { poll: { timeout: 20_000 } },
+  // Some promises are about wall time ("within a second"), and a shared machine may stand still that long.
+  retry: process.env.CI ? 2 : 0,
+};
 
 export default defineConfig({
   test: {
     // Vitest leaves one core of two idle otherwise.
     maxWorkers: Math.max(2, availableParallelism() - 1),
-    // Some promises are about wall time ("within a second"), and a shared machine may stand still that long.
-    ...(process.env.CI ? { reporters: ['default', 'json'], retry: 2 } : {}),
+    ...(process.env.CI ? { reporters: ['default', 'json'] } : {}),
     outputFile: { json: process.env.UNIT_TEST_SUMMARY ?? '.e2e/summary-unit.json' },
     projects: [
       {
@@ -21,12 +28,12 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: [...exclude, ...replacingModules],
-          ...patience,
+          ...all,
           // Loading every module anew for each file takes longer than most files.
           isolate: false,
         },
       },
-      { test: { name: 'replacing modules', include: replacingModules, ...patience } },
+      { test: { name: 'replacing modules', include: replacingModules, ...all } },
     ],
   },
 });

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../domain/bounded.js';
 import type { Clock } from '../domain/clock.js';
 import type { Ban, BanStore } from '../storage/store.js';
 
@@ -73,8 +74,8 @@ export class Regulation {
 
   constructor(options: RegulationOptions) {
     this.options = options;
-    this.suspects = new LRUCache({ max: options.addresses });
-    this.banned = new LRUCache({ max: options.addresses });
+    this.suspects = new LRUCache(atMost(options.addresses));
+    this.banned = new LRUCache(atMost(options.addresses));
   }
 
   /** After a wrong secret, not after a wrong scope or a malformed request. A ban is answered 429, all else 401. */

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../domain/bounded.js';
 import type { Clock } from '../domain/clock.js';
 import { WeirError } from '../domain/errors.js';
 import { type PublicKey, readJwk } from './client-keys.js';
@@ -30,7 +31,7 @@ export class RemoteJwks {
 
   constructor(options: RemoteJwksOptions) {
     this.options = options;
-    this.sets = new LRUCache({ max: options.maxSets ?? 500 });
+    this.sets = new LRUCache(atMost(options.maxSets ?? 500));
   }
 
   /** All usable keys of the set; `kid` says which is wanted. Throws `unavailable` when there never were any. */

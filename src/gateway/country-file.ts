@@ -2,6 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { LRUCache } from 'lru-cache';
 import { type CountryResponse, Reader } from 'mmdb-lib';
+import { atMost } from '../domain/bounded.js';
 import { OperatorError } from '../domain/errors.js';
 import { countryCode } from '../http/countries.js';
 import type { Log } from '../telemetry/log.js';
@@ -17,7 +18,7 @@ export class CountryFile {
   private reader: Reader<CountryResponse>;
   private stamp: string;
   /** The same addresses come again and again. */
-  private readonly known = new LRUCache<string, string>({ max: 10_000 });
+  private readonly known = new LRUCache<string, string>(atMost(10_000));
 
   /** Throws `OperatorError` when it cannot be read. */
   constructor(path: string) {

@@ -6,6 +6,7 @@ import type { LastUses } from '../auth/last-uses.js';
 import { OAuthError } from '../auth/oauth-error.js';
 import type { ScrapeTokens } from '../auth/scrape-tokens.js';
 import { type PresentedCredentials, readBasic } from '../auth/token-request.js';
+import { atMost } from '../domain/bounded.js';
 import { maySee, type Sight } from '../domain/client.js';
 import type { Clock } from '../domain/clock.js';
 import { outOfReach } from '../domain/endpoint.js';
@@ -55,7 +56,7 @@ const rememberedMs = 60_000;
 export class Authenticator {
   private readonly options: AuthenticatorOptions;
   /** By the whole `Authorization` header: what is equal to a header that was good needs no parsing. */
-  private readonly verified = new LRUCache<string, Access>({ max: 50_000 });
+  private readonly verified = new LRUCache<string, Access>(atMost(50_000));
   private epoch = 0;
 
   constructor(options: AuthenticatorOptions) {

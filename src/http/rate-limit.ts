@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../domain/bounded.js';
 import type { Clock } from '../domain/clock.js';
 import { type ErrorFacts, WeirError } from '../domain/errors.js';
 import type { Limits } from '../domain/limits.js';
@@ -26,7 +27,7 @@ export class RateLimit {
   constructor(limit: RateLimitName, clock: Clock, maxClients = 100_000) {
     this.limit = limit;
     this.clock = clock;
-    this.buckets = new LRUCache({ max: maxClients });
+    this.buckets = new LRUCache(atMost(maxClients));
   }
 
   /** Counts a request; throws `rate_limited` when it may not pass. */

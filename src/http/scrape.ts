@@ -1,5 +1,6 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../domain/bounded.js';
 import { acceptsGzip, contentTypes, negotiateFormat, type PageFormat } from '../formats/negotiate.js';
 import type { Page, Pages, PageTarget } from '../scrape/pages.js';
 import { endpointTarget, projectTarget } from '../scrape/targets.js';
@@ -54,7 +55,7 @@ interface Wanted {
 export class Scrape {
   private readonly options: ScrapeOptions;
   /** Scrapers send the same two headers all their lives. */
-  private readonly negotiated = new LRUCache<string, Wanted>({ max: 1000 });
+  private readonly negotiated = new LRUCache<string, Wanted>(atMost(1000));
 
   private readonly marks = new WeakMap<Access, Marks>();
 

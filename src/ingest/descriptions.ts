@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../domain/bounded.js';
 import type { Metadata } from '../formats/series-batch.js';
 import { mostDescriptions, type SeriesTable } from '../storage/live/series-table.js';
 
@@ -10,9 +11,9 @@ const suffix = /_(bucket|sum|count|gsum|gcount|total|info)$/;
  * told of the metrics that it has, and of no others.
  */
 export class Descriptions {
-  private readonly byName = new LRUCache<string, Metadata>({ max: mostDescriptions });
+  private readonly byName = new LRUCache<string, Metadata>(atMost(mostDescriptions));
   /** By endpoint, what it was told when it had how many series. */
-  private readonly told = new LRUCache<number, { version: number; series: number }>({ max: 100_000 });
+  private readonly told = new LRUCache<number, { version: number; series: number }>(atMost(100_000));
   private version = 0;
 
   learn(metadata: readonly Metadata[]): void {

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../domain/bounded.js';
 import type { Clock } from '../domain/clock.js';
 import { WeirError } from '../domain/errors.js';
 
@@ -8,7 +9,7 @@ import { WeirError } from '../domain/errors.js';
  */
 export class SampleRate {
   private readonly clock: Clock;
-  private readonly projects = new LRUCache<string, { debt: number; at: number }>({ max: 100_000 });
+  private readonly projects = new LRUCache<string, { debt: number; at: number }>(atMost(100_000));
 
   constructor(clock: Clock) {
     this.clock = clock;

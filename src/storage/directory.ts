@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../domain/bounded.js';
 import { maySee, type Sight } from '../domain/client.js';
 import type { MetricsEndpoint } from '../domain/endpoint.js';
 import type { Limits } from '../domain/limits.js';
@@ -35,13 +36,13 @@ export class Directory {
   private readonly store: Store;
   private baseLimits: Limits;
   private readonly clients = new LRUCache<string, LiveClient>({
-    max: 50_000,
+    ...atMost(50_000),
     // Whoever keeps a client that memory has no room for would not learn of its end.
     dispose: (client) => {
       client.stale = true;
     },
   });
-  private readonly projects = new LRUCache<string, LiveProject>({ max: 10_000 });
+  private readonly projects = new LRUCache<string, LiveProject>(atMost(10_000));
   private readonly listeners: ((changes: readonly Change[] | undefined) => void)[] = [];
   private seen = 0;
   private syncing: Promise<void> | undefined;

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../domain/bounded.js';
 
 /** Why series were refused: by which limit, or because they cannot be. */
 export const refusalReasons = ['series', 'series_per_metric', 'invalid'] as const;
@@ -8,7 +9,7 @@ export type Refused = Readonly<Record<RefusalReason, number>>;
 
 /** Series that were refused since the start, by endpoint, each time they came. In memory only: what is wrong goes on. */
 export class Refusals {
-  private readonly counts = new LRUCache<number, Record<RefusalReason, number>>({ max: 10_000 });
+  private readonly counts = new LRUCache<number, Record<RefusalReason, number>>(atMost(10_000));
 
   count(endpointId: number, reason: RefusalReason, series: number): void {
     let counts = this.counts.get(endpointId);

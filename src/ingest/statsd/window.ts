@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../../domain/bounded.js';
 import { instanceLabel } from '../../domain/endpoint.js';
 import type { StatsdRefusal, StatsdSettings } from '../../domain/statsd.js';
 import { labelName } from '../../formats/otlp/names.js';
@@ -71,7 +72,7 @@ export class StatsdWindow implements StatsdSink<Known> {
     sizeCalculation: (_, key) => 2 * key.length + 400,
   });
   /** By sample name, the family that has it. */
-  private readonly families = new LRUCache<string, string>({ max: mostNames });
+  private readonly families = new LRUCache<string, string>(atMost(mostNames));
   private gathered: Gathered[] = [];
   private slots = new Map<string, number>();
   private bytes = 0;

@@ -1,6 +1,7 @@
 import { and, asc, eq, isNotNull, lte, max, min, sql } from 'drizzle-orm';
 import { LRUCache } from 'lru-cache';
 import { endpoint, pushGroup } from '../../../db/schema.js';
+import { atMost } from '../../domain/bounded.js';
 import { type MetricsEndpoint, outOfReach } from '../../domain/endpoint.js';
 import { type Family, type FamilyHeader, indexLines, seriesCount } from '../../formats/family.js';
 import type { Refusals } from '../refusals.js';
@@ -34,7 +35,7 @@ export class SqliteGroups implements GroupStore, Participant {
   private readonly now: () => number;
   private readonly shelves: LRUCache<number, Shelf>;
   private readonly projectSeries = new Map<string, number>();
-  private readonly headers = new LRUCache<string, FamilyHeader>({ max: 50_000 });
+  private readonly headers = new LRUCache<string, FamilyHeader>(atMost(50_000));
   /** By what is written of them. */
   private readonly families = new LRUCache<string, readonly Family[]>({
     maxSize: familiesTextCharacters,

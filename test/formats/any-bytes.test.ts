@@ -206,7 +206,8 @@ function oneHash(many: number): string[] {
 function collidingFrom(state: number): [string, string] {
   const seen = new Map<number, string>();
   for (let n = 0; ; n++) {
-    const end = n.toString(36);
+    // Scattered: short texts that are alike hardly ever collide.
+    const end = (Math.imul(n, 2_654_435_761) >>> 0).toString(36);
     const hash = fnv(end, state);
     const other = seen.get(hash);
     if (other !== undefined) return [other, end];

@@ -2,8 +2,12 @@ import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 const exclude = ['test/e2e/**', '**/node_modules/**'];
-/** They replace a module for everything in their process. */
-const replacingModules = ['test/durability/full-disk.test.ts', 'test/durability/refusals.test.ts'];
+/** They replace or reload modules for everything in their process. */
+const replacingModules = [
+  'test/durability/full-disk.test.ts',
+  'test/durability/refusals.test.ts',
+  'test/formats/room.test.ts',
+];
 
 /** What each project has to be told by itself. */
 const all = {
@@ -18,8 +22,8 @@ const all = {
 
 export default defineConfig({
   test: {
-    // Vitest leaves one core of two idle otherwise.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    // Tests wait a third of their time: for sockets, the disk, a process they started.
+    maxWorkers: availableParallelism() + 2,
     ...(process.env.CI ? { reporters: ['default', 'json'] } : {}),
     outputFile: { json: process.env.UNIT_TEST_SUMMARY ?? '.e2e/summary-unit.json' },
     projects: [

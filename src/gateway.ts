@@ -68,7 +68,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
   const { clock, log, random } = seams;
   const facade = openMetrics({ ...config.telemetry.metrics, definitions: gatewayDefinitions, log, clock });
   const metrics = new GatewayMetrics(facade, seams.build);
-  const { store, hasher, keys, envelope, reach, apiRequests, sourceReach, setLimits, admin, adminFor } =
+  const { store, hasher, keys, envelope, reach, apiRequests, sourceReach, turns, setLimits, admin, adminFor } =
     await openStore(config, seams, {
       exclusive: true,
       actor: 'system',
@@ -122,6 +122,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       sourcesOf: (endpointId) => sources.of(endpointId),
       refusedOf: (endpointId) => store.refusals.of(endpointId),
       clock,
+      turns,
       memoryBytes: seams.pageMemoryBytes ?? pageMemoryBytes,
       onRender: (seconds, bytes) => metrics.rendered(seconds * 1000, bytes),
     });

@@ -1,7 +1,9 @@
 import { Counter, Gauge, Registry } from 'prom-client';
+import { systemClock } from '../../src/domain/clock.js';
 import { instanceLabel, type MetricsEndpoint, reservedMetricPrefix } from '../../src/domain/endpoint.js';
 import { defaultLimits } from '../../src/domain/limits.js';
 import { noRelabeling } from '../../src/domain/relabel.js';
+import { Turns } from '../../src/domain/turns.js';
 import type { Exposition } from '../../src/formats/family.js';
 import type { PageFormat } from '../../src/formats/negotiate.js';
 import { parseExposition } from '../../src/formats/parse.js';
@@ -93,6 +95,7 @@ class Ours {
     const groups = { snapshot: async () => this.snapshots[this.current]! } as Partial<GroupStore> as GroupStore;
     this.pages = new Pages({
       groups,
+      turns: new Turns(systemClock),
       sourcesOf: () => [],
       refusedOf: () => undefined,
       clock,

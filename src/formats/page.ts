@@ -1,3 +1,4 @@
+import { atOnce, type Steps } from '../domain/turns.js';
 import { type Exposition, type Family, type FamilyHeader, type FamilyType, familyBytes } from './family.js';
 import { hasCreated } from './family-collector.js';
 import type { PageFormat } from './negotiate.js';
@@ -36,17 +37,20 @@ interface Piece {
  * Merges the parts into one page, family by family in the order of their names. Lines that need no change are copied
  * as bytes; only what a format cannot carry is taken apart.
  */
-export function renderPage(parts: readonly PagePart[], format: PageFormat): Buffer {
+export const renderPage = (parts: readonly PagePart[], format: PageFormat): Buffer => atOnce(pageSteps(parts, format));
+
+/** The same in steps. */
+export function* pageSteps(parts: readonly PagePart[], format: PageFormat): Steps<Buffer> {
   const blocks = gather(parts);
   const chunks: Buffer[] = [];
-  const created = format === 'openmetrics' ? degradeForOpenMetrics(blocks) : degradeForText(blocks);
+  const created = format === 'openmetrics' ? yield* degradeForOpenMetrics(blocks) : degradeForText(blocks);
   for (const name of [...blocks.keys()].sort()) {
     const block = blocks.get(name)!;
     chunks.push(Buffer.from(format === 'text' ? textHeader(block.header) : openMetricsHeader(block.header)));
     const createdBlock = created.get(block);
     const style = { format, exemplars: format === 'openmetrics' && mayCarryExemplars(block.header.type) };
-    if (createdBlock === undefined) for (const piece of block.pieces) pushLines(chunks, piece, style);
-    else pushMetrics(chunks, block, createdBlock, style);
+    if (createdBlock === undefined) for (const piece of block.pieces) yield* pushLines(chunks, piece, style);
+    else yield* pushMetrics(chunks, block, createdBlock, style);
   }
   if (format === 'openmetrics') chunks.push(Buffer.from('# EOF\n'));
   return Buffer.concat(chunks);
@@ -129,8 +133,8 @@ function sharesNames({ name, type }: FamilyHeader, blocks: ReadonlyMap<string, B
  * Degrades what OpenMetrics forbids. Gives the families whose `_created` samples, separate in the text format, go into
  * their metrics.
  */
-function degradeForOpenMetrics(blocks: Map<string, Block>): Created {
-  for (const [name, block] of [...blocks]) if (!isLegal(block)) degrade(blocks, name);
+function* degradeForOpenMetrics(blocks: Map<string, Block>): Steps<Created> {
+  for (const [name, block] of [...blocks]) if (!(yield* isLegal(block))) degrade(blocks, name);
   const claims = new Map<string, Block[]>();
   for (const block of blocks.values()) {
     for (const name of claimedNames(openMetricsName(block.header)!, block.header.type)) {
@@ -141,7 +145,7 @@ function degradeForOpenMetrics(blocks: Map<string, Block>): Created {
   const clashing = new Set<Block>();
   for (const [name, claimants] of claims) {
     if (claimants.length < 2) continue;
-    const pair = createdPair(name, claimants);
+    const pair = yield* createdPair(name, claimants);
     if (pair !== undefined) created.set(...pair);
     else for (const block of claimants) if (isCompound(block.header.type)) clashing.add(block);
   }
@@ -155,27 +159,32 @@ function degradeForOpenMetrics(blocks: Map<string, Block>): Created {
 
 const isCompound = (type: FamilyType): boolean => type !== 'gauge' && type !== 'untyped' && type !== 'stateset';
 
-function isLegal({ header, pieces }: Block): boolean {
+function* isLegal({ header, pieces }: Block): Steps<boolean> {
   const base = openMetricsName(header);
   if (base === undefined) return false;
   const { type } = header;
   if (type === 'gauge' || type === 'untyped') return true;
-  if (type === 'counter') return pieces.every(hasOnlyCounts);
   const finished = new Set<string>();
-  return pieces.every((piece) => {
+  for (const piece of pieces) {
+    if (type === 'counter') {
+      if (!(yield* hasOnlyCounts(piece))) return false;
+      continue;
+    }
     for (const [key, lines] of metricsOf(piece, header)) {
+      if ((finished.size & 0xf) === 0) yield;
       // The samples of one metric must stand together.
       if (finished.has(key) || !isLegalMetric(base, type, lines)) return false;
       finished.add(key);
     }
-    return true;
-  });
+  }
+  return true;
 }
 
 /** Neither negative nor NaN, by a look at the first character of each value: this runs over every counter. */
-function hasOnlyCounts({ part, family }: Piece): boolean {
+function* hasOnlyCounts({ part, family }: Piece): Steps<boolean> {
   const { bytes, lines } = part.exposition;
   for (let line = family.first; line < family.last; line++) {
+    if ((line & 0xff) === 0) yield;
     const end = family.exemplars ? valueEnd(bytes, lines[line]!) : lines[line + 1]! - 1;
     let start = end;
     while (bytes[start - 1] !== 0x20) start--;
@@ -202,25 +211,36 @@ function* metricsOf({ part, family }: Piece, header: FamilyHeader): Generator<[s
 }
 
 /** The family and its `_created` family, when that is what two claims to a name are and every sample finds its metric. */
-function createdPair(name: string, claimants: readonly Block[]): [Block, Block] | undefined {
+function* createdPair(name: string, claimants: readonly Block[]): Steps<[Block, Block] | undefined> {
   const owner = claimants.find(
     ({ header }) => hasCreated(header.type) && `${openMetricsName(header)}_created` === name,
   );
   const created = claimants.find(({ header }) => header.type === 'gauge' && header.name === name);
   if (claimants.length !== 2 || owner === undefined || created === undefined) return undefined;
-  const keys = new Set(owner.pieces.flatMap((piece) => [...metricsOf(piece, owner.header)].map(([key]) => key)));
-  const found = created.pieces.every((piece) => [...metricsOf(piece, created.header)].every(([key]) => keys.has(key)));
-  return found ? [owner, created] : undefined;
+  const keys = yield* metricKeys(owner);
+  for (const key of yield* metricKeys(created)) if (!keys.has(key)) return undefined;
+  return [owner, created];
+}
+
+function* metricKeys({ header, pieces }: Block): Steps<Set<string>> {
+  const keys = new Set<string>();
+  for (const piece of pieces) {
+    for (const [key] of metricsOf(piece, header)) {
+      if ((keys.size & 0xf) === 0) yield;
+      keys.add(key);
+    }
+  }
+  return keys;
 }
 
 /** A family metric by metric, each followed by its creation time. */
-function pushMetrics(chunks: Buffer[], block: Block, created: Block, style: LineStyle): void {
+function* pushMetrics(chunks: Buffer[], block: Block, created: Block, style: LineStyle): Steps<void> {
   const times = new Map<string, Buffer[]>();
   for (const piece of created.pieces) {
     let line = piece.family.first;
     for (const [key] of metricsOf(piece, created.header)) {
       const text: Buffer[] = [];
-      pushLines(text, { ...piece, family: { ...piece.family, first: line, last: ++line } }, style);
+      yield* pushLines(text, { ...piece, family: { ...piece.family, first: line, last: ++line } }, style);
       times.set(key, text);
     }
   }
@@ -229,7 +249,7 @@ function pushMetrics(chunks: Buffer[], block: Block, created: Block, style: Line
     for (const [key, lines] of metricsOf(piece, block.header)) {
       const family = { ...piece.family, first: line, last: line + lines.length };
       line = family.last;
-      pushLines(chunks, { ...piece, family }, style);
+      yield* pushLines(chunks, { ...piece, family }, style);
       chunks.push(...(times.get(key) ?? []));
     }
   }
@@ -244,9 +264,10 @@ const mayCarryExemplars = (type: FamilyType): boolean =>
   type === 'counter' || type === 'histogram' || type === 'gaugehistogram';
 
 /** The lines as they stand, unless the page wants timestamps or cannot have exemplars. */
-function pushLines(chunks: Buffer[], { part, family }: Piece, { format, exemplars }: LineStyle): void {
+function* pushLines(chunks: Buffer[], { part, family }: Piece, { format, exemplars }: LineStyle): Steps<void> {
   const { exposition, timestampMs, times } = part;
   const withoutExemplars = family.exemplars && !exemplars;
+  yield;
   if (timestampMs === undefined && !withoutExemplars) {
     chunks.push(familyBytes(exposition, family));
     return;
@@ -257,6 +278,7 @@ function pushLines(chunks: Buffer[], { part, family }: Piece, { format, exemplar
   const { bytes, lines } = exposition;
   let text = '';
   for (let line = family.first; line < family.last; line++) {
+    if ((line & 0x3f) === 0) yield;
     const start = lines[line]!;
     const end = lines[line + 1]! - 1;
     const stop = family.exemplars ? valueEnd(bytes, start) : end;

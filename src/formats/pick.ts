@@ -1,16 +1,20 @@
+import type { Steps } from '../domain/turns.js';
 import type { Exposition, Family } from './family.js';
 import type { PagePart } from './page.js';
 import type { LabelsOf } from './selector.js';
 import { labelSetEnd, readLabels } from './syntax.js';
 
 /** The lines of a part for which `keep` is true; the part itself when it is for all. Families without lines go. */
-export function pickLines(part: PagePart, keep: (line: number) => boolean): PagePart {
+function* pickLines(part: PagePart, keep: (line: number) => boolean): Steps<PagePart> {
   const { exposition, times } = part;
   const families: Family[] = [];
   const kept: number[] = [];
   for (const family of exposition.families) {
     const first = kept.length;
-    for (let line = family.first; line < family.last; line++) if (keep(line)) kept.push(line);
+    for (let line = family.first; line < family.last; line++) {
+      if ((line & 0x3f) === 0) yield;
+      if (keep(line)) kept.push(line);
+    }
     if (kept.length > first) families.push({ ...family, first, last: kept.length });
   }
   if (kept.length === exposition.lines.length - 1) return part;
@@ -37,15 +41,10 @@ function copyLines({ bytes, lines }: Exposition, kept: readonly number[], famili
   return { families, bytes: Buffer.concat(chunks, length), lines: starts };
 }
 
-/**
- * The series of a part that a selector lets pass, each by itself: of a histogram that may be some buckets only. `tick` is
- * called now and then; what it throws ends the work.
- */
-export function pickSeries(part: PagePart, selects: (label: LabelsOf) => boolean, tick: () => void): PagePart {
+/** The series of a part that a selector lets pass, each by itself: of a histogram that may be some buckets only. */
+export function pickSeries(part: PagePart, selects: (label: LabelsOf) => boolean): Steps<PagePart> {
   const { bytes, lines } = part.exposition;
-  let looked = 0;
   return pickLines(part, (line) => {
-    if ((looked++ & 0x3f) === 0) tick();
     const start = lines[line]!;
     const brace = bytes.indexOf(0x7b, start);
     const name = bytes.toString('latin1', start, brace);

@@ -5,8 +5,10 @@ import { readKeys, readOrCreateKeys } from '../auth/key-file.js';
 import { pepperFact, SecretHasher } from '../auth/secrets.js';
 import { SigningKeys } from '../auth/signing-keys.js';
 import type { Config } from '../config.js';
+import { systemClock } from '../domain/clock.js';
 import type { MetricsEndpoint } from '../domain/endpoint.js';
 import type { Limits } from '../domain/limits.js';
+import { Turns } from '../domain/turns.js';
 import { parseNetworks } from '../net/addresses.js';
 import { systemLookup } from '../net/egress.js';
 import { parseProxy } from '../net/proxy.js';
@@ -33,6 +35,8 @@ interface OpenStore {
   /** What is counted of the gateway's own requests. */
   readonly apiRequests: ApiRequests;
   readonly sourceReach: SourceReach;
+  /** For all that takes long, so that there is one slice of it in each turn. */
+  readonly turns: Turns;
   /** Those of the configuration, when they have changed. */
   setLimits(limits: Limits): void;
   readonly admin: LocalAdmin;
@@ -48,8 +52,10 @@ export async function openStore(
   { clock, random, groupMemoryBytes, egress }: Pick<Seams, 'clock' | 'random' | 'groupMemoryBytes' | 'egress'>,
   mode: StoreMode,
 ): Promise<OpenStore> {
+  const turns = new Turns(systemClock);
   const store = openSqliteStore({
     path: config.storage.path,
+    turns,
     now: () => clock.now(),
     ...mode,
     ...(groupMemoryBytes === undefined ? {} : { groupMemoryBytes }),
@@ -81,7 +87,7 @@ export async function openStore(
       limits: () => limits,
       test: (target: Parameters<typeof probe>[0]) => probe(target, reach, clock),
       choice: async (projectId: string) => ({
-        page: await previewPage(await store.endpoints.list(projectId), store.groups, clock),
+        page: await previewPage(await store.endpoints.list(projectId), { groups: store.groups, clock, turns }),
         // Commands answer no requests.
         requests: mode.exclusive ? apiRequests.kinds(projectId) : undefined,
       }),
@@ -96,8 +102,9 @@ export async function openStore(
       limits: () => limits,
       test: (target: Parameters<typeof probeSource>[0]) => probeSource(target, sourceReach, clock),
     };
-    const look = (endpoint: MetricsEndpoint) => previewEndpoint(endpoint, store.groups, clock);
-    const weigh = (endpoints: readonly MetricsEndpoint[], top: number) => cardinalityOf(endpoints, store.groups, top);
+    const look = (endpoint: MetricsEndpoint) => previewEndpoint(endpoint, { groups: store.groups, clock, turns });
+    const weigh = (endpoints: readonly MetricsEndpoint[], top: number) =>
+      cardinalityOf(endpoints, top, { groups: store.groups, turns });
     const tools = { clock, random, hasher, look, weigh, signing, streams, sources };
     return {
       store,
@@ -106,6 +113,7 @@ export async function openStore(
       reach,
       apiRequests,
       sourceReach,
+      turns,
       setLimits: (next) => {
         limits = next;
       },

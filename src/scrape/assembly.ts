@@ -1,4 +1,5 @@
 import { isRelabeled } from '../domain/relabel.js';
+import type { Steps } from '../domain/turns.js';
 import type { PagePart } from '../formats/page.js';
 import type { RelabelCounts } from '../formats/relabel/parts.js';
 import { type OwnSeriesOf, ownSeries } from './own-series.js';
@@ -12,7 +13,7 @@ export interface Assembly {
 }
 
 /** What a page is made of: the groups of a snapshot, in its order, relabeled where the endpoint wants it. */
-export function assemble(of: Omit<OwnSeriesOf, 'relabeled'>, relabelings: Relabelings): Assembly {
+export function* assemble(of: Omit<OwnSeriesOf, 'relabeled'>, relabelings: Relabelings): Steps<Assembly> {
   const { endpoints, groups } = of;
   const timestamped = new Set(endpoints.filter(({ timestamps }) => timestamps).map(({ id }) => id));
   const ruled = new Map(endpoints.filter(isRelabeled).map((endpoint) => [endpoint.id, endpoint]));
@@ -26,7 +27,7 @@ export function assemble(of: Omit<OwnSeriesOf, 'relabeled'>, relabelings: Relabe
       ofEndpoint.push(timestamped.has(endpointId) ? { exposition, timestampMs: pushedAt, times } : { exposition });
     }
     const endpoint = ruled.get(endpointId);
-    const result = endpoint && relabelings.apply(endpoint, ofEndpoint);
+    const result = endpoint && (yield* relabelings.apply(endpoint, ofEndpoint));
     if (result === undefined) parts.push(...ofEndpoint);
     else {
       parts.push(...result.parts);

@@ -1,7 +1,8 @@
 import type { MetricsEndpoint } from '../domain/endpoint.js';
+import type { Steps, Turns } from '../domain/turns.js';
 import type { Exposition, Family } from '../formats/family.js';
 import { labelSetEnd, readLabels } from '../formats/syntax.js';
-import type { GroupStore } from '../storage/store.js';
+import type { Group, GroupStore } from '../storage/store.js';
 
 /** A metric with what makes it so many series. */
 export interface MetricCardinality {
@@ -23,18 +24,19 @@ export interface Cardinality {
   readonly metrics: readonly MetricCardinality[];
 }
 
-/** Lines that are read in one turn of the event loop. */
-const linesPerTurn = 2000;
-
-/** What the endpoints hold, before any relabeling: the `top` metrics. Others get their turn while it counts. */
+/** What the endpoints hold, before any relabeling: the `top` metrics. */
 export async function cardinalityOf(
   endpoints: readonly MetricsEndpoint[],
-  groups: Pick<GroupStore, 'snapshot'>,
   top: number,
+  { groups, turns }: { groups: Pick<GroupStore, 'snapshot'>; turns: Turns },
 ): Promise<Cardinality> {
+  return turns.do(count(await groups.snapshot(endpoints), top));
+}
+
+function* count(snapshot: readonly Group[], top: number): Steps<Cardinality> {
   const found = new Map<string, Holding[]>();
   let series = 0;
-  for (const { exposition, endpointId } of await groups.snapshot(endpoints)) {
+  for (const { exposition, endpointId } of snapshot) {
     for (const family of exposition.families) {
       series += family.last - family.first;
       const holdings = found.get(family.header.name);
@@ -53,7 +55,7 @@ export async function cardinalityOf(
   const metrics: MetricCardinality[] = [];
   for (const { name, holdings, series: ofMetric } of largest) {
     const of = new Set(holdings.map(({ endpointId }) => endpointId));
-    metrics.push({ name, series: ofMetric, endpoints: of.size, labels: await labelsOf(holdings) });
+    metrics.push({ name, series: ofMetric, endpoints: of.size, labels: yield* labelsOf(holdings) });
   }
   return { series, metricCount: found.size, metrics };
 }
@@ -64,12 +66,11 @@ interface Holding {
   readonly endpointId: number;
 }
 
-async function labelsOf(holdings: readonly Holding[]): Promise<MetricCardinality['labels']> {
+function* labelsOf(holdings: readonly Holding[]): Steps<MetricCardinality['labels']> {
   const values = new Map<string, Set<string>>();
-  let lines = 0;
   for (const { exposition, family } of holdings) {
     for (let line = family.first; line < family.last; line++) {
-      if (++lines % linesPerTurn === 0) await new Promise((resolve) => setImmediate(resolve));
+      if ((line & 0x3f) === 0) yield;
       for (const [label, value] of labelsAt(exposition, line)) {
         let known = values.get(label);
         if (known === undefined) {

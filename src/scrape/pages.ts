@@ -5,8 +5,9 @@ import type { Clock } from '../domain/clock.js';
 import type { MetricsEndpoint } from '../domain/endpoint.js';
 import { WeirError } from '../domain/errors.js';
 import { type SourceState, sourceOfGroup } from '../domain/source.js';
+import { type Steps, type Turns, within } from '../domain/turns.js';
 import type { PageFormat } from '../formats/negotiate.js';
-import { type PagePart, renderPage } from '../formats/page.js';
+import { type PagePart, pageSteps } from '../formats/page.js';
 import { pickSeries } from '../formats/pick.js';
 import type { LabelsOf } from '../formats/selector.js';
 import type { Group, GroupStore } from '../storage/store.js';
@@ -80,6 +81,7 @@ export interface PagesOptions {
   readonly sourcesOf: (endpointId: number) => readonly SourceState[];
   readonly refusedOf: OwnSeriesOf['refusedOf'];
   readonly clock: Clock;
+  readonly turns: Turns;
   /** Budget of the cache, identity and gzip together. */
   readonly memoryBytes: number;
   readonly onRender?: (seconds: number, bytes: number) => void;
@@ -148,9 +150,10 @@ export class Pages {
     const { clock } = this.options;
     const snapshot = await this.snapshot(target);
     const moment = { now: clock.now(), madeAt: clock.monotonic() };
-    const text = this.draw(target, 'text', snapshot, moment);
+    const text = await this.draw(target, 'text', snapshot, moment);
     const put = (key: string, { page, ttlMs }: Drawn): void => {
-      this.cache.set(key, page, { ttl: ttlMs });
+      // Another one may have begun later and ended earlier.
+      if ((this.cache.peek(key)?.madeAt ?? 0) <= page.madeAt) this.cache.set(key, page, { ttl: ttlMs });
     };
     if (this.hasOnlyDeadSources(target, snapshot)) this.cache.delete(cacheKey(target, 'text'));
     else put(cacheKey(target, 'text'), text);
@@ -164,7 +167,7 @@ export class Pages {
           this.cache.delete(key);
           continue;
         }
-        put(key, this.draw(each, format, ofEach, moment));
+        put(key, await this.draw(each, format, ofEach, moment));
       }
     }
     return { text: text.page.identity, at: moment.now };
@@ -176,10 +179,12 @@ export class Pages {
     const now = this.options.clock.now();
     const groups = new Map<number, Group[]>(target.endpoints.map(({ id }) => [id, []]));
     for (const group of snapshot) groups.get(group.endpointId)!.push(group);
-    return target.endpoints.map((endpoint) => ({
-      endpoint,
-      parts: this.assemble([endpoint], groups.get(endpoint.id)!, now).parts,
-    }));
+    const all: { endpoint: MetricsEndpoint; parts: PagePart[] }[] = [];
+    for (const endpoint of target.endpoints) {
+      const { parts } = await this.options.turns.do(this.assemble([endpoint], groups.get(endpoint.id)!, now));
+      all.push({ endpoint, parts });
+    }
+    return all;
   }
 
   /** Throws `unavailable` when there is nothing to serve but there should be. */
@@ -202,7 +207,7 @@ export class Pages {
     });
   }
 
-  private assemble(endpoints: readonly MetricsEndpoint[], snapshot: readonly Group[], now: number): Assembly {
+  private assemble(endpoints: readonly MetricsEndpoint[], snapshot: readonly Group[], now: number): Steps<Assembly> {
     const sources = endpoints.flatMap(({ id }) => this.options.sourcesOf(id));
     const { refusedOf } = this.options;
     return assemble({ endpoints, groups: snapshot, sources, now, refusedOf }, this.relabelings);
@@ -217,38 +222,50 @@ export class Pages {
     return snapshot.length === 0 && this.sourcesOf(target).length > 0;
   }
 
-  private draw(
+  private async draw(
     target: PageTarget,
     format: PageFormat,
     snapshot: readonly Group[],
     { now, madeAt }: { now: number; madeAt: number },
     selects?: (label: LabelsOf) => boolean,
-  ): Drawn {
-    const { onRender } = this.options;
-    const started = performance.now();
-    const sources = this.sourcesOf(target);
-    const whole = this.assemble(target.endpoints, snapshot, now).parts;
-    const parts = selects === undefined ? whole : select(whole, selects);
-    const page = new Page(format, renderPage(parts, format), madeAt, completenessOf(sources, snapshot));
-    onRender?.((performance.now() - started) / 1000, page.identity.length);
+  ): Promise<Drawn> {
+    const { onRender, turns } = this.options;
+    const completeness = completenessOf(this.sourcesOf(target), snapshot);
+    const { bytes, tookMs } = await turns.do(drawing(this.assemble(target.endpoints, snapshot, now), format, selects));
+    onRender?.(tookMs / 1000, bytes.length);
+    const page = new Page(format, bytes, madeAt, completeness);
     return { page, ttlMs: Math.max(1, Math.min(pageLifetimeMs, earliestEnd(snapshot) - now)) };
   }
 }
 
-/** Selecting blocks everybody else: an expression that takes longer than this has no place on a page. */
+/** The bytes of a page, and how long they were worked at. */
+function* drawing(
+  assembly: Steps<Assembly>,
+  format: PageFormat,
+  selects: ((label: LabelsOf) => boolean) | undefined,
+): Steps<{ bytes: Buffer; tookMs: number }> {
+  const began = yield;
+  const { parts } = yield* assembly;
+  const selected = selects === undefined ? parts : yield* within(longestSelectMs, select(parts, selects), tooLong);
+  const bytes = yield* pageSteps(selected, format);
+  return { bytes, tookMs: (yield) - began };
+}
+
+/** An expression that takes longer than this has no place on a page. */
 const longestSelectMs = 500;
 
-function select(parts: readonly PagePart[], selects: (label: LabelsOf) => boolean): PagePart[] {
-  const end = performance.now() + longestSelectMs;
-  const tick = (): void => {
-    if (performance.now() <= end) return;
-    throw new WeirError('limit_exceeded', 'Selecting the series takes too long; write simpler expressions.', {
-      field: 'match[]',
-    });
-  };
-  return parts
-    .map((part) => pickSeries(part, selects, tick))
-    .filter(({ exposition }) => exposition.families.length > 0);
+const tooLong = (): WeirError =>
+  new WeirError('limit_exceeded', 'Selecting the series takes too long; write simpler expressions.', {
+    field: 'match[]',
+  });
+
+function* select(parts: readonly PagePart[], selects: (label: LabelsOf) => boolean): Steps<PagePart[]> {
+  const selected: PagePart[] = [];
+  for (const part of parts) {
+    const picked = yield* pickSeries(part, selects);
+    if (picked.exposition.families.length > 0) selected.push(picked);
+  }
+  return selected;
 }
 
 /** Whether every source has answered in full, and what it gave is there. */

@@ -1,7 +1,9 @@
+import { systemClock } from '../domain/clock.js';
 import { instanceLabel, reservedMetricPrefix } from '../domain/endpoint.js';
 import { WeirError } from '../domain/errors.js';
 import { noRelabeling } from '../domain/relabel.js';
 import type { SourceSettings } from '../domain/source.js';
+import { atOnce, within } from '../domain/turns.js';
 import { type Exposition, emptyExposition } from '../formats/family.js';
 import { Outcomes } from '../formats/relabel/outcome.js';
 import { relabelParts } from '../formats/relabel/parts.js';
@@ -23,19 +25,15 @@ export function relabelerOf(
     { ours: [[instanceLabel, metricsId], ...labels], reservedPrefix: reservedMetricPrefix },
   );
   return (exposition) => {
-    const end = performance.now() + longestMs;
-    const tick = (): void => {
-      if (performance.now() <= end) return;
-      throw new WeirError(
-        'unavailable',
-        'Relabeling takes too long; the rules of the source need simpler expressions.',
-      );
-    };
     try {
-      const { parts } = relabelParts([{ exposition }], noRelabeling, outcomes, tick);
+      const work = relabelParts([{ exposition }], noRelabeling, outcomes);
+      const { parts } = atOnce(within(longestMs, work, tooLong), systemClock);
       return parts[0]?.exposition ?? emptyExposition;
     } finally {
       outcomes.rest();
     }
   };
 }
+
+const tooLong = () =>
+  new WeirError('unavailable', 'Relabeling takes too long; the rules of the source need simpler expressions.');

@@ -3,15 +3,18 @@ import { describe, expect, it } from 'vitest';
 import { WeirError } from '../../src/domain/errors.js';
 import { defaultLimits } from '../../src/domain/limits.js';
 import { noRelabeling, type Relabeling } from '../../src/domain/relabel.js';
+import { atOnce } from '../../src/domain/turns.js';
 import { type PagePart, renderPage } from '../../src/formats/page.js';
 import { parseExposition } from '../../src/formats/parse.js';
 import { checkDroppedLabels, checkDroppedMetrics, readRelabelConfigs } from '../../src/formats/relabel/config.js';
 import { Outcomes } from '../../src/formats/relabel/outcome.js';
-import { relabelParts } from '../../src/formats/relabel/parts.js';
+import { relabelParts as relabelSteps } from '../../src/formats/relabel/parts.js';
 import { compileRelabeling, LabelBuilder, TooLarge } from '../../src/formats/relabel/process.js';
 import { type ReadSample, readOpenMetricsPage, readSample, readTextPage } from '../support/exposition-reader.js';
 import { anyLegalBody } from '../support/legal-expositions.js';
 import { relabelCases } from '../support/relabel-cases.js';
+
+const relabelParts = (...of: Parameters<typeof relabelSteps>) => atOnce(relabelSteps(...of));
 
 function process(rules: readonly unknown[], before: Readonly<Record<string, string>>): Record<string, string> | null {
   const labels = new LabelBuilder(Object.entries(before));

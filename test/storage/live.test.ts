@@ -6,10 +6,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { defaultLimits } from '../../src/domain/limits.js';
 import { noRelabeling } from '../../src/domain/relabel.js';
+import { atOnce } from '../../src/domain/turns.js';
 import { readWriteRequest1 } from '../../src/formats/remote-write/v1.js';
 import { SeriesBatch } from '../../src/formats/series-batch.js';
 import { SampleRate } from '../../src/ingest/rate.js';
 import { RemoteWrite } from '../../src/ingest/remote-write.js';
+import { liveExposition } from '../../src/storage/live/exposition.js';
 import { SeriesTable } from '../../src/storage/live/series-table.js';
 import { openSqliteStore } from '../../src/storage/sqlite/store.js';
 import type { Store } from '../../src/storage/store.js';
@@ -226,5 +228,74 @@ describe('the live series of a gateway', () => {
     }
     expect(table.living).toBe(20_000);
     expect(table.weight / table.living).toBeLessThan(150);
+  });
+});
+
+describe('the page of live series', () => {
+  const ours = [['instance_id', 'm']] as const;
+  const fill = (table: SeriesTable, ids: readonly number[], value: number): void => {
+    const batch = new SeriesBatch();
+    const sent = ids.map(
+      (id): SentSeries => ({
+        labels: { __name__: `m${id % 7}_bucket`, id: String(id % 50), le: String(id), x: 'y'.repeat(id % 9) },
+        samples: [[value, 1]],
+      }),
+    );
+    readWriteRequest1(request1(sent), batch, Buffer.from('instance_id'));
+    for (let i = 0; i < batch.series; i++) {
+      const known = table.find(batch, i);
+      table.set(known === -1 ? table.add(batch, i) : known, value, 1, 1);
+    }
+  };
+  const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
+
+  it('is of the moment it was asked for, whatever comes while it is written', () => {
+    const table = new SeriesTable();
+    for (const name of ['m0', 'm1']) table.describe({ name, type: 'histogram', help: 'Said.', unit: '' });
+    fill(table, range(0, 500), 1);
+    const wanted = atOnce(liveExposition(table, 0, ours))!;
+    expect(wanted.exposition.lines).toHaveLength(501);
+    // Not what is remembered of which series stand where.
+    fill(table, [500], 1);
+    table.end(table.count - 1, 1);
+    const steps = liveExposition(table, 0, ours);
+    let turns = 0;
+    let step = steps.next(0);
+    for (; !step.done; step = steps.next(0)) {
+      turns++;
+      table.end(turns % 400, 2);
+      fill(table, range(1000 * turns, 1000 * turns + 50), turns);
+      fill(table, range(100, 200), turns);
+      table.describe({ name: `m${turns % 7}`, type: 'summary', help: `${turns}`, unit: '' });
+    }
+    expect(turns).toBeGreaterThan(10);
+    const { exposition, times } = step.value!;
+    expect(exposition.bytes.toString()).toBe(wanted.exposition.bytes.toString());
+    expect([...exposition.lines]).toEqual([...wanted.exposition.lines]);
+    expect(exposition.families).toEqual(wanted.exposition.families);
+    expect([...times]).toEqual([...wanted.times]);
+    const after = atOnce(liveExposition(table, 0, ours))!.exposition.bytes.toString();
+    expect(after).toContain(`le="${1000 * turns}"`);
+  });
+
+  it('spells every value so that it is read as the same', () => {
+    const table = new SeriesTable();
+    fill(table, [0], 1);
+    const spelled = (value: number): string => {
+      table.set(0, value, 1, 1);
+      const text = atOnce(liveExposition(table, 0, ours))!.exposition.bytes.toString();
+      return text.slice(text.lastIndexOf(' ') + 1, -1);
+    };
+    for (const value of [0, 7, 10, 99, 100, -1, -10, 2 ** 31 - 1, -(2 ** 31), 2 ** 31, 1e21, 0.1, 5e-324]) {
+      expect(spelled(value)).toBe(String(value));
+    }
+    expect(['-0', 'NaN', '+Inf', '-Inf']).toEqual(
+      [-0, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY].map(spelled),
+    );
+    fc.assert(
+      fc.property(fc.oneof(fc.integer(), fc.double({ noNaN: true, noDefaultInfinity: true })), (value) => {
+        expect(Object.is(Number(spelled(value)), value)).toBe(true);
+      }),
+    );
   });
 });

@@ -1,7 +1,8 @@
 import { closeBrace, comma, dot, minus, newline, nine, openBrace, quote, space, zero } from '../characters.js';
+import { wordsOf } from '../columns.js';
 import { type Exposition, type Family, type FamilyHeader, textSampleNames } from '../family.js';
 import { escapeHelp } from '../syntax.js';
-import { type Transcript, wordsOf } from './transcript.js';
+import type { Transcript } from './transcript.js';
 
 /**
  * The short way for nearly every push: a text body that holds the same series in the same order as the push before,

@@ -11,12 +11,13 @@ import {
   space,
   tab,
 } from '../characters.js';
+import { wordsOf } from '../columns.js';
 import { mixed } from '../duplicates.js';
 import { findLabel, labelValueEnd } from '../syntax.js';
 import { fnvOffset, fnvPrime, hashOfValue } from './label-hash.js';
 import { copyIfSame, hashOfPair, LabelReader } from './label-reader.js';
 import { printableNumber, spelledBound } from './numbers.js';
-import { type Transcript, wordsOf } from './transcript.js';
+import type { Transcript } from './transcript.js';
 
 export interface SeriesReaderOptions {
   readonly openMetrics: boolean;

@@ -1,6 +1,7 @@
 import { WeirError } from '../../domain/errors.js';
 import { type LimitName, type Limits, limitExceeded } from '../../domain/limits.js';
 import { carriageReturn, newline, space, tab } from '../characters.js';
+import { wordsOf } from '../columns.js';
 
 /** The limits a body is read under. */
 export type ReadLimits = Pick<Limits, 'labels_per_series' | 'name_length_bytes' | 'value_length_bytes'>;
@@ -8,10 +9,6 @@ export type ReadLimits = Pick<Limits, 'labels_per_series' | 'name_length_bytes' 
 /** Reused between bodies: each is read in one synchronous turn. */
 let scratch: Buffer = Buffer.allocUnsafeSlow(256 * 1024);
 const largestKeptScratch = 8 * 1024 * 1024;
-
-/** To read and write four bytes at a time, which halves the time of a copy. */
-export const wordsOf = ({ buffer, byteOffset, byteLength }: Buffer): DataView =>
-  new DataView(buffer, byteOffset, byteLength);
 
 /** A pushed body while it is read, and the canonical lines that are written of it. */
 export class Transcript {

@@ -1,4 +1,5 @@
 import type { Relabeling } from '../../domain/relabel.js';
+import type { Steps } from '../../domain/turns.js';
 import type { Exposition, Family, FamilyHeader } from '../family.js';
 import type { PagePart } from '../page.js';
 import { labelSetEnd, readLabels } from '../syntax.js';
@@ -26,17 +27,17 @@ type Tally = { series: number; changed: number; leftOut: Record<LeftOutReason, n
 /**
  * The parts of one endpoint's page after relabeling, each series by itself as Prometheus does it, in the order they are
  * given. Of series that become equal the first is served; of a histogram or summary that meets another, nothing, so that no
- * metric is made of two. `tick` is called now and then; what it throws ends the work.
+ * metric is made of two.
  */
-export function relabelParts(
+export function* relabelParts(
   parts: readonly PagePart[],
   { droppedMetrics }: Pick<Relabeling, 'droppedMetrics'>,
   outcomes: Outcomes,
-  tick: () => void = () => {},
-): { parts: PagePart[]; counts: RelabelCounts } {
+): Steps<{ parts: PagePart[]; counts: RelabelCounts }> {
   const counts: Tally = { series: 0, changed: 0, leftOut: { rule: 0, duplicate: 0, invalid: 0 } };
   const dropped = new Set(droppedMetrics);
-  const looked = parts.map((part) => lookAt(part, dropped, outcomes, counts, tick));
+  const looked: LookedAt[][] = [];
+  for (const part of parts) looked.push(yield* lookAt(part, dropped, outcomes, counts));
   // Only what bears a name that a changed series has now can be equal to it.
   const names = new Set<string>();
   for (const families of looked) {
@@ -44,8 +45,12 @@ export function relabelParts(
       for (const { outcome } of lines) if (outcome.kind === 'changed') names.add(outcome.name);
   }
   const seen = new Seen(names, counts);
-  const relabeled = parts.map((part, index) => write(part, looked[index]!, seen));
-  return { parts: relabeled.filter(({ exposition }) => exposition.families.length > 0), counts };
+  const relabeled: PagePart[] = [];
+  for (const [index, part] of parts.entries()) {
+    const written = yield* write(part, looked[index]!, seen);
+    if (written.exposition.families.length > 0) relabeled.push(written);
+  }
+  return { parts: relabeled, counts };
 }
 
 interface LookedAt {
@@ -54,30 +59,31 @@ interface LookedAt {
   readonly lines: readonly Line[];
 }
 
-function lookAt(
+function* lookAt(
   { exposition }: PagePart,
   dropped: ReadonlySet<string>,
   outcomes: Outcomes,
   counts: Tally,
-  tick: () => void,
-): LookedAt[] {
+): Steps<LookedAt[]> {
   const { bytes, lines: starts } = exposition;
-  return exposition.families.map((family) => {
+  const looked: LookedAt[] = [];
+  for (const family of exposition.families) {
     counts.series += family.last - family.first;
     const lines: Line[] = [];
+    looked.push({ family, lines });
     if (dropped.has(family.header.name)) {
       counts.leftOut.rule += family.last - family.first;
-      return { family, lines };
+      continue;
     }
     for (let line = family.first; line < family.last; line++) {
-      if ((line & 0x3f) === 0) tick();
+      if ((line & 0x3f) === 0) yield;
       const start = starts[line]!;
       const outcome = outcomes.of(bytes.toString('utf8', start, labelSetEnd(bytes, start)));
       if (isServed(outcome)) lines.push({ line, outcome });
       else counts.leftOut[outcome.kind]++;
     }
-    return { family, lines };
-  });
+  }
+  return looked;
 }
 
 /** The series that are on the page already, of those that others may be equal to. */
@@ -108,7 +114,7 @@ class Seen {
   }
 }
 
-function write(part: PagePart, looked: readonly LookedAt[], seen: Seen): PagePart {
+function* write(part: PagePart, looked: readonly LookedAt[], seen: Seen): Steps<PagePart> {
   const isUntouched = looked.every(
     ({ family, lines }) =>
       lines.length === family.last - family.first &&
@@ -119,8 +125,13 @@ function write(part: PagePart, looked: readonly LookedAt[], seen: Seen): PagePar
   const writer = new Writer(exposition);
   for (const { family, lines } of looked) {
     for (const [header, ofTarget] of byTarget(exposition, family.header, lines)) {
-      const taken = [...metricsOf(exposition, header, ofTarget)].flatMap((metric) => seen.take(metric));
-      writer.add({ ...family, header }, taken);
+      const taken: Line[] = [];
+      let looked = 0;
+      for (const metric of metricsOf(exposition, header, ofTarget)) {
+        if ((looked++ & 0x3f) === 0) yield;
+        taken.push(...seen.take(metric));
+      }
+      yield* writer.add({ ...family, header }, taken);
     }
   }
   const written = { ...part, exposition: writer.exposition() };
@@ -195,11 +206,12 @@ class Writer {
     this.source = source;
   }
 
-  add(family: Family, lines: readonly Line[]): void {
+  *add(family: Family, lines: readonly Line[]): Steps<void> {
     if (lines.length === 0) return;
     const { bytes, lines: starts } = this.source;
     const first = this.from.length;
     for (const { line, outcome } of lines) {
+      if ((line & 0xff) === 0) yield;
       const start = starts[line]!;
       const end = starts[line + 1]!;
       if (outcome.kind === 'same') this.push(bytes.subarray(start, end));

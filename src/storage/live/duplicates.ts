@@ -1,3 +1,4 @@
+import type { Steps } from '../../domain/turns.js';
 import type { Exposition, Family } from '../../formats/family.js';
 import { claimedNames, openMetricsName } from '../../formats/openmetrics-rules.js';
 import { seriesIdentity } from '../../formats/syntax.js';
@@ -7,7 +8,7 @@ import type { LiveExposition } from './exposition.js';
  * Leaves out what a pushed group of the endpoint has as well: who pushes a group speaks for all of it. Only samples of
  * names that both have are looked at.
  */
-export function withoutPushed(live: LiveExposition, pushed: readonly Exposition[]): LiveExposition | undefined {
+export function* withoutPushed(live: LiveExposition, pushed: readonly Exposition[]): Steps<LiveExposition | undefined> {
   const names = new Set(pushed.flatMap(({ families }) => families.flatMap(sampleNames)));
   const shared = live.exposition.families.filter((family) => sampleNames(family).some((name) => names.has(name)));
   if (shared.length === 0) return live;
@@ -17,27 +18,29 @@ export function withoutPushed(live: LiveExposition, pushed: readonly Exposition[
     for (const family of exposition.families) {
       if (!sampleNames(family).some((name) => sharedNames.has(name))) continue;
       for (let line = family.first; line < family.last; line++) {
+        if ((taken.size & 0x3f) === 0) yield;
         taken.add(seriesIdentity(exposition.bytes, exposition.lines[line]!));
       }
     }
   }
-  return without(live, new Set(shared), taken);
+  return yield* without(live, new Set(shared), taken);
 }
 
 const sampleNames = ({ header }: Family): string[] =>
   claimedNames(openMetricsName(header) ?? header.name, header.type).concat(header.name);
 
-function without(
+function* without(
   { exposition, times, oldest, newest }: LiveExposition,
   shared: ReadonlySet<Family>,
   taken: ReadonlySet<string>,
-): LiveExposition | undefined {
+): Steps<LiveExposition | undefined> {
   const { bytes, lines } = exposition;
   const kept: number[] = [];
   const families: Family[] = [];
   for (const family of exposition.families) {
     const first = kept.length;
     for (let line = family.first; line < family.last; line++) {
+      if ((line & 0x3f) === 0) yield;
       if (!shared.has(family) || !taken.has(seriesIdentity(bytes, lines[line]!))) kept.push(line);
     }
     if (kept.length > first) families.push({ ...family, first, last: kept.length });

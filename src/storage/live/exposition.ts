@@ -1,7 +1,9 @@
+import type { Steps } from '../../domain/turns.js';
+import { wordsOf } from '../../formats/columns.js';
 import type { Exposition, Family } from '../../formats/family.js';
 import { escapeLabelValue } from '../../formats/syntax.js';
 import { familiesOf, type LiveFamily } from './families.js';
-import type { SeriesTable } from './series-table.js';
+import type { LiveMoment, SeriesTable } from './series-table.js';
 
 /** Live series at one moment, in the form of a push. */
 export interface LiveExposition {
@@ -16,78 +18,147 @@ export interface LiveExposition {
 const families = new WeakMap<SeriesTable, { structure: number; list: readonly LiveFamily[] }>();
 
 /** Which series stand where is found out again only when there are others. */
-function familiesKept(table: SeriesTable): readonly LiveFamily[] {
+function* familiesKept(table: SeriesTable, moment: LiveMoment): Steps<readonly LiveFamily[]> {
+  const { structure } = moment;
   const kept = families.get(table);
-  if (kept?.structure === table.structure) return kept.list;
-  const list = familiesOf(table);
-  families.set(table, { structure: table.structure, list });
+  if (kept?.structure === structure) return kept.list;
+  const list = yield* familiesOf(moment);
+  families.set(table, { structure, list });
   return list;
 }
 
-/** The series that came after `since`, each with the given labels of ours. `undefined` when there are none. */
+/**
+ * The series that came after `since`, each with the given labels of ours, as they are at the moment of the call.
+ * `undefined` when there are none.
+ */
 export function liveExposition(
   table: SeriesTable,
   since: number,
   ours: readonly (readonly [string, string])[],
-): LiveExposition | undefined {
-  const { values, times, seen, pairs, ids, firsts } = table;
+): Steps<LiveExposition | undefined> {
+  return expositionOf(table, table.moment(), since, ours);
+}
+
+function* expositionOf(
+  table: SeriesTable,
+  moment: LiveMoment,
+  since: number,
+  ours: readonly (readonly [string, string])[],
+): Steps<LiveExposition | undefined> {
+  const live = yield* familiesKept(table, moment);
   const suffix = Buffer.from(ours.map(([name, value]) => `${name}="${escapeLabelValue(value)}"`).join(','));
+  const writer = new LineWriter(moment, since, suffix, live);
   const out: Family[] = [];
-  const lines = new Uint32Array(table.living + 1);
-  const lineTimes = new Float64Array(table.living);
-  let bytes: Buffer = Buffer.allocUnsafeSlow(table.living * 160 + 1024);
-  let at = 0;
-  let line = 0;
-  let oldest = Number.POSITIVE_INFINITY;
-  let newest = 0;
-  for (const { header, series, bounds } of familiesKept(table)) {
-    const first = line;
-    for (const each of series) {
+  for (const family of live) {
+    const first = writer.line;
+    for (let from = 0; from < family.series.length; from += 64) {
+      writer.write(family, from, Math.min(from + 64, family.series.length));
+      yield;
+    }
+    if (writer.line > first) out.push({ header: family.header, first, last: writer.line, exemplars: false });
+  }
+  return writer.line === 0 ? undefined : writer.finish(out);
+}
+
+/** Beside the labels and ours: the closing brace, a blank, a number and the end of the line. */
+const mostOfARest = 3 + '-1.7976931348623157e+308'.length;
+
+class LineWriter {
+  /** The next one. */
+  line = 0;
+  private readonly moment: LiveMoment;
+  private readonly since: number;
+  private readonly suffix: DataView;
+  private readonly suffixLength: number;
+  private readonly bytes: Buffer;
+  private readonly words: DataView;
+  private readonly lines: Uint32Array;
+  private readonly times: Float64Array;
+  private at = 0;
+  private oldest = Number.POSITIVE_INFINITY;
+  private newest = 0;
+
+  constructor(moment: LiveMoment, since: number, suffix: Buffer, live: readonly LiveFamily[]) {
+    this.moment = moment;
+    this.since = since;
+    // Copies go in words of four bytes, up to three beyond.
+    this.suffix = wordsOf(Buffer.concat([suffix], suffix.length + 3));
+    this.suffixLength = suffix.length;
+    const labelBytes = live.reduce((sum, family) => sum + family.labelBytes, 0);
+    this.bytes = Buffer.allocUnsafeSlow(labelBytes + moment.living * (suffix.length + mostOfARest) + 3);
+    this.words = wordsOf(this.bytes);
+    this.lines = new Uint32Array(moment.living + 1);
+    this.times = new Float64Array(moment.living);
+  }
+
+  write({ series, bounds }: LiveFamily, from: number, to: number): void {
+    const { bytes, words, since, suffix, suffixLength } = this;
+    const { values, times, seen, pairs, ids, firsts } = this.moment;
+    let { at } = this;
+    for (let index = from; index < to; index++) {
+      const each = series[index]!;
       const came = seen[each]!;
       if (came <= since) continue;
-      if (came < oldest) oldest = came;
-      if (came > newest) newest = came;
+      if (came < this.oldest) this.oldest = came;
+      if (came > this.newest) this.newest = came;
+      this.lines[this.line] = at;
+      this.times[this.line++] = times[each]!;
+      const first = firsts[each]!;
       const end = firsts[each + 1]!;
-      let length = suffix.length + 32;
-      for (let i = firsts[each]!; i < end; i++) length += pairs.length(ids[i]!) + 12;
-      if (at + length > bytes.length) bytes = larger(bytes, at, length);
-      lines[line] = at;
-      lineTimes[line++] = times[each]!;
-      at = pairs.copy(ids[firsts[each]!]!, bytes, at);
+      at = pairs.copy(ids[first]!, words, at);
       bytes[at++] = 0x7b;
-      for (let i = firsts[each]! + 1; i < end; i++) {
+      for (let i = first + 1; i < end; i++) {
         const id = ids[i]!;
         const spelled = bounds.size === 0 ? undefined : bounds.get(id);
-        if (spelled === undefined) at = pairs.copy(id, bytes, at);
+        if (spelled === undefined) at = pairs.copy(id, words, at);
         else {
           bytes.set(spelled, at);
           at += spelled.length;
         }
         bytes[at++] = 0x2c;
       }
-      bytes.set(suffix, at);
-      at += suffix.length;
+      for (let i = 0; i < suffixLength; i += 4) words.setUint32(at + i, suffix.getUint32(i));
+      at += suffixLength;
       bytes[at++] = 0x7d;
       bytes[at++] = 0x20;
-      at += bytes.write(valueText(values[each]!), at, 'latin1');
+      at = writeValue(values[each]!, bytes, at);
       bytes[at++] = 0x0a;
     }
-    if (line > first) out.push({ header, first, last: line, exemplars: false });
+    this.at = at;
   }
-  if (line === 0) return undefined;
-  lines[line] = at;
-  return {
-    exposition: { families: out, bytes: bytes.subarray(0, at), lines: lines.subarray(0, line + 1) },
-    times: lineTimes.subarray(0, line),
-    oldest,
-    newest,
-  };
+
+  finish(out: Family[]): LiveExposition {
+    const { at, line, oldest, newest } = this;
+    this.lines[line] = at;
+    return {
+      exposition: { families: out, bytes: this.bytes.subarray(0, at), lines: this.lines.subarray(0, line + 1) },
+      times: this.times.subarray(0, line),
+      oldest,
+      newest,
+    };
+  }
 }
 
-function larger(bytes: Buffer, used: number, needed: number): Buffer {
-  const room = Buffer.allocUnsafeSlow(Math.ceil((used + needed) * 1.5));
-  bytes.copy(room, 0, 0, used);
-  return room;
+/** Gives where it ends. */
+function writeValue(value: number, to: Buffer, at: number): number {
+  if (value !== (value | 0) || value === 0) {
+    const text = valueText(value);
+    for (let i = 0; i < text.length; i++) to[at + i] = text.charCodeAt(i);
+    return at + text.length;
+  }
+  let rest = value;
+  if (rest < 0) {
+    to[at++] = 0x2d;
+    rest = -rest;
+  }
+  let end = at;
+  for (let power = 1; power <= rest; power *= 10) end++;
+  for (let i = end - 1; i >= at; i--) {
+    const tenth = Math.floor(rest / 10);
+    to[i] = 0x30 + rest - tenth * 10;
+    rest = tenth;
+  }
+  return end;
 }
 
 /** As the formats spell it. */

@@ -1,6 +1,7 @@
+import type { Steps } from '../../domain/turns.js';
 import type { FamilyHeader, FamilyType } from '../../formats/family.js';
 import { canonicalNumber } from '../../formats/syntax.js';
-import type { SeriesTable } from './series-table.js';
+import type { LiveMoment } from './series-table.js';
 
 /** A family of live series as a page shows it. */
 export interface LiveFamily {
@@ -9,6 +10,8 @@ export interface LiveFamily {
   readonly series: Uint32Array;
   /** By id, the pairs a page spells otherwise: `le` and `quantile`. */
   readonly bounds: ReadonlyMap<number, Buffer>;
+  /** At most so many bytes are the names and labels of all of them, each with what separates it from the next. */
+  readonly labelBytes: number;
 }
 
 /** How the samples of a type are named, by suffix, and the label that tells those of one metric apart. */
@@ -24,38 +27,58 @@ interface Role {
 }
 
 /** Sorts the living series into families, by what producers said of them. What nobody spoke of is untyped. */
-export function familiesOf(table: SeriesTable): LiveFamily[] {
+export function* familiesOf(moment: LiveMoment): Steps<LiveFamily[]> {
+  const { count, seen, ids, firsts, pairs, descriptions } = moment;
   const byName = new Map<number, number[]>();
-  for (let series = 0; series < table.count; series++) {
-    if (!table.isLiving(series)) continue;
-    const name = table.ids[table.firsts[series]!]!;
+  for (let series = 0; series < count; series++) {
+    if ((series & 0x3ff) === 0) yield;
+    if (seen[series] === 0) continue;
+    const name = ids[firsts[series]!]!;
     const list = byName.get(name);
     if (list === undefined) byName.set(name, [series]);
     else list.push(series);
   }
   const members = new Map<string, { header: FamilyHeader; parts: { suffix: string; series: number[] }[] }>();
   for (const [id, series] of byName) {
-    const { header, suffix } = roleOf(table.pairs.text(id).toString('latin1'), table.descriptions);
+    const { header, suffix } = roleOf(pairs.text(id).toString('latin1'), descriptions);
     const family = members.get(header.name);
     if (family === undefined) members.set(header.name, { header, parts: [{ suffix, series }] });
     else family.parts.push({ suffix, series });
   }
-  return [...members.values()].flatMap(({ header, parts }) => {
+  const families: LiveFamily[] = [];
+  for (const { header, parts } of members.values()) {
     const shape = shapes[header.type];
-    if (shape === undefined) return [plainFamily(header, parts[0]!.series)];
-    return compoundFamily(table, header, parts, shape) ?? parts.map((part) => untyped(header, part));
-  });
+    const compound = shape && (yield* compoundFamily(moment, header, parts, shape));
+    if (compound !== undefined) families.push(compound);
+    else if (shape === undefined) families.push(yield* familyOf(moment, header, parts[0]!.series));
+    // It is not what was said of it: each sample name by itself.
+    else {
+      for (const { suffix, series } of parts) {
+        families.push(yield* familyOf(moment, { name: header.name + suffix, type: 'untyped' }, series));
+      }
+    }
+  }
+  return families;
 }
 
-const plainFamily = (header: FamilyHeader, series: readonly number[]): LiveFamily => ({
-  header,
-  series: Uint32Array.from(series),
-  bounds: new Map(),
-});
-
-/** A family that is not what was said of it: each sample name by itself. */
-const untyped = ({ name }: FamilyHeader, { suffix, series }: { suffix: string; series: number[] }): LiveFamily =>
-  plainFamily({ name: name + suffix, type: 'untyped' }, series);
+function* familyOf(
+  { ids, firsts, pairs }: LiveMoment,
+  header: FamilyHeader,
+  series: readonly number[],
+  bounds: LiveFamily['bounds'] = new Map(),
+): Steps<LiveFamily> {
+  let labelBytes = 0;
+  for (let index = 0; index < series.length; index++) {
+    if ((index & 0xff) === 0) yield;
+    const each = series[index]!;
+    const end = firsts[each + 1]!;
+    for (let i = firsts[each]!; i < end; i++) {
+      const id = ids[i]!;
+      labelBytes += Math.max(pairs.length(id), bounds.get(id)?.length ?? 0) + 1;
+    }
+  }
+  return { header, series: Uint32Array.from(series), bounds, labelBytes };
+}
 
 function roleOf(name: string, descriptions: ReadonlyMap<string, FamilyHeader>): Role {
   const own = descriptions.get(name);
@@ -86,12 +109,13 @@ interface Member {
 }
 
 /** `undefined` when a sample lacks its bound, or has one that is no number: readers of the formats insist. */
-function compoundFamily(
-  table: SeriesTable,
+function* compoundFamily(
+  moment: LiveMoment,
   header: FamilyHeader,
   parts: readonly { suffix: string; series: number[] }[],
   { bound: label, order }: { bound: string; order: readonly string[] },
-): LiveFamily | undefined {
+): Steps<LiveFamily | undefined> {
+  const { ids, firsts, pairs } = moment;
   const bounds = new Map<number, Buffer>();
   const values = new Map<number, number>();
   const metrics = new Map<string, number>();
@@ -99,15 +123,16 @@ function compoundFamily(
   for (const { suffix, series } of parts) {
     const part = order.indexOf(suffix);
     for (const each of series) {
+      if ((members.length & 0xff) === 0) yield;
       let bound = Number.NaN;
       const others: number[] = [];
-      for (const id of table.idsOf(each).subarray(1)) {
-        if (table.pairs.nameLength(id) !== label.length || table.pairs.name(id) !== label) {
+      for (const id of ids.subarray(firsts[each]! + 1, firsts[each + 1]!)) {
+        if (pairs.nameLength(id) !== label.length || pairs.name(id) !== label) {
           others.push(id);
           continue;
         }
         if (!values.has(id)) {
-          const value = numberOf(table.pairs.text(id).toString('latin1', label.length + 2, table.pairs.length(id) - 1));
+          const value = numberOf(pairs.text(id).toString('latin1', label.length + 2, pairs.length(id) - 1));
           values.set(id, value);
           bounds.set(id, Buffer.from(`${label}="${canonicalNumber(value)}"`));
         }
@@ -123,11 +148,11 @@ function compoundFamily(
   }
   const boundOrder = (a: number, b: number): number => (a === b || Number.isNaN(a) ? 0 : a - b);
   members.sort((a, b) => a.metricOrder - b.metricOrder || a.part - b.part || boundOrder(a.bound, b.bound));
-  return { header, series: Uint32Array.from(withoutTwins(table, members)), bounds };
+  return yield* familyOf(moment, header, withoutTwins(moment, members), bounds);
 }
 
 /** `le="1"` and `le="1.0"` are one series on a page: the one that came last counts. */
-function withoutTwins(table: SeriesTable, members: readonly (Member & { metricOrder: number })[]): number[] {
+function withoutTwins({ seen }: LiveMoment, members: readonly (Member & { metricOrder: number })[]): number[] {
   const kept: number[] = [];
   let before: (Member & { metricOrder: number }) | undefined;
   for (const member of members) {
@@ -139,7 +164,7 @@ function withoutTwins(table: SeriesTable, members: readonly (Member & { metricOr
     if (!isTwin) {
       kept.push(member.series);
       before = member;
-    } else if (table.seen[member.series]! > table.seen[before!.series]!) {
+    } else if (seen[member.series]! > seen[before!.series]!) {
       kept[kept.length - 1] = member.series;
       before = member;
     }

@@ -6,6 +6,14 @@ import { PairTable } from './pair-table.js';
 /** As in the table of pairs: ids can be guessed, where they stand must not be. */
 const seed = Math.floor(Math.random() * 2 ** 32);
 
+/** What a table holds at one moment. What would change in place is copied; the rest only grows. */
+export type LiveMoment = Readonly<
+  Pick<
+    SeriesTable,
+    'pairs' | 'descriptions' | 'count' | 'living' | 'structure' | 'values' | 'times' | 'seen' | 'firsts' | 'ids'
+  >
+>;
+
 /** Families a producer may describe, per endpoint. */
 export const mostDescriptions = 10_000;
 
@@ -16,7 +24,9 @@ export const mostDescriptions = 10_000;
 export class SeriesTable {
   readonly pairs = new PairTable();
   /** What producers said of families, by name. */
-  readonly descriptions = new Map<string, FamilyHeader>();
+  descriptions = new Map<string, FamilyHeader>();
+  /** They are those of a moment, too. */
+  private descriptionsAreShared = false;
   /** Numbers given so far. */
   count = 0;
   /** Of them, how many live. */
@@ -46,6 +56,13 @@ export class SeriesTable {
     const columns =
       3 * values.byteLength + firsts.byteLength + ids.byteLength + slots.byteLength + following.byteLength;
     return columns + this.pairs.weight + this.descriptions.size * 250 + this.ofMetric.size * 50 + 1024;
+  }
+
+  moment(): LiveMoment {
+    const { pairs, descriptions, count, living, structure, firsts, ids } = this;
+    this.descriptionsAreShared = true;
+    const [values, times, seen] = [this.values, this.times, this.seen].map((column) => column.slice(0, count));
+    return { pairs, descriptions, count, living, structure, firsts, ids, values: values!, times: times!, seen: seen! };
   }
 
   isLiving(series: number): boolean {
@@ -226,6 +243,10 @@ export class SeriesTable {
     if (before === undefined && this.descriptions.size >= mostDescriptions) return false;
     if (before?.type === type && (before.help ?? '') === help && (before.unit ?? '') === unit) return false;
     const header = { name, type, ...(help === '' ? {} : { help }), ...(unit === '' ? {} : { unit }) };
+    if (this.descriptionsAreShared) {
+      this.descriptions = new Map(this.descriptions);
+      this.descriptionsAreShared = false;
+    }
     this.descriptions.set(name, header);
     this.structure++;
     return true;

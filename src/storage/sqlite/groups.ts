@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { endpoint, pushGroup } from '../../../db/schema.js';
 import { atMost } from '../../domain/bounded.js';
 import { type MetricsEndpoint, outOfReach } from '../../domain/endpoint.js';
+import type { Steps, Turns } from '../../domain/turns.js';
 import { type Family, type FamilyHeader, indexLines, seriesCount } from '../../formats/family.js';
 import type { Refusals } from '../refusals.js';
 import type { Group, GroupDecision, GroupKey, GroupStore, GroupView } from '../store.js';
@@ -18,6 +19,7 @@ export interface GroupStoreOptions {
   /** Series that come in pieces, beside the groups. */
   readonly live: Pick<SqliteLive, 'seriesOf' | 'groupOf'>;
   readonly refusals: Refusals;
+  readonly turns: Turns;
 }
 
 /** Of the texts that families are known by, together. */
@@ -32,6 +34,7 @@ export class SqliteGroups implements GroupStore, Participant {
   private readonly commits: Commits;
   private readonly live: GroupStoreOptions['live'];
   private readonly refusals: Refusals;
+  private readonly turns: Turns;
   private readonly now: () => number;
   private readonly shelves: LRUCache<number, Shelf>;
   private readonly projectSeries = new Map<string, number>();
@@ -46,10 +49,11 @@ export class SqliteGroups implements GroupStore, Participant {
   /** No group ends before this. */
   private nextExpiry: number;
 
-  constructor(db: Db, commits: Commits, { now, memoryBytes, live, refusals }: GroupStoreOptions) {
+  constructor(db: Db, commits: Commits, { now, memoryBytes, live, refusals, turns }: GroupStoreOptions) {
     this.commits = commits;
     this.live = live;
     this.refusals = refusals;
+    this.turns = turns;
     this.now = now;
     this.shelves = new LRUCache({ maxSize: memoryBytes, sizeCalculation: (shelf) => shelf.bytes + groupOverhead });
     this.statements = prepare(db);
@@ -74,12 +78,15 @@ export class SqliteGroups implements GroupStore, Participant {
 
   async snapshot(endpoints: readonly MetricsEndpoint[]): Promise<Group[]> {
     const now = this.now();
-    return endpoints.flatMap((at) => {
+    // What there is now; only writing it down takes several turns.
+    const taken = endpoints.map((at) => {
       const groups = [...this.shelf(at.id, at.projectId).groups.values()].filter((group) => isAlive(group, now));
       groups.sort((a, b) => (a.key.text < b.key.text ? -1 : 1));
-      const live = this.live.groupOf(at, groups, now);
-      return live === undefined ? groups : [...groups, live];
+      return { groups, live: this.live.groupOf(at, groups, now) };
     });
+    return taken.some(({ live }) => live !== undefined)
+      ? this.turns.do(allGroups(taken))
+      : taken.flatMap(({ groups }) => groups);
   }
 
   peek(endpointId: number, key: string): Group | undefined {
@@ -266,6 +273,18 @@ const samplesColumns = ({ exposition, pushedAt, expiresAt, version }: Group) => 
   expiresAt,
   version,
 });
+
+function* allGroups(
+  taken: readonly { groups: readonly Group[]; live: Steps<Group | undefined> | undefined }[],
+): Steps<Group[]> {
+  const all: Group[] = [];
+  for (const { groups, live } of taken) {
+    all.push(...groups);
+    const group = live && (yield* live);
+    if (group !== undefined) all.push(group);
+  }
+  return all;
+}
 
 function prepare(db: Db) {
   const value = sql.placeholder;

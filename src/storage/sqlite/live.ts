@@ -2,6 +2,7 @@ import { asc, eq, sql } from 'drizzle-orm';
 import { LRUCache } from 'lru-cache';
 import { endpoint, liveBase, liveDelta } from '../../../db/schema.js';
 import { instanceLabel, type MetricsEndpoint, outOfReach } from '../../domain/endpoint.js';
+import type { Steps } from '../../domain/turns.js';
 import { withoutPushed } from '../live/duplicates.js';
 import { liveExposition } from '../live/exposition.js';
 import { encodeTable, Recorder, tableOf } from '../live/record.js';
@@ -101,28 +102,12 @@ export class SqliteLive implements LiveStore, Participant {
     return series;
   }
 
-  /** The live series of the endpoint as a group, without what the pushed groups have too. */
-  groupOf(at: MetricsEndpoint, pushed: readonly Group[], now: number): Group | undefined {
+  /** The live series of the endpoint as they are now, as a group, without what the pushed groups have too. */
+  groupOf(at: MetricsEndpoint, pushed: readonly Group[], now: number): Steps<Group | undefined> | undefined {
     if (!this.known.has(at.id)) return undefined;
     const { table } = this.keptOf(this.knownOf(at));
     const since = at.lifetimeMs === 0 ? 0 : Math.max(0, now - at.lifetimeMs);
-    const all = liveExposition(table, since, [[instanceLabel, at.metricsId]]);
-    const live =
-      all &&
-      withoutPushed(
-        all,
-        pushed.map(({ exposition }) => exposition),
-      );
-    if (live === undefined) return undefined;
-    return {
-      endpointId: at.id,
-      key: liveKey,
-      exposition: live.exposition,
-      times: live.times,
-      pushedAt: live.newest,
-      expiresAt: at.lifetimeMs === 0 ? null : live.oldest + at.lifetimeMs,
-      version: live.newest,
-    };
+    return groupSteps(at, pushed, liveExposition(table, since, [[instanceLabel, at.metricsId]]));
   }
 
   forget(projectId: string | undefined): void {
@@ -260,6 +245,27 @@ export class SqliteLive implements LiveStore, Participant {
     this.tables.delete(endpointId);
     this.known.delete(endpointId);
   }
+}
+
+function* groupSteps(
+  { id, lifetimeMs }: MetricsEndpoint,
+  pushed: readonly Group[],
+  exposition: ReturnType<typeof liveExposition>,
+): Steps<Group | undefined> {
+  const all = yield* exposition;
+  const expositions = pushed.map((group) => group.exposition);
+  const live = all && (yield* withoutPushed(all, expositions));
+  return (
+    live && {
+      endpointId: id,
+      key: liveKey,
+      exposition: live.exposition,
+      times: live.times,
+      pushedAt: live.newest,
+      expiresAt: lifetimeMs === 0 ? null : live.oldest + lifetimeMs,
+      version: live.newest,
+    }
+  );
 }
 
 function prepare(db: Db) {

@@ -1,5 +1,7 @@
 import { statSync } from 'node:fs';
+import { systemClock } from '../../domain/clock.js';
 import { OperatorError } from '../../domain/errors.js';
+import { Turns } from '../../domain/turns.js';
 import { Refusals } from '../refusals.js';
 import type { Doer, Managed, Store } from '../store.js';
 import { sqliteAccessLog } from './access-log.js';
@@ -28,6 +30,8 @@ export interface SqliteStoreOptions {
   readonly actor?: string;
   /** The server holds the file for itself; commands share it. */
   readonly exclusive: boolean;
+  /** For pages that take long to write. */
+  readonly turns?: Turns;
   readonly groupMemoryBytes?: number;
   readonly liveFoldBytes?: number;
   readonly onCommit?: CommitsOptions['onCommit'];
@@ -60,7 +64,13 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     otherSeries: (projectId, at) => groups.countSeries(projectId, at),
     ...(options.liveFoldBytes === undefined ? {} : { foldBytes: options.liveFoldBytes }),
   });
-  const groups: SqliteGroups = new SqliteGroups(db, commits, { now, memoryBytes, live, refusals });
+  const groups: SqliteGroups = new SqliteGroups(db, commits, {
+    now,
+    memoryBytes,
+    live,
+    refusals,
+    turns: options.turns ?? new Turns(systemClock),
+  });
   const facts = sqliteFacts(db);
   const as = (by: Doer): Managed => {
     const journal = new Journal(now, by);

@@ -1,0 +1,82 @@
+import type { Clock } from './clock.js';
+
+/**
+ * Work that stops now and then, where others may go on. What `yield` gives back is how long it has been at work so far;
+ * milliseconds.
+ */
+export type Steps<T> = Generator<void, T, number>;
+
+/** Without stopping. They are told no time unless there is a clock. */
+export function atOnce<T>(steps: Steps<T>, clock?: Pick<Clock, 'monotonic'>): T {
+  const began = clock?.monotonic() ?? 0;
+  for (;;) {
+    const step = steps.next((clock?.monotonic() ?? 0) - began);
+    if (step.done) return step.value;
+  }
+}
+
+/** The same steps, until they have been at work for too long: then `refusal` is thrown. */
+export function* within<T>(mostMs: number, steps: Steps<T>, refusal: () => Error): Steps<T> {
+  const began = yield;
+  let at = began;
+  for (;;) {
+    const step = steps.next(at - began);
+    if (step.done) return step.value;
+    at = yield;
+    if (at - began > mostMs) throw refusal();
+  }
+}
+
+/** Goes on for a slice; true when it has ended. */
+type Job = () => boolean;
+
+/** In one turn of the event loop a scrape from the cache takes a third of this. */
+const sliceMs = 0.5;
+
+/**
+ * Does long work in slices, one in each turn of the event loop, whoever's it is: a large page keeps others waiting for a
+ * slice, not for the page.
+ */
+export class Turns {
+  private readonly waiting: Job[] = [];
+  private readonly clock: Pick<Clock, 'monotonic'>;
+
+  constructor(clock: Pick<Clock, 'monotonic'>) {
+    this.clock = clock;
+  }
+
+  /** The first slice is done at once, so that small work waits for nobody. */
+  do<T>(steps: Steps<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      let spent = 0;
+      const goOn = (): boolean => {
+        const began = this.clock.monotonic();
+        let at = 0;
+        try {
+          do {
+            const step = steps.next(spent + at);
+            if (step.done) {
+              resolve(step.value);
+              return true;
+            }
+            at = this.clock.monotonic() - began;
+          } while (at < sliceMs);
+        } catch (error) {
+          reject(error);
+          return true;
+        }
+        spent += at;
+        return false;
+      };
+      if (goOn()) return;
+      this.waiting.push(goOn);
+      if (this.waiting.length === 1) setImmediate(this.turn);
+    });
+  }
+
+  private readonly turn = (): void => {
+    const job = this.waiting.shift()!;
+    if (!job()) this.waiting.push(job);
+    if (this.waiting.length > 0) setImmediate(this.turn);
+  };
+}

@@ -1,0 +1,72 @@
+import { describe, expect, it } from 'vitest';
+import { atOnce, type Steps, Turns, within } from '../../src/domain/turns.js';
+
+/** Each look at it is a millisecond later: a slice is one step. */
+const oneStepEach = () => {
+  let at = 0;
+  return { monotonic: () => at++ };
+};
+const standing = { monotonic: () => 0 };
+
+function* steps(name: string, count: number, done: string[]): Steps<string> {
+  for (let i = 1; i <= count; i++) {
+    done.push(`${name}${i}`);
+    yield;
+  }
+  return name;
+}
+
+/** What has been done by each turn of the event loop, the first of which is the present one. */
+async function byTurn(done: readonly string[], turns: number): Promise<string[]> {
+  const seen: string[] = [];
+  for (let turn = 0; turn < turns; turn++) {
+    seen.push(done.slice(seen.join(' ').split(' ').filter(Boolean).length).join(' '));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return seen;
+}
+
+describe('long work', () => {
+  it('goes on for one slice in each turn of the event loop, whoever it is for', async () => {
+    const turns = new Turns(oneStepEach());
+    const done: string[] = [];
+    const all = Promise.all([turns.do(steps('a', 3, done)), turns.do(steps('b', 2, done))]);
+    expect(await byTurn(done, 5)).toEqual(['a1 b1', 'a2', 'b2', 'a3', '']);
+    expect(await all).toEqual(['a', 'b']);
+  });
+
+  it('that is small is done at once, whoever waits', async () => {
+    const turns = new Turns(standing);
+    const done: string[] = [];
+    const small = turns.do(steps('a', 100, done));
+    expect(done).toHaveLength(100);
+    expect(await small).toBe('a');
+  });
+
+  it('that fails, fails for who asked for it, and the others go on', async () => {
+    const turns = new Turns(oneStepEach());
+    const done: string[] = [];
+    function* failing(): Steps<never> {
+      yield;
+      throw new Error('broken');
+    }
+    const other = turns.do(steps('a', 4, done));
+    await expect(turns.do(failing())).rejects.toThrow('broken');
+    expect(await other).toBe('a');
+    expect(await turns.do(steps('b', 2, done))).toBe('b');
+  });
+
+  it('that takes too long is ended by the time it was at work, not by the time it waited', async () => {
+    function* endless(): Steps<never> {
+      for (;;) yield;
+    }
+    const refusal = () => new Error('too long');
+    await expect(new Turns(oneStepEach()).do(within(20, endless(), refusal))).rejects.toThrow('too long');
+    const turns = new Turns(oneStepEach());
+    const done: string[] = [];
+    const others = [1, 2, 3].map((other) => turns.do(steps(`other${other}`, 50, done)));
+    expect(await turns.do(within(20, steps('a', 5, done), refusal))).toBe('a');
+    await Promise.all(others);
+    expect(() => atOnce(within(20, endless(), refusal), oneStepEach())).toThrow('too long');
+  });
+});

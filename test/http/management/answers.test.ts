@@ -24,10 +24,14 @@ let gateway: TestGateway;
 let operator: string;
 /** For requests that are refused, or only read. */
 let untouched: World;
+/** Its clients may ask once a minute. */
+let limited: World;
 
 beforeAll(async () => {
   gateway = await TestGateway.boot({ limits: { api_requests_per_minute: 0, streams: 0 } });
   untouched = await makeWorld(gateway);
+  limited = await makeWorld(gateway, { of: { path: '/projects/{project_id}' } });
+  await gateway.admin.projects.setLimits(limited.projectId, { api_requests_per_minute: 1 });
   operator = await gateway.bearer(null, [...managementScopes]);
 });
 afterAll(() => gateway.stop());
@@ -100,10 +104,10 @@ const refused: Record<number, (described: Operation) => Promise<Response>> = {
     return ask(described, { world: { ...untouched, ids } });
   },
   409: async (described) => {
-    const world = await makeWorld(gateway);
+    const world = await makeWorld(gateway, { of: described });
     if (described.id === 'createScrapeToken') {
       // As many as a client may have.
-      for (let i = 1; i < 20; i++) await ask(described, { world });
+      for (let i = 0; i < 20; i++) await ask(described, { world });
       return ask(described, { world });
     }
     if (described.id === 'updateSource') {
@@ -129,14 +133,14 @@ const refused: Record<number, (described: Operation) => Promise<Response>> = {
   },
   415: (described) => ask(described, { headers: { 'content-type': 'text/plain' } }),
   422: async (described) => {
-    const world = await makeWorld(gateway);
+    const world = await makeWorld(gateway, { of: described });
     const first = JSON.stringify(bodyIn(described.body!.example, world));
     const key = `key-of-${described.id}`;
     expect((await ask(described, { world, body: first, ...once(key) })).status).toBe(described.answer.status);
     return ask(described, { world, body: `${first} `, ...once(key) });
   },
   429: async (described) => {
-    const bearer = await limitedClient();
+    const bearer = await gateway.bearer(limited.projectId, ['read:usage']);
     await ask(described, { bearer });
     const response = await ask(described, { bearer });
     expect(response.headers.get('retry-after')).toBe('60');
@@ -164,13 +168,6 @@ const refused: Record<number, (described: Operation) => Promise<Response>> = {
   },
 };
 
-/** Of a project whose clients may ask once a minute. */
-async function limitedClient(): Promise<string> {
-  const { projectId } = await makeWorld(gateway);
-  await gateway.admin.projects.setLimits(projectId, { api_requests_per_minute: 1 });
-  return gateway.bearer(projectId, ['read:usage']);
-}
-
 let cutOff = 0;
 
 /** A request whose first was cut off after it had done its work: as if the process had ended there. */
@@ -186,7 +183,7 @@ async function unanswered(described: Operation, world: World): Promise<Response>
 
 describe.each(operations.map((each) => ({ name: nameOf(each), described: each })))('$name', ({ described }) => {
   it(`answers ${described.answer.status}`, async () => {
-    const world = changes(described) ? await makeWorld(gateway) : untouched;
+    const world = changes(described) ? await makeWorld(gateway, { of: described }) : untouched;
     const response = await ask(described, { world });
     expect(response.status).toBe(described.answer.status);
     expect(response.headers.has('etag')).toBe(described.tagged !== undefined);
@@ -198,7 +195,7 @@ describe.each(operations.map((each) => ({ name: nameOf(each), described: each })
 
   if (described.idempotent) {
     it('answers a repeated request alike, and does nothing again', async () => {
-      const world = await makeWorld(gateway);
+      const world = await makeWorld(gateway, { of: described });
       const body = JSON.stringify(bodyIn(described.body!.example, world));
       const request = { world, body, ...once(`again-${described.id}`) };
       const first = await ask(described, request);
@@ -217,14 +214,14 @@ describe.each(operations.map((each) => ({ name: nameOf(each), described: each })
     });
 
     it('answers 409 while the first request has no answer', async () => {
-      const response = await unanswered(described, await makeWorld(gateway));
+      const response = await unanswered(described, await makeWorld(gateway, { of: described }));
       expect([response.status, await field(response)]).toEqual([409, 'Idempotency-Key']);
     });
   }
 
   if (described.conditional) {
     it('is done when If-Match names what is there', async () => {
-      const world = await makeWorld(gateway);
+      const world = await makeWorld(gateway, { of: described });
       const get = operations.find(({ method, path }) => method === 'GET' && path === described.path)!;
       const etag = (await ask(get, { world })).headers.get('etag')!;
       const wrong = await ask(described, { world, headers: { 'if-match': 'W/"x", "y"' } });

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { managementScopes, projectScopes, type Scope } from '../../../src/domain/scopes.js';
+import { changes } from '../../../src/http/management/operation.js';
 import { basic, TestGateway } from '../../support/gateway.js';
 import { bodyIn, makeWorld, operationNamed, pathIn, type World } from './world.js';
 
@@ -64,12 +65,11 @@ async function ask(name: string, world: World, bearer: string | undefined, ids =
 }
 
 const without = <T>(all: readonly T[], one: T): T[] => all.filter((each) => each !== one);
-const own = (): Promise<World> => makeWorld(gateway, 'own');
+/** One of each project for all who read, and all who are refused: they change nothing in it. */
 const worlds = new Map<string, Promise<World>>();
-/** One for all who are refused: they change nothing in it. */
-function standing(project: 'own' | 'other'): Promise<World> {
-  const known = worlds.get(project) ?? makeWorld(gateway, project);
-  worlds.set(project, known);
+function standing(projectId: 'own' | 'other'): Promise<World> {
+  const known = worlds.get(projectId) ?? makeWorld(gateway, { projectId });
+  worlds.set(projectId, known);
   return known;
 }
 const absent: Record<string, string> = {
@@ -122,7 +122,9 @@ describe.each(matrix)('$name', ({ name, scope, success, isOfProject, namesProjec
 
   if (isOfProject) {
     it('is open to a client of the project with the scope', async () => {
-      expect((await ask(name, await own(), await bearer('own', projectScopes))).status).toBe(success);
+      const of = operationNamed(name);
+      const world = changes(of) ? await makeWorld(gateway, { projectId: 'own', of }) : await standing('own');
+      expect((await ask(name, world, await bearer('own', projectScopes))).status).toBe(success);
     });
 
     if (namesProject) {
@@ -143,8 +145,10 @@ describe.each(matrix)('$name', ({ name, scope, success, isOfProject, namesProjec
 
   it('is open to an operator with the scope, in every project', async () => {
     const operator = await bearer(null, managementScopes);
-    // In projects of its own: it may delete them.
-    for (const world of [await makeWorld(gateway), await makeWorld(gateway)]) {
+    const of = operationNamed(name);
+    for (const projectId of ['own', 'other'] as const) {
+      // In a project of its own: it may delete it.
+      const world = changes(of) ? await makeWorld(gateway, { of }) : await standing(projectId);
       expect((await ask(name, world, operator)).status).toBe(success);
     }
   });
@@ -152,7 +156,7 @@ describe.each(matrix)('$name', ({ name, scope, success, isOfProject, namesProjec
   if (namesProject) {
     it('is 404 to an operator when it is not there', async () => {
       const operator = await bearer(null, managementScopes);
-      expect((await ask(name, await own(), operator, absent)).status).toBe(404);
+      expect((await ask(name, await standing('own'), operator, absent)).status).toBe(404);
     });
   }
 });

@@ -1,9 +1,10 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { managementScopes } from '../../../src/domain/scopes.js';
+import type { Operation } from '../../../src/http/management/operation.js';
 import { operations } from '../../../src/http/management/operations.js';
 import type { TestGateway } from '../../support/gateway.js';
 
-/** One of everything an operation can be about, made anew so that it may be changed and deleted. */
+/** What an operation can be about, made anew so that it may be changed and deleted. */
 export interface World {
   readonly projectId: string;
   /** What stands for each `{name}` of a path. */
@@ -12,41 +13,46 @@ export interface World {
 
 let worlds = 0;
 
-/** A project with an endpoint, and a client with two secrets and a public key. */
-export async function makeWorld(gateway: TestGateway, projectId = `world-${++worlds}`): Promise<World> {
+interface Wanted {
+  /** One that is there; without it, a project is made. */
+  readonly projectId?: string;
+  /** Only what this operation is about; without one, one of everything there is. */
+  readonly of?: Pick<Operation, 'path' | 'body'>;
+}
+
+/** A project with an endpoint, a stream and a source, and a client with two secrets, a public key and a scrape token. */
+export async function makeWorld(gateway: TestGateway, wanted: Wanted = {}): Promise<World> {
   const { admin } = gateway;
-  if (!(await admin.projects.list()).some(({ id }) => id === projectId)) await gateway.project(projectId);
-  const endpoint = await admin.endpoints.create({ name: 'e', projectId, metricsId: `e${++worlds}` });
-  const { client } = await admin.clients.create({ name: 'c', projectId, scopes: ['read:metrics'] });
-  await admin.clients.rotate(client.id, 0);
-  const [secret] = await admin.clients.secrets(client.id);
-  const [key] = await admin.clients.addKeys(client.id, publicKey());
-  const { scrapeToken } = await admin.clients.createScrapeToken(client.id, { lifetimeMs: 86_400_000 });
-  const stream = await admin.streams.create(projectId, {
-    name: 's',
-    subscriptions: [{ metric_type: 'project.metrics' }],
-    destination: nowhere,
-  });
-  const source = await admin.sources.create(projectId, {
-    name: 's',
-    metrics_id: endpoint.metricsId,
-    type: 'exporter',
-    url: 'http://127.0.0.1:1/metrics',
-    status: 'disabled',
-  });
-  return {
-    projectId,
-    ids: {
-      source_id: source.id,
-      stream_id: stream.id,
-      project_id: projectId,
-      metrics_id: endpoint.metricsId,
-      client_id: client.id,
-      secret_id: secret!.id,
-      kid: key!.kid,
-      token_id: scrapeToken.id,
-    },
-  };
+  const { projectId = `world-${++worlds}`, of } = wanted;
+  if (wanted.projectId === undefined) await gateway.project(projectId);
+  const ids: Record<string, string> = { project_id: projectId };
+  const isWanted = (...names: string[]): boolean =>
+    of === undefined || names.some((name) => of.path.includes(`{${name}}`) || (of.body && name in of.body.example));
+  if (isWanted('metrics_id', 'source_id')) {
+    ids.metrics_id = (await admin.endpoints.create({ name: 'e', projectId, metricsId: `e${++worlds}` })).metricsId;
+  }
+  if (isWanted('client_id')) {
+    const { client } = await admin.clients.create({ name: 'c', projectId, scopes: ['read:metrics'] });
+    ids.client_id = client.id;
+    if (isWanted('secret_id')) {
+      await admin.clients.rotate(client.id, 0);
+      ids.secret_id = (await admin.clients.secrets(client.id))[0]!.id;
+    }
+    if (isWanted('kid')) ids.kid = (await admin.clients.addKeys(client.id, publicKey()))[0]!.kid;
+    if (isWanted('token_id')) {
+      const { scrapeToken } = await admin.clients.createScrapeToken(client.id, { lifetimeMs: 86_400_000 });
+      ids.token_id = scrapeToken.id;
+    }
+  }
+  if (isWanted('stream_id')) {
+    const stream = { name: 's', subscriptions: [{ metric_type: 'project.metrics' }], destination: nowhere };
+    ids.stream_id = (await admin.streams.create(projectId, stream)).id;
+  }
+  if (isWanted('source_id')) {
+    const source = { name: 's', metrics_id: ids.metrics_id, type: 'exporter', url: 'http://127.0.0.1:1/metrics' };
+    ids.source_id = (await admin.sources.create(projectId, { ...source, status: 'disabled' })).id;
+  }
+  return { projectId, ids };
 }
 
 /** Nobody listens there. */

@@ -3,7 +3,6 @@ import { describe, expect, it } from 'vitest';
 import { WeirError } from '../../src/domain/errors.js';
 import { defaultLimits } from '../../src/domain/limits.js';
 import { type Exposition, seriesCount } from '../../src/formats/family.js';
-import type { PageFormat } from '../../src/formats/negotiate.js';
 import { renderPage } from '../../src/formats/page.js';
 import { parseExposition, type Syntax } from '../../src/formats/parse.js';
 import { anyLegalBody } from '../support/legal-expositions.js';
@@ -94,15 +93,15 @@ describe('any bytes at all', () => {
   });
 });
 
-/** The shortest of a few tries: what the body costs, not what else the machine does. */
-function milliseconds(work: () => void): number {
+/** Whether one of a few tries is over in time: what the body costs, not what else the machine does. */
+function expectWithin(ms: number, work: () => void): void {
   let best = Number.POSITIVE_INFINITY;
-  for (let attempt = 0; attempt < 5 && best > 20; attempt++) {
+  for (let attempt = 0; attempt < 5 && best >= ms; attempt++) {
     const started = performance.now();
     work();
     best = Math.min(best, performance.now() - started);
   }
-  return best;
+  expect(best).toBeLessThan(ms);
 }
 
 const size = 10_000;
@@ -152,7 +151,7 @@ describe('10 kB take less than 100 ms', () => {
     for (const s of ['text', 'openmetrics'] as const) {
       for (const limits of [defaultLimits, noLimits]) {
         const body = Buffer.from(s === 'text' ? text : `${text}\n# EOF\n`);
-        expect(milliseconds(() => read(body, s, limits))).toBeLessThan(100);
+        expectWithin(100, () => read(body, s, limits));
       }
     }
   });
@@ -167,7 +166,7 @@ describe('a large body costs time in proportion to its size', () => {
     ['30,000 label names of one hash', `a{${oneHash(30_000).map((name) => `${name}=""`)}} 1\n`],
   ])('%s', (_what, text) => {
     // Each would take minutes if the work grew with the square of the size.
-    expect(milliseconds(() => read(Buffer.from(text), 'text', noLimits))).toBeLessThan(2000);
+    expectWithin(2000, () => read(Buffer.from(text), 'text', noLimits));
   });
 
   it.each<[string, Syntax, string]>([
@@ -177,10 +176,12 @@ describe('a large body costs time in proportion to its size', () => {
     expect(read(Buffer.from(text), s, noLimits)).toBeInstanceOf(WeirError);
   });
 
-  it.each<PageFormat>(['text', 'openmetrics'])('without running out of stack when it is served as %s', (format) => {
+  it('without running out of stack when it is served', () => {
     const body = `# TYPE a summary\na_sum{x="${'v'.repeat(9_000_000)}"} 1\n`;
     const exposition = read(Buffer.from(body), 'text', noLimits) as Exposition;
-    expect(renderPage([{ exposition }], format).length).toBeGreaterThan(9_000_000);
+    for (const format of ['text', 'openmetrics'] as const) {
+      expect(renderPage([{ exposition }], format).length).toBeGreaterThan(9_000_000);
+    }
   });
 
   it('and a bound that is missing is looked for in its own line only', () => {
@@ -204,19 +205,31 @@ function oneHash(many: number): string[] {
 }
 
 function collidingFrom(state: number): [string, string] {
-  const seen = new Map<number, string>();
-  for (let n = 0; ; n++) {
-    // Scattered: short texts that are alike hardly ever collide.
-    const end = (Math.imul(n, 2_654_435_761) >>> 0).toString(36);
-    const hash = fnv(end, state);
-    const other = seen.get(hash);
-    if (other !== undefined) return [other, end];
-    seen.set(hash, end);
+  // By the lower bits of a hash, the last number whose text had it.
+  const seen = new Int32Array(1 << 20);
+  const hashes = new Int32Array(1 << 20);
+  for (let n = 1; ; n++) {
+    const hash = hashOfEnd(n, state);
+    const at = hash & (seen.length - 1);
+    if (seen[at] !== 0 && hashes[at] === hash) return [endOf(seen[at]!), endOf(n)];
+    seen[at] = n;
+    hashes[at] = hash;
   }
 }
 
-function fnv(text: string, state = 0x811c9dc5): number {
+/** Scattered: short texts that are alike hardly ever collide. */
+const letterOf = (n: number, place: number): number => 97 + ((Math.imul(n, 2_654_435_761) >>> (place * 4)) & 15);
+const places = [7, 6, 5, 4, 3, 2, 1, 0];
+const endOf = (n: number): string => String.fromCharCode(...places.map((place) => letterOf(n, place)));
+
+function hashOfEnd(n: number, state: number): number {
   let hash = state;
+  for (let place = 7; place >= 0; place--) hash = Math.imul(hash ^ letterOf(n, place), 16777619);
+  return hash;
+}
+
+function fnv(text: string): number {
+  let hash = 0x811c9dc5;
   for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 16777619);
   return hash;
 }

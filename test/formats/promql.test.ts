@@ -13,8 +13,9 @@ import {
 } from '../../src/formats/promql/answer.js';
 import { textOf } from '../../src/formats/promql/exposition.js';
 import { formatMatcher, matcherTest, parseMatcher, quote, selectorOf } from '../../src/formats/promql/matcher.js';
+import { codePoint } from '../support/code-point.js';
 
-const wellFormed = fc.string({ unit: 'binary' });
+const wellFormed = fc.string({ unit: codePoint });
 const label = fc.stringMatching(/^[a-zA-Z_][a-zA-Z0-9_]{0,8}$/);
 
 /** Reads a double-quoted string of Go from the start of the text, by the grammar; gives it and what follows. */

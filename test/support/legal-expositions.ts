@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import type { FamilyType } from '../../src/formats/family.js';
 import type { Syntax } from '../../src/formats/parse.js';
+import { codePoint } from './code-point.js';
 
 /** What a producer means, apart from how a body spells it. */
 export interface ModelSample {
@@ -39,7 +40,7 @@ const isOurs = (name: string): boolean => (ourLabels as readonly string[]).inclu
 export const labelValue: fc.Arbitrary<string> = fc.oneof(
   fc.constantFrom('', '0', 'a', '\\', '"', '\n', '\\n', '\\"', '}', ',', '{', ' # {', '",instance_id="'),
   fc.constantFrom('\0', '\r', '\u2028', '\u2029', '\ufeff', '\u{1f600}', 'é', '\u0085', '} 1', '\\\\', '#', '='),
-  fc.string({ unit: 'binary', maxLength: 12 }),
+  fc.string({ unit: codePoint, maxLength: 12 }),
 );
 
 const finite = fc.oneof(

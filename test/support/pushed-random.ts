@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { codePoint } from './code-point.js';
 import { type Labels, type PushedFamily, type PushedGroup, type PushedSample, sample } from './pushed-families.js';
 
 /** Names that are each other's suffixed forms, so that families of one page get in each other's way. */
@@ -19,7 +20,7 @@ const numbers = fc.oneof(
   fc.constantFrom(0, -0, 1, 0.5, -1, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1e300),
   fc.double(),
 );
-const labelValue = fc.string({ unit: 'binary', maxLength: 8 });
+const labelValue = fc.string({ unit: codePoint, maxLength: 8 });
 const labelSets = fc.uniqueArray(fc.record({ x: labelValue, y: labelValue }), {
   minLength: 1,
   maxLength: 4,

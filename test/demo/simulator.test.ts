@@ -20,7 +20,7 @@ const alerts = {
 } as const;
 type Alert = keyof typeof alerts;
 
-type Values = ReadonlyMap<string, number>;
+type Values = Pick<ReadonlyMap<string, number>, 'get'>;
 
 function start(profile: Profile, seed: number, at = midnight) {
   let elapsed = 0;
@@ -35,24 +35,30 @@ function start(profile: Profile, seed: number, at = midnight) {
   };
 }
 
-function valuesOf(page: string): Values {
-  const values = new Map<string, number>();
+function eachValue(page: string, take: (name: string, value: number) => void): void {
   for (const line of page.split('\n')) {
     if (line === '' || line.startsWith('#')) continue;
-    values.set(line.slice(0, line.indexOf('{')), Number(line.slice(line.lastIndexOf(' ') + 1)));
+    take(line.slice(0, line.indexOf('{')), Number(line.slice(line.lastIndexOf(' ') + 1)));
   }
+}
+
+function valuesOf(page: string): Values {
+  const values = new Map<string, number>();
+  eachValue(page, (name, value) => values.set(name, value));
   return values;
 }
 
-/** One page every ten seconds, the first at once. */
+/** One page every ten seconds, the first at once. A column for each metric: the tests look at each value many times. */
 function pages(profile: Profile, seed: number, steps: number, at = midnight): Values[] {
   const instance = start(profile, seed, at);
-  const collected = [instance.values()];
-  for (let step = 0; step < steps; step += 1) {
-    instance.pass(stepSeconds);
-    collected.push(instance.values());
-  }
-  return collected;
+  const columns = new Map(catalogue.map(({ name }) => [name, new Array<number | undefined>(steps + 1)]));
+  return Array.from({ length: steps + 1 }, (_, step) => {
+    if (step > 0) instance.pass(stepSeconds);
+    eachValue(instance.page(), (name, value) => {
+      columns.get(name)![step] = value;
+    });
+    return { get: (name) => columns.get(name)?.[step] };
+  });
 }
 
 /** More than a day of each. */

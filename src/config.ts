@@ -22,6 +22,8 @@ export interface Config {
     readonly listenAddress: string;
     /** An origin, `https://metrics.example.com`, without a slash at the end. */
     readonly externalUrl: string | undefined;
+    /** The operator's own page about errors, without a query or fragment. */
+    readonly docsUrl: string | undefined;
     readonly configFile: string | undefined;
     /** Addresses and networks, not checked yet. */
     readonly trustedProxies: readonly string[];
@@ -104,6 +106,7 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
     web: {
       listenAddress: pick(table.webListenAddress, file.web?.listen_address),
       externalUrl: pick(table.webExternalUrl, file.web?.external_url),
+      docsUrl: pick(table.webDocsUrl, file.web?.docs_url),
       configFile: pick(table.webConfigFile, file.web?.config_file),
       trustedProxies: pick(table.webTrustedProxies, file.web?.trusted_proxies),
       countryHeader: pick(table.webCountryHeader, file.web?.country_header),

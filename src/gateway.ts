@@ -13,6 +13,7 @@ import { startTimers } from './gateway/timers.js';
 import { publicApp } from './http/app.js';
 import { TrustedProxies } from './http/client-address.js';
 import type { Env } from './http/context.js';
+import { type ErrorLinks, errorLinks } from './http/error-reference/links.js';
 import { Management } from './http/management/management.js';
 import { RateLimit } from './http/rate-limit.js';
 import { RequestLog } from './http/request-log.js';
@@ -39,6 +40,8 @@ export interface Gateway {
   readonly operatorApp: Hono;
   readonly metrics: GatewayMetrics;
   readonly requests: RequestLog;
+  /** Where people read about each error. */
+  readonly links: ErrorLinks;
   readonly admin: LocalAdmin;
   /** The URL clients know the gateway by; tokens are issued under it. To be called before the first request. */
   setExternalUrl(url: string): Promise<void>;
@@ -157,6 +160,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       streams.reload(all ? undefined : ids).catch((error) => log.error({ err: error }, 'streams were not read again'));
     });
     const issuerUrl = (): string => issuer;
+    const links = errorLinks(issuerUrl, config.web.docsUrl);
     const scrapes = new RateLimit('scrapes_per_minute', clock);
     const writing = { ...counting, authenticator, directory, trustedProxies, metrics };
     const app = publicApp({
@@ -182,7 +186,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       },
       snippets: { ...counting, authenticator, directory, metrics, rateLimit: scrapes, issuer: issuerUrl },
       push: { ...writing, ingest },
-      remoteWrite: { ...writing, remoteWrite },
+      remoteWrite: { ...writing, remoteWrite, links },
       otlp: { ...writing, otlp },
       management: new Management({
         tokens,
@@ -193,10 +197,12 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
         ...counting,
         trustedProxies,
         issuer: issuerUrl,
+        links,
         rateLimit: new RateLimit('api_requests_per_minute', clock),
         log,
         requests,
       }),
+      links,
       log,
       requests,
     });
@@ -286,6 +292,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       statsd,
       metrics,
       requests,
+      links,
       admin,
       operatorApp: operatorApp({
         page: facade.page,

@@ -86,7 +86,7 @@ const serverOptions = {
  * Hands requests to the app. Every answer is counted once, also a scrape that was written straight to the socket. Answers
  * that took more than one turn are known in `underWay`, for a stop that comes meanwhile.
  */
-function listener({ app, metrics, requests, clock }: Gateway & Seams, underWay: Set<HttpBindings['outgoing']>) {
+function listener({ app, metrics, requests, clock, links }: Gateway & Seams, underWay: Set<HttpBindings['outgoing']>) {
   const settle = (response: Response, bindings: HttpBindings, begun: number): Response => {
     const { incoming, outgoing } = bindings;
     const took = clock.monotonic() - begun;
@@ -113,7 +113,7 @@ function listener({ app, metrics, requests, clock }: Gateway & Seams, underWay: 
     },
     // What is no proper request at all, such as one with a malformed Host.
     {
-      errorHandler: () => problem(400, 'Bad Request', 'The request is malformed.'),
+      errorHandler: () => problem(links, 'invalid', 'The request is malformed.'),
     },
   );
 }

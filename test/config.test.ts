@@ -60,6 +60,7 @@ test('a config file may say everything', () => {
 web:
   listen_address: ':8443'
   external_url: https://metrics.example.com
+  docs_url: https://docs.example.com/metrics/errors
   config_file: web.yml
   trusted_proxies: 10.0.0.0/8, fd00::1
   country_header: CF-IPCountry
@@ -93,6 +94,7 @@ telemetry:
     web: {
       listenAddress: ':8443',
       externalUrl: 'https://metrics.example.com',
+      docsUrl: 'https://docs.example.com/metrics/errors',
       configFile: 'web.yml',
       trustedProxies: ['10.0.0.0/8', 'fd00::1'],
       countryHeader: 'cf-ipcountry',
@@ -133,6 +135,7 @@ const examples: Record<string, [file: string, env: string, flag: string]> = {
   'web.listen_address': [':1', ':2', ':3'],
   'operator.listen_address': [':1', ':2', ':3'],
   'web.external_url': ['http://file', 'http://env', 'http://flag'],
+  'web.docs_url': ['http://file/', 'http://env/', 'http://flag/'],
   'web.config_file': ['file', 'env', 'flag'],
   'web.trusted_proxies': ['10.0.0.1', '10.0.0.2', '10.0.0.3'],
   'web.country_file': ['file', 'env', 'flag'],
@@ -367,6 +370,20 @@ test('an unknown WEIR_ variable is a warning that names it and never shows its v
     'The environment variable WEIR_PEPPER is not a setting of Weir and was ignored.',
     'The environment variable WEIR_SERVICE_HOST is not a setting of Weir and was ignored.',
   ]);
+});
+
+test.each([
+  ['docs.example.com', 'This is not an http or https URL; write one such as https://docs.example.com/metrics/errors.'],
+  ['https://u:p@docs.example.com', 'The URL must not carry a user name or password.'],
+  ['https://docs.example.com/errors#invalid', 'The URL must not have a query or fragment (? or #).'],
+  [`https://docs.example.com/${'x'.repeat(500)}`, 'The URL is longer than 500 characters.'],
+])('the page about errors is not %s', (url, sentence) => {
+  expect(problemsOf(() => load({ flags: { 'web.docs-url': url } }))).toEqual([`--web.docs-url: ${sentence}`]);
+});
+
+test('the page about errors fits into a header, whatever stands in its URL', () => {
+  const { config } = load({ flags: { 'web.docs-url': 'https://docs.example.com/a"b\\c/ü' } });
+  expect(config.web.docsUrl).toBe('https://docs.example.com/a%22b/c/%C3%BC');
 });
 
 test.each([

@@ -28,7 +28,8 @@ export class OAuthError extends Error {
   }
 }
 
-const defaultStatus: Record<OAuthErrorCode, number> = {
+/** What each is answered with where nothing else is said. */
+export const defaultStatus: Readonly<Record<OAuthErrorCode, number>> = {
   invalid_request: 400,
   invalid_client: 401,
   invalid_grant: 400,

@@ -87,6 +87,7 @@ const listenAddress = text('a listen address such as 127.0.0.1:8460', (address) 
 });
 
 const externalUrl = text('a URL such as https://metrics.example.com', parseExternalUrl);
+const docsUrl = text('a URL such as https://docs.example.com/metrics/errors', parseDocsUrl);
 const tokenLifetime = text('a duration such as 15m', parseTokenLifetime);
 const limit = z
   .int({ error: 'Write a whole number here; 0 switches the limit off.' })
@@ -137,6 +138,7 @@ export const configFile = yamlMap({
   web: yamlMap({
     listen_address: listenAddress.nullish(),
     external_url: externalUrl.nullish(),
+    docs_url: docsUrl.nullish(),
     config_file: filePath.nullish(),
     trusted_proxies: networks.nullish(),
     country_header: headerName.nullish(),
@@ -187,6 +189,14 @@ export const table = {
     help: 'URL under which customers reach the public listener, when a proxy stands before it.',
     argument: 'url',
     value: externalUrl.optional(),
+  },
+  webDocsUrl: {
+    flag: 'web.docs-url',
+    env: 'WEIR_WEB_DOCS_URL',
+    yaml: 'web.docs_url',
+    help: "Your own page about errors, with the anchors of docs/errors.md, to which errors link instead of Weir's at /docs/errors.",
+    argument: 'url',
+    value: docsUrl.optional(),
   },
   webConfigFile: {
     flag: 'web.config.file',
@@ -349,15 +359,32 @@ function isHost(host: string): boolean {
   return /^[\w-]+(\.[\w-]+)*$/.test(host);
 }
 
-/** To its origin. The URL is never quoted, because it may carry the credentials it is refused for. */
-function parseExternalUrl(text: string): string {
+/** The URL is never quoted, because it may carry the credentials it is refused for. */
+function parseWebUrl(text: string, example: string): URL {
   const refuse = (sentence: string) => new WeirError('invalid', sentence);
   if (!/^https?:\/\/\S+$/i.test(text) || !URL.canParse(text)) {
-    throw refuse('This is not an http or https URL; write one such as https://metrics.example.com.');
+    throw refuse(`This is not an http or https URL; write one such as ${example}.`);
   }
   const url = new URL(text);
   if (url.username !== '' || url.password !== '') throw refuse('The URL must not carry a user name or password.');
   if (/[?#]/.test(text)) throw refuse('The URL must not have a query or fragment (? or #).');
+  return url;
+}
+
+/** It stands in every error, in a header of some: their size is bounded. */
+const longestDocsUrl = 500;
+
+function parseDocsUrl(text: string): string {
+  const { href } = parseWebUrl(text, 'https://docs.example.com/metrics/errors');
+  if (href.length > longestDocsUrl)
+    throw new WeirError('invalid', `The URL is longer than ${longestDocsUrl} characters.`);
+  return href;
+}
+
+/** To its origin. */
+function parseExternalUrl(text: string): string {
+  const refuse = (sentence: string) => new WeirError('invalid', sentence);
+  const url = parseWebUrl(text, 'https://metrics.example.com');
   if (url.pathname !== '/') {
     throw refuse('The URL must not have a path; serve Weir at the root of a host name, not under a prefix.');
   }

@@ -1,5 +1,5 @@
+import { reasonAdvice } from '../domain/access-advice.js';
 import { type Finding, ok, problem, warning } from './finding.js';
-import { reasonAdvice } from './reasons.js';
 import type { Records } from './records.js';
 import type { Reply, Wire } from './wire.js';
 

@@ -1,3 +1,5 @@
+import type { Advice } from '../domain/access-advice.js';
+
 /** What a step of the path is like. A step is skipped when an earlier one did not lead to it. */
 export type Status = 'ok' | 'warning' | 'problem' | 'skipped';
 
@@ -28,8 +30,3 @@ export const problem = (check: string, found: string, advice: Advice): Finding =
   found,
   ...advice,
 });
-
-export interface Advice {
-  readonly cause: string;
-  readonly cure: string;
-}

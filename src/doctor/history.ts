@@ -1,5 +1,5 @@
+import { reasonAdvice } from '../domain/access-advice.js';
 import { type Finding, ok, problem, skipped, warning } from './finding.js';
-import { reasonAdvice } from './reasons.js';
 import type { Asked } from './records.js';
 
 /** Pages are at most this old, and as good as the last when asked for sooner. */

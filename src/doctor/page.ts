@@ -1,9 +1,9 @@
+import { reasonAdvice } from '../domain/access-advice.js';
 import { WeirError } from '../domain/errors.js';
 import { defaultLimits } from '../domain/limits.js';
 import { type Exposition, seriesCount } from '../formats/family.js';
 import { parseExposition } from '../formats/parse.js';
 import { type Finding, ok, problem, warning } from './finding.js';
-import { reasonAdvice } from './reasons.js';
 import type { Reply, Wire } from './wire.js';
 
 /** Prometheus' own time limit, unless it is told another. */

@@ -1,5 +1,5 @@
 import type { AccessEntry } from '../domain/access.js';
-import type { Advice } from './finding.js';
+import type { Advice } from '../domain/access-advice.js';
 
 /** An entry of the access log, with who asked. */
 export interface Asked extends AccessEntry {

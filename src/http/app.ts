@@ -4,6 +4,8 @@ import { OAuthError } from '../auth/oauth-error.js';
 import type { Log } from '../telemetry/log.js';
 import type { Env } from './context.js';
 import { type DiscoveryOptions, handleDescriptors, handleDiscovery } from './discovery.js';
+import { type ErrorLinks, errorPagePath } from './error-reference/links.js';
+import { getErrorReference } from './error-reference/page.js';
 import { errorResponse, problem } from './errors.js';
 import type { Management } from './management/management.js';
 import {
@@ -31,6 +33,7 @@ export interface PublicAppOptions {
   readonly remoteWrite: RemoteWriteOptions;
   readonly otlp: OtlpOptions;
   readonly management: Management;
+  readonly links: ErrorLinks;
   readonly log: Log;
   readonly requests: RequestLog;
 }
@@ -45,6 +48,7 @@ export function publicApp({
   remoteWrite,
   otlp,
   management,
+  links,
   log,
   requests,
 }: PublicAppOptions): Hono<Env> {
@@ -87,19 +91,22 @@ export function publicApp({
   app.get('/.well-known/jwks.json', () => getJwks(oauth));
   app.get('/.well-known/oauth-protected-resource', () => getResourceMetadata(oauth));
 
+  app.get(errorPagePath, () => getErrorReference());
+
   // An app of its own behind one route: two routes that match one request would make Hono compose them.
   app.all('/api/v2/*', (c) => management.handle(c));
 
   app.notFound((c) => {
     const allow = allowedMethods.find(([path]) => path.test(c.req.path))?.[1];
-    if (allow === undefined) return problem(404, 'Not Found', 'There is nothing at this path.');
+    if (allow === undefined) return problem(links, 'no_such_path', 'There is nothing at this path.');
     if (allow === 'POST' && c.req.path.startsWith('/oauth/'))
       throw new OAuthError('invalid_request', 'This endpoint takes POST only.', 405);
-    return problem(405, 'Method Not Allowed', `This path takes ${allow}.`, {}, { allow });
+    return problem(links, 'method_not_allowed', `This path takes ${allow}.`, {}, { allow });
   });
   app.onError((error, c) => {
     const isOAuth = c.req.path.startsWith('/oauth/');
-    const answer = errorResponse(error, { isOAuth, log, line: () => requests.line(c.env), issuer: oauth.issuer() });
+    const issuer = oauth.issuer();
+    const answer = errorResponse(error, { isOAuth, log, line: () => requests.line(c.env), issuer, links });
     return otlpPath.test(c.req.path) ? asOtlpStatus(c, answer) : answer;
   });
   return app;
@@ -113,6 +120,7 @@ const otlpPath = /^(\/api\/v1\/[^/]+\/[^/]+)?\/otlp\/v1\/metrics$/;
  */
 const allowedMethods: readonly (readonly [path: RegExp, allow: string])[] = [
   [/^\/oauth\/(token|introspect|revoke)$/, 'POST'],
+  [/^\/docs\/errors$/, 'GET, HEAD'],
   [/^\/\.well-known\/(oauth-authorization-server|jwks\.json|oauth-protected-resource)$/, 'GET, HEAD'],
   [/^\/api\/v1\/[^/]+\/(metrics|sd|descriptors)$/, 'GET, HEAD'],
   [/^\/api\/v1\/[^/]+\/snippets(\/[^/]+)?$/, 'GET, HEAD'],

@@ -1,44 +1,29 @@
 import { OAuthError } from '../auth/oauth-error.js';
 import { type ErrorCode, type ErrorFacts, WeirError } from '../domain/errors.js';
 import type { Log } from '../telemetry/log.js';
+import { answers, type ProblemCode } from './error-codes.js';
+import { type ErrorLinks, topicOf } from './error-reference/links.js';
 import { rateLimitHeaders } from './rate-limit.js';
 import type { RequestLine } from './request-log.js';
-
-const answers: Record<ErrorCode, { status: number; title: string }> = {
-  invalid: { status: 400, title: 'Bad Request' },
-  unauthenticated: { status: 401, title: 'Unauthorized' },
-  wrong_credentials: { status: 401, title: 'Unauthorized' },
-  invalid_token: { status: 401, title: 'Unauthorized' },
-  insufficient_scope: { status: 403, title: 'Forbidden' },
-  not_found: { status: 404, title: 'Not Found' },
-  conflict: { status: 409, title: 'Conflict' },
-  precondition_failed: { status: 412, title: 'Precondition Failed' },
-  key_reused: { status: 422, title: 'Unprocessable Content' },
-  too_large: { status: 413, title: 'Content Too Large' },
-  unsupported_media_type: { status: 415, title: 'Unsupported Media Type' },
-  limit_exceeded: { status: 422, title: 'Limit Exceeded' },
-  rate_limited: { status: 429, title: 'Too Many Requests' },
-  unavailable: { status: 503, title: 'Service Unavailable' },
-};
 
 /**
  * The one door errors leave through. A `WeirError` becomes a problem document (RFC 9457) with its facts as members, an
  * `OAuthError` the JSON of RFC 6749 §5.2; anything else is ours: logged with its cause, answered with a fixed sentence.
+ * Each says where to read more.
  */
-export function errorResponse(error: unknown, { isOAuth, log, line, issuer }: ErrorContext): Response {
-  if (error instanceof OAuthError) return oauthResponse(error);
+export function errorResponse(error: unknown, { isOAuth, log, line, issuer, links }: ErrorContext): Response {
+  if (error instanceof OAuthError) return oauthResponse(error, links);
   if (error instanceof WeirError) {
     if (error.cause !== undefined) log.error({ ...line(), err: error.cause, code: error.code }, error.message);
-    if (isOAuth) return oauthResponse(oauthFrom(error), rateLimitHeaders(error.facts));
-    const { status, title } = answers[error.code];
-    const headers = { ...challenge(error.code, error.facts, issuer), ...rateLimitHeaders(error.facts) };
-    return problem(status, title, error.message, error.facts, headers);
+    if (isOAuth) return oauthResponse(oauthFrom(error), links, rateLimitHeaders(error.facts));
+    const headers = { ...challenge(error.code, error.facts, issuer, links), ...rateLimitHeaders(error.facts) };
+    return problem(links, error.code, error.message, error.facts, headers);
   }
   const { request_id, ...about } = line();
   log.error({ request_id, ...about, err: error }, 'a request failed in an unexpected way');
   const sentence = `The gateway failed; its log says why, under the request id ${request_id}.`;
-  if (isOAuth) return oauthResponse(new OAuthError('server_error', sentence));
-  return problem(500, 'Internal Server Error', sentence);
+  if (isOAuth) return oauthResponse(new OAuthError('server_error', sentence), links);
+  return problem(links, 'internal', sentence);
 }
 
 /** The status code an error is answered with. */
@@ -54,18 +39,20 @@ export interface ErrorContext {
   /** What a log line says of the request. */
   readonly line: () => RequestLine;
   readonly issuer: string;
+  readonly links: ErrorLinks;
 }
 
 /** A problem without an error behind it: no such path or method. */
 export function problem(
-  status: number,
-  title: string,
+  links: ErrorLinks,
+  code: ProblemCode,
   detail: string,
   facts: ErrorFacts = {},
   headers: Record<string, string> = {},
 ): Response {
   const { retryAfterSeconds, ...members } = facts;
-  return new Response(`${JSON.stringify({ type: 'about:blank', title, status, detail, ...members })}\n`, {
+  const { status, title } = answers[code];
+  return new Response(`${JSON.stringify({ type: links(code), title, status, detail, ...members })}\n`, {
     status,
     headers: {
       'content-type': 'application/problem+json',
@@ -76,8 +63,8 @@ export function problem(
   });
 }
 
-/** RFC 6750 §3 and §3.1: no error code for a caller who sent no token at all. */
-function challenge(code: ErrorCode, facts: ErrorFacts, issuer: string): Record<string, string> {
+/** RFC 6750 §3 and §3.1: no error code for a caller who sent no token at all, and nothing about it then. */
+function challenge(code: ErrorCode, facts: ErrorFacts, issuer: string, links: ErrorLinks): Record<string, string> {
   const parameters: string[] = ['realm="weir"'];
   if (code === 'invalid_token') {
     parameters.push('error="invalid_token"', 'error_description="The token is malformed, expired or revoked"');
@@ -86,6 +73,7 @@ function challenge(code: ErrorCode, facts: ErrorFacts, issuer: string): Record<s
   } else if (code === 'invalid' && (facts.field === 'Authorization' || facts.field === 'access_token')) {
     parameters.push('error="invalid_request"');
   } else if (code !== 'unauthenticated' && code !== 'wrong_credentials') return {};
+  if (parameters.length > 1) parameters.push(`error_uri="${links(code)}"`);
   // RFC 9728 §5.1: where to read who issues tokens for this.
   if (issuer !== '') parameters.push(`resource_metadata="${issuer}/.well-known/oauth-protected-resource"`);
   const bearer = `Bearer ${parameters.join(', ')}`;
@@ -95,7 +83,7 @@ function challenge(code: ErrorCode, facts: ErrorFacts, issuer: string): Record<s
 
 const basicChallenge = 'Basic realm="weir", charset="UTF-8"';
 
-function oauthResponse(error: OAuthError, more: Record<string, string> = {}): Response {
+function oauthResponse(error: OAuthError, links: ErrorLinks, more: Record<string, string> = {}): Response {
   const headers: Record<string, string> = {
     'content-type': 'application/json;charset=UTF-8',
     'cache-control': 'no-store',
@@ -105,8 +93,8 @@ function oauthResponse(error: OAuthError, more: Record<string, string> = {}): Re
   if (error.status === 401) headers['www-authenticate'] = basicChallenge;
   if (error.retryAfterSeconds !== undefined) headers['retry-after'] = String(error.retryAfterSeconds);
   if (error.status === 405) headers.allow = 'POST';
-  const body = JSON.stringify({ error: error.code, error_description: error.message });
-  return new Response(`${body}\n`, { status: error.status, headers });
+  const described = { error: error.code, error_description: error.message, error_uri: links(topicOf(error)) };
+  return new Response(`${JSON.stringify(described)}\n`, { status: error.status, headers });
 }
 
 function oauthFrom({ code, message, facts }: WeirError): OAuthError {

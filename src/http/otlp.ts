@@ -72,9 +72,11 @@ const codes: Readonly<Record<number, number>> = { 400: 3, 401: 16, 403: 7, 404: 
 
 /** An error in the form OTLP wants, with the status and headers it has anyway. */
 export async function asOtlpStatus(c: Ctx, error: Response): Promise<Response> {
-  const { detail } = (await error.json()) as { detail: string };
+  const { detail, type } = (await error.json()) as { detail: string; type: string };
+  // Its readers show the message, and little else.
+  const message = `${detail} See ${type}`;
   const encoding = otlpEncoding(header(c, 'content-type')) ?? 'json';
-  const response = answer(error.status, encoding, statusResponse(encoding, codes[error.status] ?? 13, detail));
+  const response = answer(error.status, encoding, statusResponse(encoding, codes[error.status] ?? 13, message));
   for (const name of ['retry-after', 'www-authenticate', 'cache-control']) {
     const value = error.headers.get(name);
     if (value !== null) response.headers.set(name, value);

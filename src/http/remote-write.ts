@@ -9,6 +9,7 @@ import type { Authenticator } from './authenticate.js';
 import { BodyRooms } from './body-rooms.js';
 import type { TrustedProxies } from './client-address.js';
 import { bodyTooLarge, type Ctx, header, readBody } from './context.js';
+import type { ErrorLinks } from './error-reference/links.js';
 import { problem } from './errors.js';
 import { authorizeForAll, counting } from './for-all.js';
 import { authorize } from './push.js';
@@ -22,6 +23,7 @@ export interface RemoteWriteOptions extends RequestCounting {
   readonly directory: Directory;
   readonly remoteWrite: RemoteWrite;
   readonly metrics: GatewayMetrics;
+  readonly links: ErrorLinks;
 }
 
 /** `POST …/write`: Prometheus Remote-Write 1.0 and 2.0, told apart by the content type alone. */
@@ -64,7 +66,7 @@ function declareWritten(c: Ctx): void {
 async function take(
   c: Ctx,
   limits: Limits,
-  { metrics }: RemoteWriteOptions,
+  { metrics, links }: RemoteWriteOptions,
   store: (version: RemoteWriteVersion, body: Buffer) => Promise<Written>,
 ): Promise<Response> {
   try {
@@ -83,7 +85,7 @@ async function take(
       return new Response(null, { status: 204, headers });
     }
     metrics.pushRefused('invalid');
-    return problem(400, 'Bad Request', `${reason} The rest is stored; do not send it again.`, {}, headers);
+    return problem(links, 'partly_refused', `${reason} The rest is stored; do not send it again.`, {}, headers);
   } catch (error) {
     metrics.pushRefused(error instanceof WeirError ? error.code : 'internal');
     throw error;

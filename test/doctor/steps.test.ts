@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { scrape } from '../../src/doctor/page.js';
 import { reach } from '../../src/doctor/reach.js';
-import { reasonAdvice } from '../../src/doctor/reasons.js';
 import type { Handshake, Reply, Wire } from '../../src/doctor/wire.js';
 import { accessReasons } from '../../src/domain/access.js';
+import { reasonAdvice } from '../../src/domain/access-advice.js';
 
 const now = Date.UTC(2026, 0, 1);
 const day = 86_400_000;
@@ -80,5 +80,8 @@ describe('a page', () => {
 it('every reason of the access log has a cause and a cure, and a line in docs/troubleshooting.md', () => {
   expect(Object.keys(reasonAdvice).sort()).toEqual([...accessReasons].sort());
   const page = readFileSync('docs/troubleshooting.md', 'utf8');
-  for (const reason of accessReasons) expect(page).toContain(`\`${reason}\``);
+  for (const reason of accessReasons) {
+    const { cause, cure } = reasonAdvice[reason];
+    expect(page).toContain(`| \`${reason}\` | ${cause} | ${cure} |\n`);
+  }
 });

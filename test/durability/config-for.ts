@@ -9,6 +9,7 @@ export const configFor = (path: string): Config => ({
   web: {
     listenAddress: '127.0.0.1:0',
     externalUrl: undefined,
+    docsUrl: undefined,
     configFile: undefined,
     trustedProxies: [],
     ...noCountries,

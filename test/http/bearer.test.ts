@@ -27,7 +27,8 @@ function refused(answer: Answer, status: number): Record<string, unknown> {
   expect(answer.headers['cache-control']).toBe('private, no-store');
   expect(headerBytes(answer)).toBeLessThan(4096);
   const problem = JSON.parse(answer.text) as Record<string, unknown>;
-  expect(problem).toMatchObject({ type: 'about:blank', status, title: expect.any(String), detail: expect.any(String) });
+  const type = expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/docs\/errors#[a-z_]+$/);
+  expect(problem).toMatchObject({ type, status, title: expect.any(String), detail: expect.any(String) });
   return problem;
 }
 
@@ -38,8 +39,15 @@ const challenge = (...parameters: string[]): string =>
     ...parameters,
     `resource_metadata="${gateway.url}/.well-known/oauth-protected-resource"`,
   ].join(', ');
+const uri = (code: string): string => `error_uri="${gateway.url}/docs/errors#${code}"`;
 const invalidToken = (): string =>
-  challenge('error="invalid_token"', 'error_description="The token is malformed, expired or revoked"');
+  challenge(
+    'error="invalid_token"',
+    'error_description="The token is malformed, expired or revoked"',
+    uri('invalid_token'),
+  );
+const insufficientScope = (scope: string): string =>
+  challenge('error="insufficient_scope"', `scope="${scope}"`, uri('insufficient_scope'));
 
 describe('a protected resource', () => {
   it('asks who sends nothing for a token, without an error code', async () => {
@@ -87,7 +95,7 @@ describe('a protected resource', () => {
   ])('calls a header with %s malformed', async (_, authorization) => {
     const answer = await get(authorization);
     expect(refused(answer, 400).field).toBe('Authorization');
-    expect(answer.headers['www-authenticate']).toBe(challenge('error="invalid_request"'));
+    expect(answer.headers['www-authenticate']).toBe(challenge('error="invalid_request"', uri('invalid')));
   });
 
   it('calls two Authorization lines malformed, even when both are good', async () => {
@@ -105,10 +113,10 @@ describe('a protected resource', () => {
   it('names the scope that is missing', async () => {
     const reading = await get(writer);
     expect(refused(reading, 403).scope).toBe('read:metrics');
-    expect(reading.headers['www-authenticate']).toBe(challenge('error="insufficient_scope"', 'scope="read:metrics"'));
+    expect(reading.headers['www-authenticate']).toBe(insufficientScope('read:metrics'));
     const writing = await put(reader);
     expect(refused(writing, 403).scope).toBe('write:metrics');
-    expect(writing.headers['www-authenticate']).toBe(challenge('error="insufficient_scope"', 'scope="write:metrics"'));
+    expect(writing.headers['www-authenticate']).toBe(insufficientScope('write:metrics'));
   });
 
   it('takes no token from the URL, not even beside a good header, and does not log it', async () => {

@@ -34,6 +34,7 @@ const routes: Record<string, Pick<Row, 'scope' | 'of'> | 'of all projects' | 'of
   'GET /.well-known/oauth-authorization-server': 'of no project',
   'GET /.well-known/jwks.json': 'of no project',
   'GET /.well-known/oauth-protected-resource': 'of no project',
+  'GET /docs/errors': 'of no project',
   // Its own matrix is in test/http/management/authorisation.test.ts.
   'ALL /api/v2/*': 'of no project',
 };

@@ -61,7 +61,7 @@ describe('scrapes_per_minute', () => {
     });
     expect(refused.headers['www-authenticate']).toBeUndefined();
     expect(JSON.parse(refused.text)).toEqual({
-      type: 'about:blank',
+      type: `${gateway.url}/docs/errors#rate_limited`,
       title: 'Too Many Requests',
       status: 429,
       detail: 'The client scrapes too often: scrapes_per_minute = 3. Try again in 20 s.',
@@ -126,6 +126,7 @@ describe('token_requests_per_minute', () => {
       error: 'temporarily_unavailable',
       error_description:
         'The client asks for too many tokens; one serves until it expires: token_requests_per_minute = 2. Try again in 30 s.',
+      error_uri: `${gateway.url}/docs/errors#rate_limited`,
     });
     expect(await gateway.operatorValue('weir_tokens_refused_total{error="temporarily_unavailable"}')).toBe(before + 1);
     gateway.clock.advance(30_000);

@@ -52,9 +52,11 @@ export function refusal(answer: Answer): string {
   expect(answer.headers['cache-control']).toBe('no-store');
   expect(answer.headers.pragma).toBe('no-cache');
   expect(answer.headers.location).toBeUndefined();
-  const body = JSON.parse(answer.text) as { error: string; error_description: string };
-  expect(Object.keys(body)).toEqual(['error', 'error_description']);
+  const body = JSON.parse(answer.text) as { error: string; error_description: string; error_uri: string };
+  expect(Object.keys(body)).toEqual(['error', 'error_description', 'error_uri']);
   expect(codes).toContain(body.error);
+  const topic = answer.status === 429 ? 'rate_limited' : body.error;
+  expect(body.error_uri).toMatch(new RegExp(`^https?://[^#]+/docs/errors#${topic}$`));
   expect(body.error_description).toMatch(/^[\x20\x21\x23-\x5b\x5d-\x7e]{1,300}$/);
   if (answer.status === 401) expect(answer.headers['www-authenticate']).toBe('Basic realm="weir", charset="UTF-8"');
   else expect(answer.headers['www-authenticate']).toBeUndefined();

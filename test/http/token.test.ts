@@ -198,7 +198,11 @@ describe('a fault of ours', () => {
     expect(answer.status).toBe(500);
     expect(answer.headers['content-type']).toBe('application/json;charset=UTF-8');
     expect(answer.headers['cache-control']).toBe('no-store');
-    expect(JSON.parse(answer.text)).toEqual({ error: 'server_error', error_description: expect.any(String) });
+    expect(JSON.parse(answer.text)).toEqual({
+      error: 'server_error',
+      error_description: expect.any(String),
+      error_uri: `${gateway.url}/docs/errors#server_error`,
+    });
     expect(answer.text).not.toContain('dice');
     expect(JSON.stringify(gateway.logs)).toContain('the dice have rolled under the table');
   });

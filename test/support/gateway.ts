@@ -45,6 +45,7 @@ export interface GatewayOptions {
   readonly limits?: Partial<Limits>;
   readonly tokenLifetimeSeconds?: number;
   readonly externalUrl?: string;
+  readonly docsUrl?: string;
   readonly webConfigFile?: string;
   readonly metrics?: Partial<MetricsConfig>;
   readonly listenAddress?: string;
@@ -110,6 +111,7 @@ export class TestGateway {
       web: {
         listenAddress: this.options.listenAddress ?? '127.0.0.1:0',
         externalUrl: this.options.externalUrl,
+        docsUrl: this.options.docsUrl,
         configFile: this.options.webConfigFile,
         trustedProxies: this.options.trustedProxies ?? [],
         countryHeader: this.options.countryHeader,

@@ -1,11 +1,15 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { managementScopes } from '../../domain/scopes.js';
+import { answers, type ProblemCode } from '../error-codes.js';
+import { errorPagePath } from '../error-reference/links.js';
 import { changes, hasPathIds, type Operation } from './operation.js';
 import { operations } from './operations.js';
 
 const problem = z
   .object({
-    type: z.string(),
+    type: z
+      .url()
+      .openapi({ description: 'Where the error is explained; programs may compare what stands behind the #.' }),
     title: z.string(),
     status: z.int(),
     detail: z.string().openapi({ description: 'A sentence that says what to do.' }),
@@ -14,7 +18,7 @@ const problem = z
   .openapi('Problem', { description: 'RFC 9457.' });
 
 interface Refusal {
-  readonly title: string;
+  readonly code: ProblemCode;
   readonly description: string;
   readonly detail: string;
   readonly field?: string;
@@ -24,74 +28,76 @@ interface Refusal {
 /** Every refusal there is; which of them an operation has follows from what it takes. */
 const refusals = {
   400: {
-    title: 'Bad Request',
+    code: 'invalid',
     description: 'A field, parameter or header is malformed, unknown or missing; the answer names it.',
     detail: 'There is no field "colour" here.',
     field: 'colour',
   },
   401: {
-    title: 'Unauthorized',
+    code: 'invalid_token',
     description: 'No token, or one that is malformed, expired or revoked.',
     detail: 'The token is malformed, expired or revoked, or its client is disabled; get a new one.',
     header: 'WWW-Authenticate',
   },
   403: {
-    title: 'Forbidden',
+    code: 'insufficient_scope',
     description: 'The token lacks the scope.',
     detail: 'The token needs the scope read:projects; it has: read:metrics.',
     header: 'WWW-Authenticate',
   },
   404: {
-    title: 'Not Found',
+    code: 'not_found',
     description: 'What the ids name is not there or is not yours: the two look the same.',
     detail: 'There is nothing of that id, or this token does not reach it.',
   },
   409: {
-    title: 'Conflict',
+    code: 'conflict',
     description: 'It contradicts what is there, or the first request with this Idempotency-Key has no answer yet.',
     detail: 'There is a project "acme" already; choose another id.',
     field: 'id',
   },
   412: {
-    title: 'Precondition Failed',
+    code: 'precondition_failed',
     description: 'It is not, or no longer, what If-Match names.',
     detail: 'It has changed since; read it again, and send the ETag of what you read.',
     field: 'If-Match',
   },
   413: {
-    title: 'Content Too Large',
+    code: 'too_large',
     description: 'The body is larger than 128 KiB.',
     detail: 'The body has 200000 bytes; 131072 are allowed.',
   },
   415: {
-    title: 'Unsupported Media Type',
+    code: 'unsupported_media_type',
     description: 'The body is not application/json.',
     detail: 'The Content-Type must be application/json.',
     field: 'Content-Type',
   },
   422: {
-    title: 'Unprocessable Content',
+    code: 'key_reused',
     description: 'The Idempotency-Key stands for another request.',
     detail: 'This Idempotency-Key stands for another request; take a new one.',
     field: 'Idempotency-Key',
   },
   429: {
-    title: 'Too Many Requests',
+    code: 'rate_limited',
     description: 'More requests in a minute than a client may make.',
     detail:
       'The client uses the management API too often; larger pages need fewer requests: api_requests_per_minute = 600. Try again in 1 s.',
     header: 'Retry-After',
   },
   503: {
-    title: 'Service Unavailable',
+    code: 'unavailable',
     description: 'The store takes no writes at the moment; nothing was changed.',
     detail: 'The store takes no writes at the moment; nothing was changed. Try again.',
     header: 'Retry-After',
   },
 } as const satisfies Record<number, Refusal>;
 
+const titleOf = (status: RefusalStatus): string => answers[refusals[status].code].title;
+
 /** What the document calls it: `NotFound`. */
-const nameOf = (status: RefusalStatus): string => refusals[status].title.replaceAll(' ', '');
+const nameOf = (status: RefusalStatus): string => titleOf(status).replaceAll(' ', '');
 
 type RefusalStatus = keyof typeof refusals;
 
@@ -116,8 +122,9 @@ export function refusalsOf(described: Operation): RefusalStatus[] {
 const headerNamed = (description: string) => ({ description, schema: { type: 'string' as const } });
 
 function refusalResponse(status: RefusalStatus) {
-  const { title, description, detail, field, header }: Refusal = refusals[status];
-  const example = { type: 'about:blank', title, status, detail, ...(field === undefined ? {} : { field }) };
+  const { code, description, detail, field, header }: Refusal = refusals[status];
+  const type = `https://metrics.example.com${errorPagePath}#${code}`;
+  const example = { type, title: titleOf(status), status, detail, ...(field === undefined ? {} : { field }) };
   return {
     description,
     ...(header === undefined ? {} : { headers: { [header]: headerNamed('See RFC 9110.') } }),

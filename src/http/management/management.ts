@@ -9,6 +9,7 @@ import type { Log } from '../../telemetry/log.js';
 import { bearerToken, invalidToken } from '../authenticate.js';
 import { originOf, type TrustedProxies } from '../client-address.js';
 import { type Ctx, type Env, header } from '../context.js';
+import type { ErrorLinks } from '../error-reference/links.js';
 import { errorResponse, problem } from '../errors.js';
 import type { RateLimit } from '../rate-limit.js';
 import type { RequestLog } from '../request-log.js';
@@ -31,6 +32,7 @@ export interface ManagementOptions extends RequestCounting {
   readonly trustedProxies: TrustedProxies;
   /** The external URL. */
   readonly issuer: () => string;
+  readonly links: ErrorLinks;
   readonly rateLimit: RateLimit;
   readonly log: Log;
   readonly requests: RequestLog;
@@ -59,10 +61,16 @@ export class Management {
       const type = { 'content-type': 'application/json', 'cache-control': 'public, max-age=300' };
       return c.body(documentText(), 200, type);
     });
-    this.app.notFound((c) => noRoute(c));
+    this.app.notFound((c) => noRoute(c, options.links));
     this.app.onError((error, c) => {
-      const { log, issuer, requests } = this.options;
-      return errorResponse(error, { isOAuth: false, log, line: () => requests.line(c.env), issuer: issuer() });
+      const { log, issuer, requests, links } = this.options;
+      return errorResponse(error, {
+        isOAuth: false,
+        log,
+        line: () => requests.line(c.env),
+        issuer: issuer(),
+        links,
+      });
     });
   }
 
@@ -176,7 +184,7 @@ function respond(
   });
 }
 
-function noRoute(c: Ctx): Response {
+function noRoute(c: Ctx, links: ErrorLinks): Response {
   const segments = (path: string): string[] => path.split('/');
   const asked = segments(c.req.path.slice(managementRoot.length));
   const isAsked = (path: string): boolean => {
@@ -187,9 +195,9 @@ function noRoute(c: Ctx): Response {
   };
   const methods = operations.filter(({ path }) => isAsked(path)).map(({ method }) => method as string);
   if (c.req.path === `${managementRoot}/openapi.json`) methods.push('GET');
-  if (methods.length === 0) return problem(404, 'Not Found', 'There is nothing at this path.');
+  if (methods.length === 0) return problem(links, 'no_such_path', 'There is nothing at this path.');
   const allow = [...new Set(methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])))].join(', ');
-  return problem(405, 'Method Not Allowed', `This path takes ${allow}.`, {}, { allow });
+  return problem(links, 'method_not_allowed', `This path takes ${allow}.`, {}, { allow });
 }
 
 const isFullOrBusy = (error: unknown): boolean =>

@@ -1,7 +1,15 @@
-import type { AccessReason } from '../domain/access.js';
-import type { Advice } from './finding.js';
+import type { AccessReason } from './access.js';
 
-/** What is behind each reason of the access log, for who runs the scraper. */
+/** Why something went wrong, and what to do about it. */
+export interface Advice {
+  readonly cause: string;
+  readonly cure: string;
+}
+
+/**
+ * What is behind each reason of the access log, for who runs the scraper: what the doctor says, what the page of errors
+ * says, and what stands in docs/troubleshooting.md.
+ */
 export const reasonAdvice: Readonly<Record<AccessReason, Advice>> = {
   expired_token: {
     cause:

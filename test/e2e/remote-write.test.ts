@@ -6,6 +6,7 @@ import { stringify } from 'yaml';
 import { eventually, Programs } from '../support/programs.js';
 import { PrometheusProcess, type StoredSeries, scrapeConfig } from '../support/prometheus-process.js';
 import { request1 } from '../support/remote-write.js';
+import { VmagentProcess } from '../support/vmagent-process.js';
 import { type CreatedClient, WeirProcess } from '../support/weir-process.js';
 
 /** What a fixed exporter says: every type of the text format, and values that are hard to carry. */
@@ -130,6 +131,53 @@ describe("a stock Prometheus' remote_write", () => {
     expect(refused).toEqual([]);
     const metrics = await (await fetch(`${weir.operatorUrl}/metrics`)).text();
     expect(metrics).toMatch(/^weir_pushes_total\{result="refused"\} 0$/m);
+  });
+});
+
+describe("Debian's vmagent", () => {
+  it('writes with its own OAuth2 what it scrapes, and each sample is on the page', async () => {
+    await weir.createEndpoint('acme', 'vm');
+    const target = `127.0.0.1:${(exporter.address() as AddressInfo).port}`;
+    await VmagentProcess.start(
+      programs,
+      stringify({
+        scrape_configs: [
+          { job_name: 'fixed', scrape_interval: '1s', scrape_timeout: '1s', static_configs: [{ targets: [target] }] },
+        ],
+      }),
+      `${weir.url}/api/v1/acme/vm/write`,
+      [
+        `-remoteWrite.oauth2.clientID=${writer.client_id}`,
+        `-remoteWrite.oauth2.clientSecretFile=${weir.secretFile(writer)}`,
+        `-remoteWrite.oauth2.tokenUrl=${writer.token_url}`,
+        '-remoteWrite.oauth2.scopes=write:metrics',
+        '-remoteWrite.flushInterval=500ms',
+      ],
+    );
+    // Not by looking at its page, which would be in the cache then.
+    await eventually(
+      'its samples',
+      async () => {
+        const metrics = await weir.command<{ metric: string; endpoints: number }[]>('project', 'cardinality', 'acme');
+        return metrics.find(({ metric }) => metric === 'requests_total')?.endpoints === 2 ? true : undefined;
+      },
+      { withinMs: 60_000 },
+    );
+    const values = new Map<string, number>();
+    for (const line of (await weir.page('acme/vm/metrics', await bearer())).split('\n')) {
+      const [, name, labels, value] = /^(\w+)\{(.*)\} (\S+)$/.exec(line) ?? [];
+      if (labels?.includes('job="fixed"')) values.set(`${name} ${labels}`, Number(value!.replace('Inf', 'Infinity')));
+    }
+    const sampleOf = (name: string, label: string): number | undefined =>
+      [...values].find(([series]) => series.startsWith(`${name} `) && series.includes(label))?.[1];
+    expect(sampleOf('requests_total', String.raw`path="/a\"b\\c\nd"`)).toBe(1027);
+    expect(sampleOf('requests_total', 'path="ü"')).toBe(3.5);
+    expect(sampleOf('temperature_celsius', 'room="hall"')).toBe(-12.25);
+    expect(sampleOf('temperature_celsius', 'room="roof"')).toBe(Number.POSITIVE_INFINITY);
+    expect(sampleOf('temperature_celsius', 'room="tiny"')).toBe(5e-324);
+    expect(sampleOf('latency_seconds_bucket', 'le="+Inf"')).toBe(5);
+    expect(sampleOf('size_bytes', 'quantile="0.99"')).toBe(1e6);
+    expect(sampleOf('size_bytes_count', '')).toBe(20);
   });
 });
 

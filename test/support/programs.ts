@@ -42,12 +42,14 @@ export function datadogPython(): string {
   return python;
 }
 
-/** Out of Debian's package, where `scripts/vmagent.sh` puts it. */
-export function vmagentProgram(): string {
-  const found = [join(root, '.e2e/tools/vmagent'), ...onPath('vmagent')].find(isExecutable);
-  if (found === undefined) throw new Error('vmagent is missing; run: bash scripts/vmagent.sh');
+/** Out of Debian's package, where `scripts/victoria-metrics.sh` puts them. */
+const ofVictoriaMetrics = (name: 'vmagent' | 'victoria-metrics') => (): string => {
+  const found = [join(root, '.e2e/tools', name), ...onPath(name)].find(isExecutable);
+  if (found === undefined) throw new Error(`${name} is missing; run: bash scripts/victoria-metrics.sh`);
   return found;
-}
+};
+export const vmagentProgram = ofVictoriaMetrics('vmagent');
+export const victoriaMetricsProgram = ofVictoriaMetrics('victoria-metrics');
 
 /** What `scripts/build-tools.sh` builds from Go modules, which takes too long to be asked of everybody. */
 export const builtProgram = (name: 'prometheus3' | 'telegraf' | 'otelcol'): string | undefined =>

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { eventually, freePort, type Programs, type RunningProgram, vmagentProgram } from './programs.js';
 import type { Target } from './prometheus-process.js';
 
-/** A stock vmagent that scrapes and has nowhere to write to. It reads Prometheus' configuration. */
+/** A stock vmagent that scrapes, and writes to nowhere unless told. It reads Prometheus' configuration. */
 export class VmagentProcess {
   private readonly url: string;
   private readonly running: RunningProgram;
@@ -13,13 +13,19 @@ export class VmagentProcess {
     this.running = running;
   }
 
-  static async start(programs: Programs, config: string): Promise<VmagentProcess> {
+  static async start(
+    programs: Programs,
+    config: string,
+    writeUrl = 'http://127.0.0.1:1/',
+    flags: readonly string[] = [],
+  ): Promise<VmagentProcess> {
     const port = await freePort();
     const configFile = join(programs.folder, `vmagent-${port}.yml`);
     writeFileSync(configFile, config);
     const running = programs.start(vmagentProgram(), [
       `-promscrape.config=${configFile}`,
-      '-remoteWrite.url=http://127.0.0.1:1/',
+      `-remoteWrite.url=${writeUrl}`,
+      ...flags,
       `-remoteWrite.tmpDataPath=${join(programs.folder, `vmagent-${port}`)}`,
       `-httpListenAddr=127.0.0.1:${port}`,
     ]);

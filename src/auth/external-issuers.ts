@@ -94,7 +94,7 @@ export class ExternalIssuers {
 
   /** By what the token says unproved: enough to choose whose keys to check it with, and to refuse what cannot be. */
   private claimedIssuer(token: string): { issuer: ExternalIssuer; kid: string | undefined } | undefined {
-    if (token.length > maxLength) return undefined;
+    if (this.byIssuer.size === 0 || token.length > maxLength) return undefined;
     try {
       const { alg, typ, kid, crit } = decodeProtectedHeader(token);
       const issuer = this.byIssuer.get(decodeJwt(token).iss ?? '');

@@ -1,3 +1,4 @@
+import { Agent } from 'node:http';
 import { gunzipSync } from 'node:zlib';
 import { compressSync } from 'snappy';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -68,6 +69,8 @@ const secret = { acme: 'ACME-OWN', rival: 'RIVAL-OWN' };
 
 let gateway: TestGateway;
 let issuer: TestIssuer;
+/** One connection for all: what a token may is asked of each request anew. */
+const agent = new Agent({ keepAlive: true });
 /** Authorization headers, by who sends them. */
 const callers: Record<string, string | undefined> = {};
 
@@ -123,6 +126,7 @@ beforeAll(async () => {
   await gateway.page('acme/metrics', callers.own!);
 });
 afterAll(async () => {
+  agent.destroy();
   await gateway.stop();
   issuer.close();
 });
@@ -140,6 +144,7 @@ async function request(method: string, target: string, caller: string, headers: 
   const sent = bodyFor(target, caller);
   const answer = await send(gateway.url, target, {
     method,
+    agent,
     headers: [
       ...(authorization === undefined ? [] : ['Authorization', authorization]),
       ...headers,

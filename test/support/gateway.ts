@@ -92,6 +92,7 @@ export class TestGateway {
   readonly folder = mkdtempSync(join(tmpdir(), 'weir-test-'));
   private readonly options: GatewayOptions;
   private running: RunningGateway | undefined;
+  private listeningAt = '';
 
   private constructor(options: GatewayOptions) {
     this.options = options;
@@ -150,6 +151,8 @@ export class TestGateway {
       ...this.options.seams,
     };
     this.running = await serve(this.config, seams, reread && (() => reread(this.config)));
+    const line = this.logs.findLast(({ msg, listener }) => msg === 'listening' && listener === 'public');
+    this.listeningAt = String(line!.address);
   }
 
   /** Stops it and starts it again on the same database: on another port, unless one was asked for. */
@@ -170,8 +173,7 @@ export class TestGateway {
 
   /** Where it listens, whatever external URL it was given. */
   get url(): string {
-    const line = this.logs.findLast(({ msg, listener }) => msg === 'listening' && listener === 'public');
-    return String(line!.address);
+    return this.listeningAt;
   }
 
   get operatorUrl(): string {

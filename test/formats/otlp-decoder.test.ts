@@ -7,6 +7,7 @@ import { readOtlpJson } from '../../src/formats/otlp/json.js';
 import { readOtlpProtobuf } from '../../src/formats/otlp/protobuf.js';
 import type { OtlpRequest } from '../../src/formats/otlp/request.js';
 import { SeriesBatch } from '../../src/formats/series-batch.js';
+import { mutations } from '../support/mutations.js';
 import { encodeExport, requestSchema } from '../support/otlp.js';
 
 const text = fc.string({ maxLength: 10, unit: 'grapheme' });
@@ -118,40 +119,30 @@ describe('the decoders of OTLP', () => {
       fc.property(request, (sent) => {
         const body = encodeExport(sent);
         const official = toJson(requestSchema, fromBinary(requestSchema, body), { enumAsInteger: true });
-        expect(plain(readOtlpProtobuf(body))).toEqual(plain(readOtlpJson(Buffer.from(JSON.stringify(official)))));
-        convertOtlp(readOtlpProtobuf(body), new SeriesBatch(), options);
+        const read = readOtlpProtobuf(body);
+        expect(plain(read)).toEqual(plain(readOtlpJson(Buffer.from(JSON.stringify(official)))));
+        convertOtlp(read, new SeriesBatch(), options);
       }),
       { numRuns: 500 },
     );
   });
 
   it('read or refuse whatever is done to a body, and what is read can be converted', () => {
-    const mutation = fc.tuple(fc.nat(), fc.nat(255), fc.constantFrom('set', 'cut', 'insert', 'drop'));
     fc.assert(
-      fc.property(
-        request,
-        fc.boolean(),
-        fc.array(mutation, { minLength: 1, maxLength: 5 }),
-        (sent, isJson, mutations) => {
-          let body = isJson ? Buffer.from(JSON.stringify(sent)) : encodeExport(sent);
-          for (const [place, byte, how] of mutations) {
-            const at = body.length === 0 ? 0 : place % body.length;
-            if (how === 'set' && body.length > 0) body[at] = byte;
-            else if (how === 'cut') body = body.subarray(0, at);
-            else if (how === 'insert')
-              body = Buffer.concat([body.subarray(0, at), Buffer.from([byte]), body.subarray(at)]);
-            else body = Buffer.concat([body.subarray(0, at), body.subarray(at + 1)]);
-          }
+      fc.property(request, fc.boolean(), mutations, (sent, isJson, all) => {
+        const sound = isJson ? Buffer.from(JSON.stringify(sent)) : encodeExport(sent);
+        for (const mutated of all) {
+          const body = mutated(sound);
           try {
             const read = isJson ? readOtlpJson(body) : readOtlpProtobuf(body);
             convertOtlp(read, new SeriesBatch(), options);
           } catch (error) {
-            expect(error).toBeInstanceOf(WeirError);
-            expect((error as WeirError).code).toBe('invalid');
+            if (!(error instanceof WeirError)) throw error;
+            if (error.code !== 'invalid') expect(error.code).toBe('invalid');
           }
-        },
-      ),
-      { numRuns: 2000 },
+        }
+      }),
+      { numRuns: 500 },
     );
   });
 

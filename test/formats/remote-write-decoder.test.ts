@@ -7,6 +7,7 @@ import { expandHistograms } from '../../src/formats/remote-write/native-histogra
 import { readWriteRequest1 } from '../../src/formats/remote-write/v1.js';
 import { readWriteRequest2 } from '../../src/formats/remote-write/v2.js';
 import { SeriesBatch } from '../../src/formats/series-batch.js';
+import { mutations } from '../support/mutations.js';
 import { decodeRequest, encodeRequest, type Version } from '../support/remote-write.js';
 
 const ours = Buffer.from('instance_id');
@@ -216,30 +217,23 @@ describe('the decoders of remote write, against the schema', () => {
       const good = encodeRequest(version, goodRequest[version]);
       const wanted = JSON.stringify(decoded(version, good));
       const requests: fc.Arbitrary<unknown> = version === '1.0' ? request1 : request2;
-      const mutation = fc.tuple(fc.nat(), fc.nat(255), fc.constantFrom('set', 'cut', 'insert', 'drop'));
       fc.assert(
-        fc.property(requests, fc.array(mutation, { minLength: 1, maxLength: 5 }), (request, mutations) => {
-          let body = encodeRequest(version, request as JsonValue);
-          for (const [place, byte, how] of mutations) {
-            const at = body.length === 0 ? 0 : place % body.length;
-            if (how === 'set' && body.length > 0) body[at] = byte;
-            else if (how === 'cut') body = body.subarray(0, at);
-            else if (how === 'insert')
-              body = Buffer.concat([body.subarray(0, at), Buffer.from([byte]), body.subarray(at)]);
-            else body = Buffer.concat([body.subarray(0, at), body.subarray(at + 1)]);
+        fc.property(requests, mutations, (request, all) => {
+          const sound = encodeRequest(version, request as JsonValue);
+          for (const mutated of all) {
+            try {
+              decoded(version, mutated(sound), batch);
+              const before = batch.series;
+              expandHistograms(batch, fixedBounds);
+              expect(batch.series - before).toBeLessThanOrEqual(before * (fixedBounds.length + 3));
+            } catch (error) {
+              if (!(error instanceof WeirError)) throw error;
+              if (error.code !== 'invalid') expect(error.code).toBe('invalid');
+            }
+            expect(JSON.stringify(decoded(version, good, batch))).toBe(wanted);
           }
-          try {
-            decoded(version, body, batch);
-            const before = batch.series;
-            expandHistograms(batch, fixedBounds);
-            expect(batch.series - before).toBeLessThanOrEqual(before * (fixedBounds.length + 3));
-          } catch (error) {
-            expect(error).toBeInstanceOf(WeirError);
-            expect((error as WeirError).code).toBe('invalid');
-          }
-          expect(JSON.stringify(decoded(version, good, batch))).toBe(wanted);
         }),
-        { numRuns: 2000 },
+        { numRuns: 500 },
       );
     },
   );

@@ -1,4 +1,5 @@
 import { blob, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
+import type { EndpointLimits } from '../src/domain/endpoint-limits.js';
 import type { RelabelConfig } from '../src/domain/relabel.js';
 
 /** Times are milliseconds since the epoch. After a change here: `npm run db:generate`, and commit what it writes. */
@@ -39,6 +40,8 @@ export const endpoint = sqliteTable(
     droppedMetrics: text('dropped_metrics', { mode: 'json' }).$type<readonly string[]>().notNull().default([]),
     relabelConfigs: text('relabel_configs', { mode: 'json' }).$type<readonly RelabelConfig[]>().notNull().default([]),
     droppedLabels: text('dropped_labels', { mode: 'json' }).$type<readonly string[]>().notNull().default([]),
+    /** JSON object of the limits it has beside those of its project. */
+    limits: text('limits', { mode: 'json' }).$type<EndpointLimits>().notNull().default({}),
     version: integer('version').notNull().default(1),
     createdAt: integer('created_at').notNull(),
   },

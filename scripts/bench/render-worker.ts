@@ -38,6 +38,7 @@ const endpoint: MetricsEndpoint = {
   lifetimeMs: 300_000,
   timestamps: false,
   metadata: {},
+  limits: {},
   ...noRelabeling,
   version: 1,
   createdAt: 0,

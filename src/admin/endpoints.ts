@@ -1,14 +1,15 @@
 import type { Clock } from '../domain/clock.js';
 import { checkMetadata, defaultLifetimeMs, type MetricsEndpoint } from '../domain/endpoint.js';
+import { changedLimits } from '../domain/endpoint-limits.js';
 import { WeirError } from '../domain/errors.js';
 import { checkName, checkSuppliedId, newMetricsId, type RandomBytes } from '../domain/ids.js';
 import type { Stretch } from '../domain/page.js';
 import { noRelabeling, type Relabeling } from '../domain/relabel.js';
 import { checkDroppedLabels, checkDroppedMetrics, readRelabelConfigs } from '../formats/relabel/config.js';
 import type { Preview } from '../scrape/preview.js';
-import type { EndpointSettings, Expectation, Managed } from '../storage/store.js';
+import type { EndpointChanges, Expectation, Managed } from '../storage/store.js';
 
-export interface NewEndpoint extends Partial<Omit<EndpointSettings, 'name'>> {
+export interface NewEndpoint extends Omit<EndpointChanges, 'name'> {
   readonly name: string;
   readonly projectId: string;
   readonly metricsId?: string | undefined;
@@ -40,6 +41,7 @@ export class EndpointAdmin {
     lifetimeMs,
     timestamps,
     metadata,
+    limits,
     ...relabeling
   }: NewEndpoint): Promise<MetricsEndpoint> {
     return this.store.endpoints.create({
@@ -49,6 +51,7 @@ export class EndpointAdmin {
       lifetimeMs: checkLifetime(lifetimeMs ?? defaultLifetimeMs),
       timestamps: timestamps ?? false,
       metadata: checkMetadata(metadata ?? {}),
+      limits: changedLimits({}, limits ?? {}),
       ...noRelabeling,
       ...checkRelabeling(relabeling),
       createdAt: this.clock.now(),
@@ -77,11 +80,14 @@ export class EndpointAdmin {
   set(
     projectId: string,
     metricsId: string,
-    settings: Partial<EndpointSettings>,
+    settings: EndpointChanges,
     expect?: Expectation<MetricsEndpoint>,
   ): Promise<MetricsEndpoint> {
     if (Object.keys(settings).length === 0) {
-      throw new WeirError('invalid', 'Nothing to set; give a name, a lifetime, timestamps, metadata or relabeling.');
+      throw new WeirError(
+        'invalid',
+        'Nothing to set; give a name, a lifetime, timestamps, metadata, limits or relabeling.',
+      );
     }
     if (settings.name !== undefined) checkName('endpoint', settings.name);
     if (settings.lifetimeMs !== undefined) checkLifetime(settings.lifetimeMs);

@@ -1,5 +1,6 @@
 import type { Envelope } from '../auth/envelope.js';
 import type { Clock } from '../domain/clock.js';
+import { type LimitsAt, limitsAt } from '../domain/endpoint-limits.js';
 import { WeirError } from '../domain/errors.js';
 import { newSourceId, type RandomBytes } from '../domain/ids.js';
 import type { Limits } from '../domain/limits.js';
@@ -73,7 +74,12 @@ export class SourceAdmin {
   async test(id: string): Promise<SourceProbe> {
     const stored = await this.stored(id);
     const { type, projectId, metricsId } = stored.source;
-    return this.options.test({ ...this.splitOf(stored), type, metricsId, limits: await this.limitsOf(projectId) });
+    return this.options.test({
+      ...this.splitOf(stored),
+      type,
+      metricsId,
+      limits: await this.limitsOf(projectId, metricsId),
+    });
   }
 
   /** The same before anything is saved: the body is that of `create`. */
@@ -83,7 +89,7 @@ export class SourceAdmin {
       ...changedSource(type, given),
       type,
       metricsId,
-      limits: await this.limitsOf(projectId),
+      limits: await this.limitsOf(projectId, metricsId),
     });
   }
 
@@ -97,8 +103,10 @@ export class SourceAdmin {
     return { settings: source, secrets: openSourceSecrets(this.options.envelope, source.id, secrets) };
   }
 
-  private async limitsOf(projectId: string): Promise<Limits> {
-    const project = await this.options.store.projects.get(projectId);
-    return { ...this.options.limits(), ...project?.limits };
+  private async limitsOf(projectId: string, metricsId: string): Promise<LimitsAt> {
+    const { store, limits } = this.options;
+    const project = await store.projects.get(projectId);
+    const endpoint = (await store.endpoints.list(projectId)).find((each) => each.metricsId === metricsId);
+    return limitsAt({ ...limits(), ...project?.limits }, endpoint?.limits ?? {});
   }
 }

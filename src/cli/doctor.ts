@@ -69,12 +69,21 @@ function read(file: string): Buffer {
 /** Enough for the newest of every page of a large project. */
 const entriesRead = 1000;
 
-function recordsOf({ projects, clients, accessLog }: LocalAdmin, projectId: string, configuredSeries: number): Records {
+function recordsOf(
+  { projects, endpoints, clients, accessLog }: LocalAdmin,
+  projectId: string,
+  configuredSeries: number,
+): Records {
   const found = async () => (await projects.list()).find(({ id }) => id === projectId);
   return {
     hasProject: async () => (await found()) !== undefined,
     lastAsked: () => accessLog.list({ projectId, limit: entriesRead }),
-    seriesLimit: async () => (await found())?.limits.series ?? configuredSeries,
+    seriesLimit: async (metricsId) => {
+      const ofProject = (await found())?.limits.series ?? configuredSeries;
+      const all = metricsId === undefined ? [] : await endpoints.list(projectId);
+      const own = all.find((endpoint) => endpoint.metricsId === metricsId)?.limits.series ?? 0;
+      return Math.min(ofProject || own, own || ofProject);
+    },
     whyRefused: async (clientId) => {
       const client = (await clients.list()).find(({ id }) => id === clientId);
       if (client === undefined) {

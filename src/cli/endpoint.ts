@@ -1,6 +1,8 @@
 import { Command, Option } from 'commander';
 import { formatDuration, parseDuration } from '../domain/duration.js';
 import { parseMetadata } from '../domain/endpoint.js';
+import { endpointLimitNames } from '../domain/endpoint-limits.js';
+import { parseLimit } from '../domain/limits.js';
 import { collect, managing, withManager } from './common.js';
 import type { EndpointFacts } from './manager.js';
 import { readRelabelFile } from './relabel-file.js';
@@ -18,6 +20,7 @@ const whole = (endpoint: EndpointFacts, externalUrl: string) => ({
   metadata: Object.entries(endpoint.metadata)
     .map(([name, value]) => `${name}=${value}`)
     .join(' '),
+  limits: endpoint.limits,
   dropped_metrics: endpoint.droppedMetrics,
   relabel_rules: endpoint.relabelConfigs.length,
   dropped_labels: endpoint.droppedLabels,
@@ -29,6 +32,7 @@ interface Settings extends RelabelSettings {
   readonly timestamps?: 'on' | 'off';
   /** false: none. */
   readonly metadata?: readonly string[] | false;
+  readonly limit?: readonly string[] | false;
 }
 
 /** false: none of it. */
@@ -44,13 +48,22 @@ const relabeling = ({ droppedMetric, relabelFile, droppedLabel }: RelabelSetting
   ...(droppedLabel === undefined ? {} : { droppedLabels: droppedLabel || [] }),
 });
 
-const chosen = ({ name, lifetime, timestamps, metadata, ...rules }: Settings) => ({
+const chosen = ({ name, lifetime, timestamps, metadata, limit, ...rules }: Settings) => ({
   ...relabeling(rules),
   ...(name === undefined ? {} : { name }),
   ...(lifetime === undefined ? {} : { lifetimeMs: parseDuration(lifetime) }),
   ...(timestamps === undefined ? {} : { timestamps: timestamps === 'on' }),
   ...(metadata === undefined ? {} : { metadata: parseMetadata(metadata || []) }),
+  ...(limit === undefined ? {} : { limits: limitsIn(limit) }),
 });
+
+/** Those that are given; without any, none from now on. */
+const limitsIn = (given: readonly string[] | false) =>
+  Object.fromEntries(
+    given === false
+      ? endpointLimitNames.map((name) => [name, 0])
+      : given.map((each) => parseLimit(each, endpointLimitNames)),
+  );
 
 const repeated = (flags: string, text: string): Option =>
   new Option(flags, text).argParser((value: string, before: string[] | false | undefined) =>
@@ -81,7 +94,14 @@ function withEndpointSettings(command: Command): Command {
         'What you note about it, for service discovery; repeat it for several. All there was gives way.',
       ),
     )
-    .option('--no-metadata', 'Take away all metadata.');
+    .option('--no-metadata', 'Take away all metadata.')
+    .addOption(
+      repeated(
+        '--limit <name=value>',
+        "A limit of its own, such as series=10000, beside the project's; 0 takes it away. May be repeated.",
+      ),
+    )
+    .option('--no-limit', 'Take away all limits of its own.');
 }
 
 export function endpointCommand(): Command {

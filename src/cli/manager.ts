@@ -11,7 +11,7 @@ import type { Relabeling } from '../domain/relabel.js';
 import type { SigningAlgorithm } from '../domain/signing.js';
 import type { Attempt, DeliveryStatus, Estimate } from '../domain/stream.js';
 import type { DailyUsage } from '../domain/usage.js';
-import type { AccessFilter, AccessRecord, AuditEvent, Ban, EndpointSettings, StoredKey } from '../storage/store.js';
+import type { AccessFilter, AccessRecord, AuditEvent, Ban, EndpointChanges, StoredKey } from '../storage/store.js';
 
 export type SourceTestJson = ReturnType<typeof probeJson>;
 
@@ -45,7 +45,7 @@ export interface Manager {
     create(wanted: NewEndpoint): Promise<EndpointFacts>;
     list(projectId: string): Promise<readonly EndpointFacts[]>;
     get(projectId: string, metricsId: string): Promise<EndpointFacts>;
-    set(projectId: string, metricsId: string, settings: Partial<EndpointSettings>): Promise<EndpointFacts>;
+    set(projectId: string, metricsId: string, settings: EndpointChanges): Promise<EndpointFacts>;
     delete(projectId: string, metricsId: string): Promise<void>;
     preview(projectId: string, metricsId: string, relabeling?: Partial<Relabeling>): Promise<Preview>;
   };

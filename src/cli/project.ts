@@ -1,6 +1,6 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { defaultTop, mostTop } from '../admin/projects.js';
-import { parseLimit } from '../domain/limits.js';
+import { limitNames, parseLimit } from '../domain/limits.js';
 import type { Project } from '../domain/project.js';
 import { collect, managing, withManager } from './common.js';
 import { isoTime } from './output.js';
@@ -38,24 +38,41 @@ export function projectCommand(): Command {
   );
   set.action((id: string, { limit }: { limit: string[] }) =>
     withManager(set, async ({ admin, one }) =>
-      one(whole(await admin.projects.setLimits(id, Object.fromEntries(limit.map(parseLimit))))),
+      one(
+        whole(
+          await admin.projects.setLimits(id, Object.fromEntries(limit.map((each) => parseLimit(each, limitNames)))),
+        ),
+      ),
     ),
   );
 
   const cardinality = managing(project.command('cardinality').argument('<id>'));
   cardinality
-    .description('Show which metrics, and which of their labels, make the series of a project.')
-    .option('--top <count>', `How many metrics, up to ${mostTop}.`, String(defaultTop));
-  cardinality.action((id: string, { top }: { top: string }) =>
+    .description('Show which metrics and which of their labels, or which endpoints, make the series of a project.')
+    .option('--top <count>', `How many of them, up to ${mostTop}.`, String(defaultTop))
+    .addOption(
+      new Option('--by <noun>', 'What to list: metrics, or endpoints with the limits of their own.')
+        .choices(['metric', 'endpoint'])
+        .default('metric'),
+    );
+  cardinality.action((id: string, { top, by }: { top: string; by: 'metric' | 'endpoint' }) =>
     withManager(cardinality, async ({ admin, many }) => {
-      const { metrics } = await admin.projects.cardinality(id, Number(top));
+      const { metrics, endpoints } = await admin.projects.cardinality(id, Number(top));
+      const none = `Project "${id}" holds no series.`;
+      if (by === 'endpoint') {
+        many(
+          endpoints.map(({ metricsId, series, limits }) => ({ metrics_id: metricsId, series, limits })),
+          none,
+        );
+        return;
+      }
       const rows = metrics.map(({ name, series, endpoints, labels }) => ({
         metric: name,
         series,
         endpoints,
         values: Object.fromEntries(labels.map((label) => [label.name, label.values])),
       }));
-      many(rows, `Project "${id}" holds no series.`);
+      many(rows, none);
     }),
   );
 

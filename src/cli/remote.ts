@@ -1,9 +1,10 @@
 import { formatDuration, parseDuration } from '../domain/duration.js';
+import type { EndpointLimits } from '../domain/endpoint-limits.js';
 import type { Limits } from '../domain/limits.js';
 import type { Project } from '../domain/project.js';
 import type { RelabelConfig, Relabeling } from '../domain/relabel.js';
 import { type DailyUsage, dayText } from '../domain/usage.js';
-import type { AuditEvent, Ban, EndpointSettings } from '../storage/store.js';
+import type { AuditEvent, Ban, EndpointChanges } from '../storage/store.js';
 import type { AccessFacts, CardinalityFacts, EndpointFacts, Manager, Preview, SigningKeyFacts } from './manager.js';
 import { type RemoteApi, segment } from './remote-api.js';
 import { remoteClients } from './remote-clients.js';
@@ -46,14 +47,19 @@ function remoteProjects(api: RemoteApi): Manager['projects'] {
     setLimits: async (id, limits) => toProject(await api.ask('PATCH', at(id), { body: { limits } })),
     cardinality: async (id, top) => {
       const query = { top: top === undefined ? undefined : String(top) };
-      const { metric_count, ...found } = await api.ask<CardinalityJson>('GET', `${at(id)}/cardinality`, { query });
-      return { ...found, metricCount: metric_count };
+      const json = await api.ask<CardinalityJson>('GET', `${at(id)}/cardinality`, { query });
+      const { metric_count, endpoints, ...found } = json;
+      const named = endpoints.map(({ metrics_id, ...of }) => ({ metricsId: metrics_id, ...of }));
+      return { ...found, metricCount: metric_count, endpoints: named };
     },
     delete: (id) => api.ask('DELETE', at(id)),
   };
 }
 
-type CardinalityJson = Omit<CardinalityFacts, 'metricCount'> & { readonly metric_count: number };
+type CardinalityJson = Omit<CardinalityFacts, 'metricCount' | 'endpoints'> & {
+  readonly metric_count: number;
+  readonly endpoints: readonly { metrics_id: string; series: number; limits: EndpointLimits }[];
+};
 
 interface EndpointJson {
   readonly project_id: string;
@@ -62,6 +68,7 @@ interface EndpointJson {
   readonly lifetime: string;
   readonly timestamps: boolean;
   readonly metadata: Readonly<Record<string, string>>;
+  readonly limits: EndpointLimits;
   readonly dropped_metrics: readonly string[];
   readonly metric_relabel_configs: readonly RelabelConfig[];
   readonly dropped_labels: readonly string[];
@@ -74,6 +81,7 @@ const toEndpoint = (json: EndpointJson): EndpointFacts => ({
   lifetimeMs: parseDuration(json.lifetime),
   timestamps: json.timestamps,
   metadata: json.metadata,
+  limits: json.limits,
   droppedMetrics: json.dropped_metrics,
   relabelConfigs: json.metric_relabel_configs,
   droppedLabels: json.dropped_labels,
@@ -84,11 +92,12 @@ const relabeling = ({ droppedMetrics, relabelConfigs, droppedLabels }: Partial<R
   metric_relabel_configs: relabelConfigs,
   dropped_labels: droppedLabels,
 });
-const settings = ({ name, lifetimeMs, timestamps, metadata, ...rules }: Partial<EndpointSettings>) => ({
+const settings = ({ name, lifetimeMs, timestamps, metadata, limits, ...rules }: EndpointChanges) => ({
   name,
   lifetime: lifetimeMs === undefined ? undefined : formatDuration(lifetimeMs),
   timestamps,
   metadata,
+  limits,
   ...relabeling(rules),
 });
 

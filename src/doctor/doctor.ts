@@ -49,8 +49,8 @@ export async function examine(
 
   if (token === undefined) findings.push(skipped('page', 'there is no token'));
   else {
-    const seriesLimit = (await records?.seriesLimit()) ?? 0;
     for (const metricsId of metricsIds.length === 0 ? [undefined] : metricsIds) {
+      const seriesLimit = (await records?.seriesLimit(metricsId)) ?? 0;
       findings.push(...(await scrape(url, { projectId, metricsId, token: token.token, seriesLimit }, wire, now())));
     }
   }

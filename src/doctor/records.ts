@@ -15,6 +15,6 @@ export interface Records {
   whyRefused(clientId: string, secret: string): Promise<(Advice & { readonly found: string }) | undefined>;
   /** Of the project, newest first. */
   lastAsked(): Promise<readonly Asked[]>;
-  /** How many series the project may have; 0 for no limit. */
-  seriesLimit(): Promise<number>;
+  /** How many series the endpoint may have, or without one the project; 0 for no limit. */
+  seriesLimit(metricsId: string | undefined): Promise<number>;
 }

@@ -1,3 +1,4 @@
+import type { EndpointLimits } from './endpoint-limits.js';
 import { WeirError } from './errors.js';
 import { printable } from './ids.js';
 import type { Relabeling } from './relabel.js';
@@ -15,6 +16,8 @@ export interface MetricsEndpoint extends Relabeling {
   readonly timestamps: boolean;
   /** What the operator or customer notes about it, as labels; service discovery hands it out, no series carries it. */
   readonly metadata: Metadata;
+  /** Those of its own, beside the project's. */
+  readonly limits: EndpointLimits;
   /** Rises with every change of settings; part of every cache key. */
   readonly version: number;
   readonly createdAt: number;

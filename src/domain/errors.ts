@@ -19,11 +19,13 @@ export type ErrorCode =
   | 'insufficient_scope'
   | 'unavailable'; // we cannot at the moment; nothing was stored
 
-/** Facts for programs beside the sentence: `line` of a body, `limit` and `max` of a limit, `field` of a request. */
+/** Facts for programs beside the sentence: `line` of a body, `limit`, `limit_of` and `max` of a limit, `field` of a request. */
 export interface ErrorFacts {
   readonly line?: number;
   readonly field?: string;
   readonly limit?: string;
+  /** There when it is not the project's. */
+  readonly limit_of?: 'endpoint';
   readonly max?: number;
   readonly actual?: number;
   readonly scope?: string;

@@ -29,6 +29,8 @@ export interface Limits {
 
 export type LimitName = keyof Limits;
 
+export type LimitOwner = 'project' | 'endpoint';
+
 export const defaultLimits: Limits = {
   body_compressed_bytes: 8 * 1024 * 1024,
   body_inflated_bytes: 32 * 1024 * 1024,
@@ -63,22 +65,32 @@ export const limitMeanings: Readonly<Record<LimitName, string>> = {
 export const limitNames = Object.keys(defaultLimits) as LimitName[];
 
 /** `NAME=VALUE` as typed at the command line; throws `invalid` with the list of names. */
-export function parseLimit(text: string): [LimitName, number] {
+export function parseLimit<Name extends LimitName>(text: string, names: readonly Name[]): [Name, number] {
   const [name, value, ...rest] = text.split('=');
-  if (!limitNames.includes(name as LimitName) || rest.length > 0) {
-    throw new WeirError('invalid', `"${text}" is no limit; write NAME=VALUE with a NAME of ${limitNames.join(', ')}.`);
+  if (!names.includes(name as Name) || rest.length > 0) {
+    throw new WeirError('invalid', `"${text}" is no limit; write NAME=VALUE with a NAME of ${names.join(', ')}.`);
   }
   if (!/^\d{1,15}$/.test(value ?? '')) {
     throw new WeirError('invalid', `The limit ${name} needs a whole number (0 switches it off), not "${value ?? ''}".`);
   }
-  return [name as LimitName, Number(value)];
+  return [name as Name, Number(value)];
 }
 
-/** The refusal that every limit gives: names the limit, its value and what came. */
-export function limitExceeded(limit: LimitName, max: number, actual: number, line?: number): WeirError {
-  const where = line === undefined ? '' : ` (line ${line})`;
-  return new WeirError('limit_exceeded', `${sentence[limit]}: ${actual} is over the limit ${limit} = ${max}${where}.`, {
+export interface Exceeded {
+  /** Of the body. */
+  readonly line?: number;
+  /** Whose limit it is; the project's unless said. */
+  readonly of?: LimitOwner;
+}
+
+/** The refusal that every limit gives: names the limit, its value, what came, and whose it is when it is an endpoint's. */
+export function limitExceeded(limit: LimitName, max: number, actual: number, { line, of }: Exceeded = {}): WeirError {
+  const isOwn = of === 'endpoint';
+  const what = isOwn && limit === 'series' ? 'The endpoint would hold too many series' : sentence[limit];
+  const where = `${isOwn ? ' of the endpoint' : ''}${line === undefined ? '' : ` (line ${line})`}`;
+  return new WeirError('limit_exceeded', `${what}: ${actual} is over the limit ${limit} = ${max}${where}.`, {
     limit,
+    ...(isOwn ? { limit_of: of } : {}),
     max,
     actual,
     ...(line === undefined ? {} : { line }),
@@ -86,8 +98,8 @@ export function limitExceeded(limit: LimitName, max: number, actual: number, lin
 }
 
 /** The same for one metric, which it names. */
-export function metricLimitExceeded(metric: string, max: number, actual: number): WeirError {
-  const { message, facts } = limitExceeded('series_per_metric', max, actual);
+export function metricLimitExceeded(metric: string, max: number, actual: number, of: LimitOwner): WeirError {
+  const { message, facts } = limitExceeded('series_per_metric', max, actual, { of });
   return new WeirError('limit_exceeded', `${message} The metric is "${printable(metric)}".`, facts);
 }
 

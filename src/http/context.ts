@@ -1,8 +1,9 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
 import type { AccessReason } from '../domain/access.js';
+import { type LimitsAt, ownerOf } from '../domain/endpoint-limits.js';
 import { WeirError } from '../domain/errors.js';
-import { type Limits, limitExceeded } from '../domain/limits.js';
+import { limitExceeded } from '../domain/limits.js';
 
 /** Every request comes through @hono/node-server; the hot paths read and write Node's own objects. */
 export type Env = { Bindings: HttpBindings & RequestFacts };
@@ -78,12 +79,12 @@ export function readBody(
   });
 }
 
-/** The refusal of a body over one of the project's two limits on it. */
+/** The refusal of a body over one of the two limits on it. */
 export function bodyTooLarge(
-  limits: Limits,
+  limits: LimitsAt,
   limit: 'body_compressed_bytes' | 'body_inflated_bytes',
   actual: number,
 ): WeirError {
-  const { message, facts } = limitExceeded(limit, limits[limit], actual);
+  const { message, facts } = limitExceeded(limit, limits[limit], actual, { of: ownerOf(limits, limit) });
   return new WeirError('too_large', message, facts);
 }

@@ -1,5 +1,5 @@
+import type { LimitsAt } from '../domain/endpoint-limits.js';
 import { WeirError } from '../domain/errors.js';
-import type { Limits } from '../domain/limits.js';
 import { otlpEncoding } from '../formats/negotiate.js';
 import { exportResponse, type OtlpEncoding, otlpTypes, statusResponse } from '../formats/otlp/response.js';
 import type { Exported, Otlp } from '../ingest/otlp.js';
@@ -35,8 +35,7 @@ export function handleOtlpForAll(c: Ctx, options: OtlpOptions): Promise<Response
 }
 
 async function exportTo(c: Ctx, projectId: string, metricsId: string, options: OtlpOptions): Promise<Response> {
-  const { project, endpoint } = await counting(options.metrics, () => authorize(c, projectId, metricsId, options));
-  const { limits } = project;
+  const { endpoint, limits } = await counting(options.metrics, () => authorize(c, projectId, metricsId, options));
   const { otlp, usage, clock } = options;
   return take(c, limits, options, async (encoding, body) => {
     const exported = await otlp.export({ endpoint, limits, encoding, body });
@@ -47,7 +46,7 @@ async function exportTo(c: Ctx, projectId: string, metricsId: string, options: O
 
 async function take(
   c: Ctx,
-  limits: Limits,
+  limits: LimitsAt,
   { metrics }: OtlpOptions,
   store: (encoding: OtlpEncoding, body: Buffer) => Promise<Exported>,
 ): Promise<Response> {

@@ -1,12 +1,12 @@
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import type { MetricsEndpoint } from '../domain/endpoint.js';
+import { type LimitsAt, limitsAt } from '../domain/endpoint-limits.js';
 import { WeirError } from '../domain/errors.js';
-import type { Limits } from '../domain/limits.js';
 import { pushSyntax } from '../formats/negotiate.js';
 import { readGrouping } from '../ingest/grouping.js';
 import type { Ingest } from '../ingest/push.js';
-import type { Directory, LiveProject } from '../storage/directory.js';
+import type { Directory } from '../storage/directory.js';
 import type { GatewayMetrics } from '../telemetry/gateway-metrics.js';
 import { type Authenticator, reachEndpoint, reachProject, requireScope } from './authenticate.js';
 import { BodyRooms } from './body-rooms.js';
@@ -33,12 +33,11 @@ export function handlePush(c: Ctx, projectId: string, metricsId: string, options
 
 async function push(c: Ctx, projectId: string, metricsId: string, options: PushOptions): Promise<Response> {
   const { ingest, metrics, usage, clock } = options;
-  const { project, endpoint } = await authorize(c, projectId, metricsId, options).catch((error: unknown) => {
+  const { endpoint, limits } = await authorize(c, projectId, metricsId, options).catch((error: unknown) => {
     metrics.unauthorized(statusOf(error));
     throw error;
   });
   metrics.authorized();
-  const { limits } = project;
   try {
     // After api, v1, project, metricsId, metrics.
     const group = readGrouping(pathSegments(c).slice(5), limits);
@@ -65,27 +64,27 @@ async function push(c: Ctx, projectId: string, metricsId: string, options: PushO
   }
 }
 
-/** The endpoint of the path, for a caller who may write to it; counts who may not. */
+/** The endpoint of the path and what holds for pushes to it, for a caller who may write to it; counts who may not. */
 export async function authorize(
   c: Ctx,
   projectId: string,
   metricsId: string,
   { authenticator, directory }: Pick<PushOptions, 'authenticator' | 'directory'>,
-): Promise<{ project: LiveProject; endpoint: MetricsEndpoint }> {
+): Promise<{ endpoint: MetricsEndpoint; limits: LimitsAt }> {
   const access = await authenticator.authenticate(c);
   // A push waits for the disk anyway: it may as well know the newest limits and settings.
   await directory.sync();
   const project = await reachProject(access, projectId, directory);
   requireScope(access, 'write:metrics');
   const endpoint = await reachEndpoint(access, project, metricsId, directory);
-  return { project, endpoint };
+  return { endpoint, limits: limitsAt(project.limits, endpoint.limits) };
 }
 
 /** The Pushgateway's answers have no body. */
 const done = (status: 200 | 202): Response => new Response(null, { status, headers: { 'content-length': '0' } });
 
 /** The body, inflated if it was compressed; refused as soon as it is larger than its limit. */
-export async function readInflated(c: Ctx, limits: Limits): Promise<Buffer> {
+export async function readInflated(c: Ctx, limits: LimitsAt): Promise<Buffer> {
   const encoding = (header(c, 'content-encoding') ?? 'identity').trim().toLowerCase();
   if (encoding === 'identity' || encoding === '') {
     return readRoomy(c, limits, 'body_inflated_bytes');
@@ -109,7 +108,7 @@ export async function readInflated(c: Ctx, limits: Limits): Promise<Buffer> {
 }
 
 /** To be released when it was read. */
-const readRoomy = (c: Ctx, limits: Limits, limit: 'body_compressed_bytes' | 'body_inflated_bytes'): Promise<Buffer> =>
+const readRoomy = (c: Ctx, limits: LimitsAt, limit: 'body_compressed_bytes' | 'body_inflated_bytes'): Promise<Buffer> =>
   readBody(
     c,
     limits[limit],

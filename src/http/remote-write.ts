@@ -1,6 +1,6 @@
 import { uncompressSync } from 'snappy';
+import type { LimitsAt } from '../domain/endpoint-limits.js';
 import { WeirError } from '../domain/errors.js';
-import type { Limits } from '../domain/limits.js';
 import { remoteWriteVersion } from '../formats/negotiate.js';
 import type { RemoteWrite, RemoteWriteVersion, Written } from '../ingest/remote-write.js';
 import type { Directory } from '../storage/directory.js';
@@ -48,8 +48,7 @@ export function handleWriteForAll(c: Ctx, options: RemoteWriteOptions): Promise<
 
 async function write(c: Ctx, projectId: string, metricsId: string, options: RemoteWriteOptions): Promise<Response> {
   declareWritten(c);
-  const { project, endpoint } = await counting(options.metrics, () => authorize(c, projectId, metricsId, options));
-  const { limits } = project;
+  const { endpoint, limits } = await counting(options.metrics, () => authorize(c, projectId, metricsId, options));
   const { remoteWrite, usage, clock } = options;
   return take(c, limits, options, async (version, body) => {
     const written = await remoteWrite.write({ endpoint, limits, version, body });
@@ -65,7 +64,7 @@ function declareWritten(c: Ctx): void {
 
 async function take(
   c: Ctx,
-  limits: Limits,
+  limits: LimitsAt,
   { metrics, links }: RemoteWriteOptions,
   store: (version: RemoteWriteVersion, body: Buffer) => Promise<Written>,
 ): Promise<Response> {
@@ -98,7 +97,7 @@ const writtenHeaders = (samples: number, histograms: number): Record<string, str
   'x-prometheus-remote-write-exemplars-written': '0',
 });
 
-const readCompressed = (c: Ctx, limits: Limits): Promise<Buffer> =>
+const readCompressed = (c: Ctx, limits: LimitsAt): Promise<Buffer> =>
   readBody(
     c,
     limits.body_compressed_bytes,
@@ -110,7 +109,7 @@ const readCompressed = (c: Ctx, limits: Limits): Promise<Buffer> =>
 const mostInflation = 64;
 
 /** A snappy block. It declares its length, which is looked at before anything is inflated. */
-function inflate(body: Buffer, limits: Limits): Buffer {
+function inflate(body: Buffer, limits: LimitsAt): Buffer {
   const declared = declaredLength(body);
   if (declared === undefined) throw notSnappy();
   const { body_inflated_bytes: max } = limits;

@@ -1,7 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import { type MetricsEndpoint, reservedMetricPrefix } from '../domain/endpoint.js';
+import { type LimitsAt, ownerOf } from '../domain/endpoint-limits.js';
 import { printable } from '../domain/ids.js';
-import { type LimitName, type Limits, limitExceeded, metricLimitExceeded } from '../domain/limits.js';
+import { type LimitName, type LimitOwner, type Limits, limitExceeded, metricLimitExceeded } from '../domain/limits.js';
 import { change, type Metadata, type SeriesBatch } from '../formats/series-batch.js';
 import { longestName } from '../storage/live/pair-table.js';
 import type { SeriesTable } from '../storage/live/series-table.js';
@@ -27,15 +28,16 @@ const mostAheadMs = 10 * 60_000;
 
 /**
  * Takes a batch into the live series of an endpoint, point by point. Series that are known are always updated; new ones
- * are checked, and refused at the project's limit. What is older than what is there, or than the lifetime, changes
+ * are checked, and refused at the limit of project or endpoint. What is older than what is there, or than the lifetime, changes
  * nothing and counts as taken.
  */
 export function takeBatch(
   batch: SeriesBatch,
-  { table, record, now, projectSeries, refuse }: LiveWrite,
+  write: LiveWrite,
   { lifetimeMs }: MetricsEndpoint,
-  limits: Limits,
+  limits: LimitsAt,
 ): Taken {
+  const { table, record, now, refuse } = write;
   describe(batch.metadata, { table, record }, limits);
   const points = batch.points?.length ? batch.points.length - 1 : batch.series;
   const oldest = lifetimeMs === 0 ? Number.NEGATIVE_INFINITY : now - lifetimeMs;
@@ -45,7 +47,7 @@ export function takeBatch(
   let refusedPoints = 0;
   let refusedSamples = 0;
   let reason: string | undefined;
-  let room: number | undefined;
+  let rooms: Room[] | undefined;
   for (let point = 0; point < points; point++) {
     const from = batch.points === undefined ? point : batch.points[point]!;
     const to = batch.points === undefined ? point + 1 : batch.points[point + 1]!;
@@ -67,16 +69,17 @@ export function takeBatch(
       }
     }
     if (fresh > 0 && refusal === undefined && limits.series_per_metric > 0) {
-      refusal = overMetricLimit(batch, { from, to }, { table, found }, limits.series_per_metric);
+      refusal = overMetricLimit(batch, { from, to }, { table, found }, limits);
       if (refusal !== undefined) why = 'series_per_metric';
     }
-    if (fresh > 0 && refusal === undefined && limits.series > 0) {
-      room ??= limits.series - projectSeries();
-      if (fresh <= room) room -= fresh;
+    if (fresh > 0 && refusal === undefined) {
+      rooms ??= roomsOf(limits, write);
+      const full = rooms.find(({ left }) => fresh > left);
+      if (full === undefined) for (const room of rooms) room.left -= fresh;
       else {
         why = 'series';
-        const most = limits.series;
-        refusal = reason === undefined ? limitExceeded('series', most, most - room + fresh).message : alreadySaid;
+        const { of, max, left } = full;
+        refusal = reason === undefined ? limitExceeded('series', max, max - left + fresh, { of }).message : alreadySaid;
       }
     }
     if (refusal !== undefined) {
@@ -110,6 +113,20 @@ export function takeBatch(
   return { samples, histograms, refusedPoints, refusedSamples, reason };
 }
 
+/** How many more series there may be. */
+interface Room {
+  readonly of: LimitOwner;
+  readonly max: number;
+  left: number;
+}
+
+function roomsOf({ series, own }: LimitsAt, { projectSeries, endpointSeries }: LiveWrite): Room[] {
+  const rooms: Room[] = [];
+  if (own?.series !== undefined) rooms.push({ of: 'endpoint', max: own.series, left: own.series - endpointSeries() });
+  if (series > 0) rooms.push({ of: 'project', max: series, left: series - projectSeries() });
+  return rooms;
+}
+
 /** Whether a series lives afterwards. */
 const hasValue = ({ changes }: SeriesBatch, index: number): boolean =>
   changes[index] !== change.none && changes[index] !== change.end;
@@ -119,8 +136,9 @@ function overMetricLimit(
   batch: SeriesBatch,
   { from, to }: { from: number; to: number },
   { table, found }: { table: SeriesTable; found: readonly number[] },
-  max: number,
+  limits: LimitsAt,
 ): string | undefined {
+  const { series_per_metric: max } = limits;
   const fresh = new Map<string, number>();
   for (let index = from; index < to; index++) {
     const series = found[index - from]!;
@@ -128,7 +146,9 @@ function overMetricLimit(
     const name = batch.nameOf(index);
     const count = (fresh.get(name) ?? 0) + 1;
     const living = series === -1 ? table.livingOfMetric(batch, index) : table.livingBeside(series);
-    if (living + count > max) return metricLimitExceeded(name, max, living + count).message;
+    if (living + count > max) {
+      return metricLimitExceeded(name, max, living + count, ownerOf(limits, 'series_per_metric')).message;
+    }
     fresh.set(name, count);
   }
   return undefined;

@@ -1,6 +1,6 @@
 import type { Clock } from '../domain/clock.js';
 import { instanceLabel, type MetricsEndpoint } from '../domain/endpoint.js';
-import type { Limits } from '../domain/limits.js';
+import type { LimitsAt } from '../domain/endpoint-limits.js';
 import { convertOtlp } from '../formats/otlp/convert.js';
 import { readOtlpJson } from '../formats/otlp/json.js';
 import type { TranslationStrategy } from '../formats/otlp/names.js';
@@ -25,7 +25,7 @@ export interface OtlpSettings {
 
 export interface OtlpExport {
   readonly endpoint: MetricsEndpoint;
-  readonly limits: Limits;
+  readonly limits: LimitsAt;
   readonly encoding: OtlpEncoding;
   /** Inflated. */
   readonly body: Buffer;
@@ -65,7 +65,7 @@ export class Otlp {
     const { live, rate } = this.options;
     const batch = new SeriesBatch();
     const converted = this.convert(read(encoding, body), batch);
-    rate.take(endpoint.projectId, batch.totalSamples, limits.samples_per_second);
+    rate.take(endpoint, batch.totalSamples, limits);
     if (batch.series === 0 && batch.metadata.length === 0) return outcome(0, converted.refused, converted.reason);
     const taken = await live.write(endpoint, (write) => takeBatch(batch, write, endpoint, limits));
     return outcome(taken.samples, converted.refused + taken.refusedSamples, converted.reason ?? taken.reason);

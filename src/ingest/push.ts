@@ -1,6 +1,7 @@
 import { instanceLabel, type MetricsEndpoint, reservedMetricPrefix } from '../domain/endpoint.js';
+import { type LimitsAt, ownerOf } from '../domain/endpoint-limits.js';
 import { WeirError } from '../domain/errors.js';
-import { type Limits, limitExceeded, metricLimitExceeded } from '../domain/limits.js';
+import { type LimitOwner, limitExceeded, metricLimitExceeded } from '../domain/limits.js';
 import { concatFamilies, type Exposition, emptyExposition, seriesCount } from '../formats/family.js';
 import { claimedNames, openMetricsName } from '../formats/openmetrics-rules.js';
 import { parseExposition, type Syntax } from '../formats/parse.js';
@@ -10,7 +11,7 @@ import type { SampleRate } from './rate.js';
 
 export interface Push {
   readonly endpoint: MetricsEndpoint;
-  readonly limits: Limits;
+  readonly limits: LimitsAt;
   readonly group: GroupKey;
   /** PUT replaces the group; POST only the families with the names it brings. */
   readonly mode: 'replace-group' | 'replace-families';
@@ -21,7 +22,7 @@ export interface Push {
 /** What a source gave when it was asked. */
 export interface Pull {
   readonly endpoint: MetricsEndpoint;
-  readonly limits: Limits;
+  readonly limits: LimitsAt;
   /** Its labels are put on every series. */
   readonly group: GroupKey;
   readonly syntax: Syntax;
@@ -61,7 +62,7 @@ export class Ingest {
       reservedPrefix: reservedMetricPrefix,
       previous: this.groups.peek(endpoint.id, group.text)?.exposition,
     });
-    this.rate.take(endpoint.projectId, seriesCount(pushed), limits.samples_per_second);
+    this.rate.take(endpoint, seriesCount(pushed), limits);
     await this.groups.update(endpoint, group, (view) => {
       const put =
         mode === 'replace-group' ? pushed : replaceFamilies(view.current?.exposition ?? emptyExposition, pushed);
@@ -176,18 +177,23 @@ function identities({ bytes, lines }: Exposition): Set<string> {
   return found;
 }
 
-function checkSeriesLimit(put: Exposition, view: GroupView, { series: max }: Limits): void {
+function checkSeriesLimit(put: Exposition, view: GroupView, { series, own }: LimitsAt): void {
   const before = view.current === undefined ? 0 : seriesCount(view.current.exposition);
-  const after = view.projectSeries - before + seriesCount(put);
+  const gained = seriesCount(put) - before;
   // A push that does not add series may pass even when the limit was lowered below what there is.
-  if (max > 0 && after > max && after > view.projectSeries) {
+  if (gained <= 0) return;
+  const check = (of: LimitOwner, max: number, held: number): void => {
+    if (max === 0 || held + gained <= max) return;
     view.refuse('series', seriesCount(put));
-    throw limitExceeded('series', max, after);
-  }
+    throw limitExceeded('series', max, held + gained, { of });
+  };
+  if (own?.series !== undefined) check('endpoint', own.series, view.endpointSeries());
+  check('project', series, view.projectSeries);
 }
 
 /** Of each metric (family), in all groups of the endpoint; a push that adds no series of it passes. */
-function checkMetricLimit(put: Exposition, view: GroupView, { series_per_metric: max }: Limits): void {
+function checkMetricLimit(put: Exposition, view: GroupView, limits: LimitsAt): void {
+  const { series_per_metric: max } = limits;
   if (max === 0) return;
   const { families = [] } = view.current?.exposition ?? {};
   if (put.families === families) return;
@@ -201,7 +207,7 @@ function checkMetricLimit(put: Exposition, view: GroupView, { series_per_metric:
     const total = view.seriesOf(name) + gained;
     if (gained > 0 && total > max) {
       view.refuse('series_per_metric', seriesCount(put));
-      throw metricLimitExceeded(name, max, total);
+      throw metricLimitExceeded(name, max, total, ownerOf(limits, 'series_per_metric'));
     }
   }
 }

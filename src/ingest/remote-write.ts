@@ -1,5 +1,5 @@
 import { instanceLabel, type MetricsEndpoint } from '../domain/endpoint.js';
-import type { Limits } from '../domain/limits.js';
+import type { LimitsAt } from '../domain/endpoint-limits.js';
 import { expandHistograms } from '../formats/remote-write/native-histogram.js';
 import { readWriteRequest1 } from '../formats/remote-write/v1.js';
 import { readWriteRequest2 } from '../formats/remote-write/v2.js';
@@ -14,7 +14,7 @@ export type RemoteWriteVersion = '1.0' | '2.0';
 
 export interface WriteRequest {
   readonly endpoint: MetricsEndpoint;
-  readonly limits: Limits;
+  readonly limits: LimitsAt;
   readonly version: RemoteWriteVersion;
   /** Inflated. */
   readonly body: Buffer;
@@ -57,7 +57,7 @@ export class RemoteWrite {
     return this.withBatch(async (batch) => {
       read[version](body, batch, ours);
       const natives = expandHistograms(batch, this.bounds());
-      this.rate.take(endpoint.projectId, batch.totalSamples, limits.samples_per_second);
+      this.rate.take(endpoint, batch.totalSamples, limits);
       const taken = await this.live.write(endpoint, (write) => takeBatch(batch, write, endpoint, limits));
       return outcome(taken, natives);
     });

@@ -26,7 +26,7 @@ const endpointsAtOnce = 1000;
 
 /**
  * Takes the parts of one request to the endpoints they belong to. Each part is judged by itself: by the limits of its
- * project, and as if it had come alone. One customer at its limit costs no other a sample.
+ * project and endpoint, and as if it had come alone. One customer at its limit costs no other a sample.
  */
 export class Routed {
   private readonly options: RoutedOptions;
@@ -103,7 +103,7 @@ export class Routed {
     if ('reason' in target) return refuse(target.reason, target.sentence);
     const { endpoint, limits } = target;
     try {
-      rate.take(endpoint.projectId, batch.totalSamples, limits.samples_per_second);
+      rate.take(endpoint, batch.totalSamples, limits);
       const taken = await live.write(endpoint, (write) => {
         const result = takeBatch(batch, write, endpoint, limits);
         describe(this.descriptions.newsFor(endpoint.id, write.table), write, limits);

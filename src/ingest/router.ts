@@ -1,14 +1,14 @@
 import type { MetricsEndpoint } from '../domain/endpoint.js';
+import { type LimitsAt, limitsAt } from '../domain/endpoint-limits.js';
 import { WeirError } from '../domain/errors.js';
 import { printable } from '../domain/ids.js';
-import type { Limits } from '../domain/limits.js';
 import type { RoutingSettings, UnroutedReason } from '../domain/routing.js';
 import type { Directory } from '../storage/directory.js';
 import type { Doer } from '../storage/store.js';
 
 export interface Target {
   readonly endpoint: MetricsEndpoint;
-  readonly limits: Limits;
+  readonly limits: LimitsAt;
 }
 
 /** Why there is none, for the operator who wrote. */
@@ -49,7 +49,7 @@ export class Router {
       const find = async (): Promise<Target | undefined> => {
         const project = directory.peekProject(projectId) ?? (await directory.project(projectId));
         const endpoint = project?.endpoints.get(metricsId);
-        return endpoint && { endpoint, limits: project!.limits };
+        return endpoint && { endpoint, limits: limitsAt(project!.limits, endpoint.limits) };
       };
       const known = await find();
       if (known !== undefined) return known;

@@ -1,6 +1,7 @@
 import type { MetricsEndpoint } from '../domain/endpoint.js';
+import type { EndpointLimits } from '../domain/endpoint-limits.js';
 import type { Steps, Turns } from '../domain/turns.js';
-import type { Exposition, Family } from '../formats/family.js';
+import { type Exposition, type Family, seriesCount } from '../formats/family.js';
 import { labelSetEnd, readLabels } from '../formats/syntax.js';
 import type { Group, GroupStore } from '../storage/store.js';
 
@@ -14,6 +15,14 @@ export interface MetricCardinality {
   readonly labels: readonly { readonly name: string; readonly values: number }[];
 }
 
+/** An endpoint with what it may hold. */
+export interface EndpointCardinality {
+  readonly metricsId: string;
+  readonly series: number;
+  /** Those of its own. */
+  readonly limits: EndpointLimits;
+}
+
 /** Where the series of a project come from. */
 export interface Cardinality {
   /** As they count towards the limit. */
@@ -22,21 +31,25 @@ export interface Cardinality {
   readonly metricCount: number;
   /** Those with most series, most first. */
   readonly metrics: readonly MetricCardinality[];
+  /** Those with most series, most first; none without any. */
+  readonly endpoints: readonly EndpointCardinality[];
 }
 
-/** What the endpoints hold, before any relabeling: the `top` metrics. */
+/** What the endpoints hold, before any relabeling: the `top` metrics and endpoints. */
 export async function cardinalityOf(
   endpoints: readonly MetricsEndpoint[],
   top: number,
   { groups, turns }: { groups: Pick<GroupStore, 'snapshot'>; turns: Turns },
 ): Promise<Cardinality> {
-  return turns.do(count(await groups.snapshot(endpoints), top));
+  return turns.do(count(endpoints, await groups.snapshot(endpoints), top));
 }
 
-function* count(snapshot: readonly Group[], top: number): Steps<Cardinality> {
+function* count(endpoints: readonly MetricsEndpoint[], snapshot: readonly Group[], top: number): Steps<Cardinality> {
   const found = new Map<string, Holding[]>();
+  const held = new Map<number, number>();
   let series = 0;
   for (const { exposition, endpointId } of snapshot) {
+    held.set(endpointId, (held.get(endpointId) ?? 0) + seriesCount(exposition));
     for (const family of exposition.families) {
       series += family.last - family.first;
       const holdings = found.get(family.header.name);
@@ -57,7 +70,14 @@ function* count(snapshot: readonly Group[], top: number): Steps<Cardinality> {
     const of = new Set(holdings.map(({ endpointId }) => endpointId));
     metrics.push({ name, series: ofMetric, endpoints: of.size, labels: yield* labelsOf(holdings) });
   }
-  return { series, metricCount: found.size, metrics };
+  const fullest = endpoints
+    .flatMap(({ id, metricsId, limits }) => {
+      const ofEndpoint = held.get(id) ?? 0;
+      return ofEndpoint === 0 ? [] : [{ metricsId, series: ofEndpoint, limits }];
+    })
+    .sort((a, b) => b.series - a.series || (a.metricsId < b.metricsId ? -1 : 1))
+    .slice(0, top);
+  return { series, metricCount: found.size, metrics, endpoints: fullest };
 }
 
 interface Holding {

@@ -1,6 +1,7 @@
 import type { Envelope } from '../auth/envelope.js';
 import type { Clock } from '../domain/clock.js';
 import type { MetricsEndpoint } from '../domain/endpoint.js';
+import { type LimitsAt, limitsAt } from '../domain/endpoint-limits.js';
 import { WeirError } from '../domain/errors.js';
 import type { Limits } from '../domain/limits.js';
 import {
@@ -24,7 +25,7 @@ import { openSourceSecrets } from './secrets.js';
 /** What a source gave, on its way into its endpoint. */
 export interface Taking {
   readonly endpoint: MetricsEndpoint;
-  readonly limits: Limits;
+  readonly limits: LimitsAt;
   readonly group: GroupKey;
   readonly syntax: Syntax;
   readonly body: Buffer;
@@ -42,9 +43,7 @@ export interface SourcesOptions {
   readonly log: Log;
   readonly envelope: Envelope;
   readonly reach: SourceReach;
-  readonly project: (
-    id: string,
-  ) => Promise<{ readonly limits: Limits; readonly endpoints: ReadonlyMap<string, MetricsEndpoint> } | undefined>;
+  readonly project: (id: string) => Promise<SourceProject | undefined>;
   /** Puts it in the place of what the source gave before. Throws `WeirError` when it cannot be taken. */
   readonly take: (taking: Taking) => Promise<unknown>;
   /** Takes away what the source gave. */
@@ -54,6 +53,15 @@ export interface SourcesOptions {
     guardTripped(type: SourceType): void;
   };
 }
+
+interface SourceProject {
+  readonly limits: Limits;
+  readonly endpoints: ReadonlyMap<string, MetricsEndpoint>;
+}
+
+/** What holds for what the source gives. */
+const limitsOf = ({ limits, endpoints }: SourceProject, { metricsId }: Source): LimitsAt =>
+  limitsAt(limits, endpoints.get(metricsId)?.limits ?? {});
 
 /** A source that is enabled. */
 interface Live {
@@ -234,14 +242,14 @@ export class Sources {
     const { source } = live;
     const before = await this.options.project(source.projectId);
     if (before === undefined) throw new PullError('failed', 'Its project is gone.');
-    const { body, syntax, warnings } = await live.pull(before.limits);
+    const { body, syntax, warnings } = await live.pull(limitsOf(before, source));
     // Asked again: it may have taken a while.
     const project = await this.options.project(source.projectId);
     const endpoint = project?.endpoints.get(source.metricsId);
     if (project === undefined || endpoint?.id !== source.endpointId || !this.isLive(live)) {
       throw new PullError('failed', 'Its endpoint is gone.');
     }
-    const { limits } = project;
+    const limits = limitsOf(project, source);
     const { staleMs: lifetimeMs, sampleLimit } = source;
     const isWanted = (): boolean => this.isLive(live);
     await this.options.take({

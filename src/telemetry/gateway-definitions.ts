@@ -193,7 +193,7 @@ export const gatewayDefinitions = defineMetrics({
   'statsd.values': { type: 'counter', help: 'Values of StatsD lines that are stored.' },
   'statsd.refused': {
     type: 'counter',
-    help: 'Lines of StatsD, or values on them, that are not stored: malformed (too_long to encoding), an event or service check, another type than the name has (conflict), no room until the next flush (full), a limit of the project (refused; series), a disk that takes nothing (unavailable).',
+    help: 'Lines of StatsD, or values on them, that are not stored: malformed (too_long to encoding), an event or service check, another type than the name has (conflict), no room until the next flush (full), a limit of the project or the endpoint (refused; series), a disk that takes nothing (unavailable).',
     labels: ['reason'],
     known: each('reason', statsdRefusals),
   },

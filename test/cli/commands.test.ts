@@ -133,6 +133,11 @@ describe('what scripts rely on', () => {
       relabel_rules: 0,
       dropped_labels: [],
     });
+    const limited = await json('endpoint set e1 --project=acme --limit series=9 --limit samples_per_second=5');
+    expect(limited.limits).toEqual({ series: 9, samples_per_second: 5 });
+    expect((await json('endpoint set e1 --project=acme --limit series=0')).limits).toEqual({ samples_per_second: 5 });
+    expect((await json('endpoint set e1 --project=acme --no-limit')).limits).toEqual({});
+    expect((await json('endpoint create l --project=acme --limit series=3')).metrics_id).toMatch(/^[0-9a-f]{8}$/);
     const limits = await json(
       'project set acme --limit series=7 --limit samples_per_second=0 --limit scrapes_per_minute=60 --limit token_requests_per_minute=6',
     );
@@ -157,6 +162,24 @@ describe('beside a running server', () => {
     expect(await page('grants/later/metrics', header)).toBe(404);
     await json('endpoint create later --project=grants --metrics-id=later');
     expect(await page('grants/later/metrics', header)).toBe(200);
+  });
+
+  it('a limit of an endpoint holds for the next push, and is told by the report', async () => {
+    await json('project create Limits --id=limits');
+    await json('endpoint create e1 --project=limits --metrics-id=e1 --lifetime=0');
+    const producer = await gateway.bearer('limits');
+    const push = async (body: string): Promise<number> =>
+      (await gateway.fetch('/api/v1/limits/e1/metrics', { method: 'PUT', body, bearer: producer })).status;
+    expect(await push('a 1\nb 1\n')).toBe(200);
+    await json('endpoint set e1 --project=limits --limit series=2');
+    expect(await push('a 1\nb 1\nc 1\n')).toBe(422);
+    expect(await json('project cardinality limits --by=endpoint')).toEqual([
+      { metrics_id: 'e1', series: 2, limits: { series: 2 } },
+    ]);
+    const [event] = await gateway.admin.audit.list({ projectId: 'limits', limit: 1 });
+    expect(event).toMatchObject({ action: 'endpoint.set', object: 'endpoint:limits/e1' });
+    await json('endpoint set e1 --project=limits --no-limit');
+    expect(await push('a 1\nb 1\nc 1\n')).toBe(200);
   });
 
   it('what it takes away bites within a second', async () => {
@@ -227,6 +250,11 @@ describe('a refusal', () => {
     ['endpoint create e --project=acme --lifetime=5', '"5" is not a duration'],
     ['endpoint create e --project=acme --lifetime=1ms', 'The lifetime must be 1s to 366d'],
     ['endpoint set db1 --project=acme', 'Nothing to set'],
+    [
+      'endpoint set db1 --project=acme --limit streams=1',
+      '"streams=1" is no limit; write NAME=VALUE with a NAME of body_',
+    ],
+    ['endpoint set db1 --project=acme --limit series=x', 'The limit series needs a whole number'],
     ['endpoint get none --project=acme', 'There is no endpoint "none" in project "acme"'],
     ['endpoint list --project=none', 'There is no project "none"'],
     ['client create c --project=none --scope=read:metrics', 'There is no project "none"'],

@@ -208,6 +208,10 @@ describe('what is done through the server is what is done on the store:', () => 
       await does(`project cardinality ${id} --top=3`);
       await does(`endpoint create Name --project=${id} --metrics-id=e1 --lifetime=1h30m --timestamps=on`);
       await does(`endpoint set e1 --project=${id} --lifetime=0 --timestamps=off --name=renamed --metadata=team=a`);
+      await does(`endpoint set e1 --project=${id} --limit=series=9 --limit=samples_per_second=5`);
+      await does(`endpoint set e1 --project=${id} --limit=series=0`);
+      await does(`project cardinality ${id} --by=endpoint`);
+      await does(`endpoint set e1 --project=${id} --no-limit`);
       const rules = file('rules.yml', '- { regex: pod, action: labeldrop }\n');
       await does(`endpoint set e1 --project=${id} --relabel-file=${rules} --dropped-metric=a --dropped-label=c`);
       const { page } = await does(`endpoint preview ${id} e1 --no-dropped-metric`);

@@ -1,6 +1,14 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Client, maySee } from '../../src/domain/client.js';
-import { defaultLimits, limitExceeded, limitNames, parseLimit } from '../../src/domain/limits.js';
+import {
+  changedLimits,
+  type EndpointLimitName,
+  endpointLimitNames,
+  limitsAt,
+  ownerOf,
+} from '../../src/domain/endpoint-limits.js';
+import { defaultLimits, type LimitName, limitExceeded, limitNames, parseLimit } from '../../src/domain/limits.js';
 import { checkScopes, managementScopes, operatorScopes, projectScopes, scopes } from '../../src/domain/scopes.js';
 
 const ofProject = { operator: false };
@@ -86,7 +94,7 @@ describe('limits', () => {
     ['samples_per_second=0', ['samples_per_second', 0]],
     ['scrapes_per_minute=60', ['scrapes_per_minute', 60]],
   ])('%s is read', (text, limit) => {
-    expect(parseLimit(text)).toEqual(limit);
+    expect(parseLimit(text, limitNames)).toEqual(limit);
   });
 
   it.each([
@@ -101,12 +109,33 @@ describe('limits', () => {
     '',
     'toString=1',
   ])('%o is refused', (text) => {
-    expect(() => parseLimit(text)).toThrow(/no limit|needs a whole number/);
+    expect(() => parseLimit(text, limitNames)).toThrow(/no limit|needs a whole number/);
+  });
+
+  it('of an endpoint are the smaller ones, where each has no count of its own, and never widen those of the project', () => {
+    const name = fc.constantFrom(...endpointLimitNames);
+    const size = fc.nat({ max: 20 });
+    fc.assert(
+      fc.property(fc.dictionary(name, size), fc.dictionary(name, size), (ofProject, changes) => {
+        const limits = { ...defaultLimits, ...ofProject };
+        const own = changedLimits({}, changes);
+        const held = limitsAt(limits, own);
+        for (const [limit, max] of Object.entries(held) as [LimitName, number][]) {
+          if (!['body_compressed_bytes', 'body_inflated_bytes', 'series_per_metric'].includes(limit)) continue;
+          const given = [limits[limit], own[limit as EndpointLimitName] ?? 0].filter((each) => each > 0);
+          expect(max).toBe(given.length === 0 ? 0 : Math.min(...given));
+          if (max !== limits[limit]) expect(ownerOf(held, limit as EndpointLimitName)).toBe('endpoint');
+        }
+        expect(held.series).toBe(limits.series);
+        expect(held.own ?? {}).toEqual(own);
+        expect(Object.values(own)).not.toContain(0);
+      }),
+    );
   });
 
   it('are refused with their name, their value and what came, in words and as facts', () => {
     for (const name of limitNames) {
-      const { message, facts } = limitExceeded(name, 5, 7, 3);
+      const { message, facts } = limitExceeded(name, 5, 7, { line: 3 });
       expect(message).toMatch(new RegExp(`7 is over the limit ${name} = 5 \\(line 3\\)\\.$`));
       expect(facts).toEqual({ limit: name, max: 5, actual: 7, line: 3 });
     }

@@ -143,6 +143,10 @@ describe('the report', () => {
           ],
         },
       ],
+      endpoints: [
+        { metricsId: 'db1', series: 30, limits: {} },
+        { metricsId: 'db2', series: 6, limits: {} },
+      ],
     });
     await expect(gateway.admin.projects.cardinality('acme', 101)).rejects.toMatchObject({ code: 'invalid' });
     await expect(gateway.admin.projects.cardinality('nowhere')).rejects.toMatchObject({ code: 'not_found' });

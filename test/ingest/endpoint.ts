@@ -12,6 +12,7 @@ export interface Pushed {
   readonly line?: number;
   readonly field?: string;
   readonly limit?: string;
+  readonly limit_of?: string;
   readonly max?: number;
   readonly actual?: number;
 }

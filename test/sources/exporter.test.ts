@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { sourceJson } from '../../src/admin/source-shape.js';
 import { samples } from '../support/gateway.js';
-import { becomes, boot, closesAfterEach, text, upstream } from './front-door.js';
+import { becomes, boot, closesAfterEach, patience, pulledAgain, text, upstream } from './front-door.js';
 
 closesAfterEach();
 
@@ -49,4 +49,28 @@ it("its series pass through the source's relabel rules before they are stored, w
   await expect(sources.update(id, { metric_relabel_configs: [{ action: 'nothing' }] })).rejects.toMatchObject({
     code: 'invalid',
   });
+});
+
+it("what it gives meets the limits of its endpoint, and a test of it the size of the endpoint's bodies", async () => {
+  const { gateway, bearer } = await boot();
+  const asked = await upstream(() => text('jobs{x="1"} 1\njobs{x="2"} 1\n'));
+  const { sources, endpoints } = gateway.admin;
+  await endpoints.set('acme', 'db', { limits: { series: 1 } });
+  const wanted = { name: 'app', metrics_id: 'db', type: 'exporter', url: asked.url, interval: '15s' };
+  const { id } = await sources.create('acme', wanted);
+  expect((await becomes(gateway, id, 'down')).reason).toBe(
+    'The endpoint would hold too many series: 2 is over the limit series = 1 of the endpoint.',
+  );
+  await endpoints.set('acme', 'db', { limits: { series: 2, body_inflated_bytes: 10 } });
+  expect(await sources.test(id)).toMatchObject({
+    pulled: false,
+    error: expect.stringContaining('larger than 10 bytes'),
+  });
+  await pulledAgain(gateway, asked, 15_000);
+  await expect.poll(async () => (await sources.get(id)).reason, patience).toContain('larger than 10 bytes');
+  await endpoints.set('acme', 'db', { limits: { body_inflated_bytes: null } });
+  await pulledAgain(gateway, asked, 15_000);
+  await becomes(gateway, id, 'up');
+  gateway.clock.advance(30_001);
+  expect(samples(await gateway.page('acme/db/metrics', bearer))).toHaveLength(2);
 });

@@ -114,6 +114,7 @@ describe('live series', () => {
             lifetimeMs,
             timestamps: false,
             metadata: {},
+            limits: {},
             createdAt: 0,
             ...noRelabeling,
           };

@@ -30,7 +30,15 @@ describe('groups in memory', () => {
     const inMemory: boolean[] = [];
     try {
       for (let index = 0; index < 10; index++) {
-        const settings = { name: 'e', lifetimeMs: 0, timestamps: false, metadata: {}, createdAt: 0, ...noRelabeling };
+        const settings = {
+          name: 'e',
+          lifetimeMs: 0,
+          timestamps: false,
+          metadata: {},
+          limits: {},
+          createdAt: 0,
+          ...noRelabeling,
+        };
         const endpoint = await store.endpoints.create({ projectId: 'acme', metricsId: `e${index}`, ...settings });
         const group = { text: '[]', labels: [] };
         for (const bytes of [64, 64 * kilobytes]) {

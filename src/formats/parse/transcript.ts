@@ -44,7 +44,7 @@ export class Transcript {
   }
 
   refuse(limit: LimitName & keyof ReadLimits, actual: number): never {
-    throw limitExceeded(limit, this.limits[limit], actual, this.line);
+    throw limitExceeded(limit, this.limits[limit], actual, { line: this.line });
   }
 
   makeRoom(size: number): void {

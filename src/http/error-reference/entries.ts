@@ -216,7 +216,7 @@ const problems: Readonly<Record<ProblemCode, ErrorEntry>> = {
     causes: [
       {
         cause: 'One push holds too much.',
-        cure: 'Send smaller batches, or raise body_compressed_bytes or body_inflated_bytes of the project.',
+        cure: 'Send smaller batches, or raise the limit: of the project, or of the endpoint where "limit_of" says so.',
       },
     ],
   },
@@ -236,6 +236,10 @@ const problems: Readonly<Record<ProblemCode, ErrorEntry>> = {
         cause: 'There is more to measure than the limit allows.',
         cure: 'The operator raises it: "weir project set ID --limit NAME=VALUE".',
       },
+      {
+        cause: 'The limit is one of the endpoint: "limit_of" says so.',
+        cure: 'Raise it with "weir endpoint set ID --project P --limit NAME=VALUE"; the one of the project holds as well.',
+      },
     ],
   },
   rate_limited: {
@@ -250,7 +254,7 @@ const problems: Readonly<Record<ProblemCode, ErrorEntry>> = {
       reasonAdvice.guessing,
       {
         cause: 'A producer sends more samples than samples_per_second allows on average.',
-        cure: 'Send less often, or raise the limit of the project.',
+        cure: 'Send less often, or raise the limit of the project, or of the endpoint where "limit_of" says so.',
       },
     ],
   },

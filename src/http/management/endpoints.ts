@@ -2,10 +2,12 @@ import { z } from '@hono/zod-openapi';
 import { checkLifetime, checkMetricsId } from '../../admin/endpoints.js';
 import { formatDuration, parseDuration } from '../../domain/duration.js';
 import { checkMetadata, type MetricsEndpoint } from '../../domain/endpoint.js';
+import type { EndpointLimitChanges } from '../../domain/endpoint-limits.js';
 import { type RelabelConfig, type Relabeling, relabelActions } from '../../domain/relabel.js';
 import { checkDroppedLabels, checkDroppedMetrics, readRelabelConfigs } from '../../formats/relabel/config.js';
 import { isoTime, metricsId, nameOf, projectId, time } from './fields.js';
 import { ruled } from './input.js';
+import { endpointLimitChanges, endpointLimits } from './limits.js';
 import { type Operation, operation } from './operation.js';
 import { next, paging, readPage } from './paging.js';
 import { reachProject } from './projects.js';
@@ -80,6 +82,7 @@ const endpoint = z
     lifetime,
     timestamps,
     metadata,
+    limits: endpointLimits,
     ...relabeling,
     created_at: time,
   })
@@ -92,6 +95,7 @@ const example = {
   lifetime: '5m',
   timestamps: false,
   metadata: { team: 'payments' },
+  limits: { series: 10_000 },
   dropped_metrics: [],
   metric_relabel_configs: [{ source_labels: ['__name__'], regex: 'debug_.*', action: 'drop' }],
   dropped_labels: ['pod_ip'],
@@ -100,7 +104,7 @@ const example = {
 
 const representAt =
   (url: string) =>
-  ({ projectId, metricsId, name, lifetimeMs, timestamps, metadata, createdAt, ...rules }: MetricsEndpoint) => ({
+  ({ projectId, metricsId, name, lifetimeMs, timestamps, metadata, limits, createdAt, ...rules }: MetricsEndpoint) => ({
     project_id: projectId,
     metrics_id: metricsId,
     name,
@@ -108,6 +112,7 @@ const representAt =
     lifetime: formatDuration(lifetimeMs),
     timestamps,
     metadata,
+    limits,
     dropped_metrics: rules.droppedMetrics,
     metric_relabel_configs: rules.relabelConfigs,
     dropped_labels: rules.droppedLabels,
@@ -120,6 +125,7 @@ const settings = (
     lifetime?: string | undefined;
     timestamps?: boolean | undefined;
     metadata?: Record<string, string> | undefined;
+    limits?: EndpointLimitChanges | undefined;
   },
 ) => ({
   ...relabelingOf(body),
@@ -127,6 +133,7 @@ const settings = (
   ...(body.lifetime === undefined ? {} : { lifetimeMs: parseDuration(body.lifetime) }),
   ...(body.timestamps === undefined ? {} : { timestamps: body.timestamps }),
   ...(body.metadata === undefined ? {} : { metadata: body.metadata }),
+  ...(body.limits === undefined ? {} : { limits: body.limits }),
 });
 
 const ofProject = z.strictObject({ project_id: projectId });
@@ -182,10 +189,17 @@ const create = operation({
         lifetime: lifetime.optional(),
         timestamps: timestamps.optional(),
         metadata: metadata.optional(),
+        limits: endpointLimitChanges.optional(),
         ...relabelingChanges,
       })
       .openapi('NewEndpoint'),
-    example: { name: 'Production', metrics_id: 'db1', lifetime: '5m', metadata: { team: 'payments' } },
+    example: {
+      name: 'Production',
+      metrics_id: 'db1',
+      lifetime: '5m',
+      metadata: { team: 'payments' },
+      limits: { series: 10_000 },
+    },
   },
   answer: { status: 201, description: 'The endpoint.', schema: endpoint, example },
   mayConflict: true,
@@ -241,16 +255,17 @@ const update = operation({
         lifetime: lifetime.optional(),
         timestamps: timestamps.optional(),
         metadata: metadata.optional(),
+        limits: endpointLimitChanges.optional(),
         ...relabelingChanges,
       })
       .openapi('EndpointChanges'),
-    example: { lifetime: '10m', timestamps: true },
+    example: { lifetime: '10m', timestamps: true, limits: { series: 20_000, samples_per_second: null } },
   },
   answer: {
     status: 200,
     description: 'The endpoint.',
     schema: endpoint,
-    example: { ...example, lifetime: '10m', timestamps: true },
+    example: { ...example, lifetime: '10m', timestamps: true, limits: { series: 20_000 } },
   },
   tagged: true,
   conditional: true,

@@ -1,23 +1,13 @@
 import { z } from '@hono/zod-openapi';
 import { defaultTop, mostTop } from '../../admin/projects.js';
 import { checkSuppliedId } from '../../domain/ids.js';
-import { type LimitName, limitNames } from '../../domain/limits.js';
 import type { Project } from '../../domain/project.js';
 import type { Caller } from './caller.js';
-import { isoTime, nameOf, projectId, time } from './fields.js';
+import { isoTime, metricsId, nameOf, projectId, time } from './fields.js';
 import { ruled } from './input.js';
+import { endpointLimits, limitChanges, limits } from './limits.js';
 import { type Call, type Operation, operation } from './operation.js';
 import { creationPlace, next, paging, readPage } from './paging.js';
-
-const limit = z.int().min(0).max(999_999_999_999_999);
-const shapeOf = <T extends z.ZodType>(each: T) =>
-  Object.fromEntries(limitNames.map((name) => [name, each.optional()])) as Record<LimitName, z.ZodOptional<T>>;
-const limits = z.strictObject(shapeOf(limit)).openapi('Limits', {
-  description: "Those that differ from the operator's configuration; 0 switches a limit off.",
-});
-const limitChanges = z.strictObject(shapeOf(limit.nullable())).openapi('LimitChanges', {
-  description: 'Those that are given are set; null takes one back to the configuration.',
-});
 
 const project = z.strictObject({ id: projectId, name: nameOf('project'), created_at: time, limits }).openapi('Project');
 const example = { id: 'acme', name: 'Acme', created_at: '2026-01-01T12:00:00.000Z', limits: { series: 100_000 } };
@@ -182,7 +172,8 @@ const cardinality = operation({
   path: '/projects/{project_id}/cardinality',
   tag,
   summary: 'Show where the series of a project come from',
-  description: 'The metrics with most series, and how many values each of their labels has, before any relabeling.',
+  description:
+    'The metrics with most series, how many values each of their labels has, and the endpoints with most series; before any relabeling.',
   scope: 'read:usage',
   params,
   query: z.strictObject({
@@ -195,12 +186,12 @@ const cardinality = operation({
         minimum: 1,
         maximum: mostTop,
         default: defaultTop,
-        description: 'How many metrics.',
+        description: 'How many metrics, and how many endpoints.',
       }),
   }),
   answer: {
     status: 200,
-    description: 'The metrics.',
+    description: 'The metrics and endpoints.',
     schema: z
       .strictObject({
         series: count.openapi({ description: 'As they count towards the limit.' }),
@@ -213,6 +204,7 @@ const cardinality = operation({
             labels: z.array(z.strictObject({ name: z.string(), values: count })),
           }),
         ),
+        endpoints: z.array(z.strictObject({ metrics_id: metricsId, series: count, limits: endpointLimits })),
       })
       .openapi('Cardinality'),
     example: {
@@ -229,16 +221,18 @@ const cardinality = operation({
           ],
         },
       ],
+      endpoints: [{ metrics_id: 'db1', series: 28_100, limits: { series: 30_000 } }],
     },
   },
   handle: async (call) => {
     const { params, query, admin } = call;
     const project = await reachProject(call, params.project_id);
-    const { series, metricCount, metrics } = await admin.projects.cardinality(
+    const { series, metricCount, metrics, endpoints } = await admin.projects.cardinality(
       project.id,
       query.top === undefined ? undefined : Number(query.top),
     );
-    return { body: { series, metric_count: metricCount, metrics } };
+    const named = endpoints.map(({ metricsId, ...of }) => ({ metrics_id: metricsId, ...of }));
+    return { body: { series, metric_count: metricCount, metrics, endpoints: named } };
   },
 });
 

@@ -1,4 +1,5 @@
 import type { MetricsEndpoint } from '../../domain/endpoint.js';
+import type { EndpointLimitChanges } from '../../domain/endpoint-limits.js';
 import type { Limits } from '../../domain/limits.js';
 import type { CreationPlace, Stretch } from '../../domain/page.js';
 import type { Project } from '../../domain/project.js';
@@ -25,8 +26,11 @@ export interface ProjectChanges {
 
 export type EndpointSettings = Pick<
   MetricsEndpoint,
-  'name' | 'lifetimeMs' | 'timestamps' | 'metadata' | keyof Relabeling
+  'name' | 'lifetimeMs' | 'timestamps' | 'metadata' | 'limits' | keyof Relabeling
 >;
+
+/** Of limits, those that are given are changed. */
+export type EndpointChanges = Partial<Omit<EndpointSettings, 'limits'>> & { readonly limits?: EndpointLimitChanges };
 
 export interface EndpointStore {
   /** Throws `not_found` without the project and `conflict` when the metricsId is taken in it. */
@@ -37,7 +41,7 @@ export interface EndpointStore {
   update(
     projectId: string,
     metricsId: string,
-    settings: Partial<EndpointSettings>,
+    changes: EndpointChanges,
     expect?: Expectation<MetricsEndpoint>,
   ): Promise<MetricsEndpoint>;
   /** With its groups; throws `not_found`. */

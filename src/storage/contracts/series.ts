@@ -39,6 +39,8 @@ export interface GroupView {
   compatible(): readonly Group[];
   /** Series the project holds now, those of `current` included. */
   readonly projectSeries: number;
+  /** Series the endpoint holds now, those of `current` and live ones included. */
+  endpointSeries(): number;
   /** Counts series that are about to be refused. */
   refuse(reason: RefusalReason, series: number): void;
 }
@@ -79,6 +81,8 @@ export interface LiveWrite {
   readonly now: number;
   /** Series the project holds now: of its groups, and live ones. */
   projectSeries(): number;
+  /** Series the endpoint holds now: of its groups, and live ones. */
+  endpointSeries(): number;
   /** Counts series that are refused. */
   refuse(reason: RefusalReason, series: number): void;
 }

@@ -1,6 +1,7 @@
 import { and, asc, eq, gt, isNull, notLike, or, sql } from 'drizzle-orm';
 import { endpoint, project, pushGroup } from '../../../db/schema.js';
 import type { MetricsEndpoint } from '../../domain/endpoint.js';
+import { changedLimits } from '../../domain/endpoint-limits.js';
 import { WeirError } from '../../domain/errors.js';
 import { groupPrefix } from '../../domain/source.js';
 import type { EndpointStore } from '../store.js';
@@ -58,17 +59,21 @@ export function sqliteEndpoints(db: Db, journal: Journal, now: () => number): En
         .orderBy(asc(endpoint.createdAt), asc(endpoint.id));
       return stretch === undefined ? rows.all() : rows.limit(stretch.limit).all();
     },
-    update: async (projectId, metricsId, settings, expect) =>
+    update: async (projectId, metricsId, { limits, ...settings }, expect) =>
       db.transaction(
         (tx): MetricsEndpoint => {
-          if (expect !== undefined) expect(existing(tx, projectId, metricsId));
+          const before = existing(tx, projectId, metricsId);
+          expect?.(before);
           const row = tx
             .update(endpoint)
-            .set({ ...settings, version: sql`${endpoint.version} + 1` })
+            .set({
+              ...settings,
+              limits: changedLimits(before.limits, limits ?? {}),
+              version: sql`${endpoint.version} + 1`,
+            })
             .where(named(projectId, metricsId))
             .returning()
-            .get();
-          if (row === undefined) throw noSuchEndpoint(projectId, metricsId);
+            .get()!;
           if (settings.lifetimeMs !== undefined) {
             const end = settings.lifetimeMs === 0 ? null : sql`${pushGroup.pushedAt} + ${settings.lifetimeMs}`;
             const alive = or(isNull(pushGroup.expiresAt), gt(pushGroup.expiresAt, now()));

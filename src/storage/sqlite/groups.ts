@@ -17,7 +17,7 @@ export interface GroupStoreOptions {
   /** How much of the groups is kept in memory, whole endpoints at a time. */
   readonly memoryBytes: number;
   /** Series that come in pieces, beside the groups. */
-  readonly live: Pick<SqliteLive, 'seriesOf' | 'groupOf'>;
+  readonly live: Pick<SqliteLive, 'seriesOf' | 'seriesOfEndpoint' | 'groupOf'>;
   readonly refusals: Refusals;
   readonly turns: Turns;
 }
@@ -118,8 +118,9 @@ export class SqliteGroups implements GroupStore, Participant {
   private apply(at: MetricsEndpoint, key: GroupKey, decide: (view: GroupView) => GroupDecision, now: number): void {
     const shelf = this.shelf(at.id, at.projectId);
     const projectSeries = this.countSeries(at.projectId, now) + this.live.seriesOf(at.projectId);
+    const endpointSeries = (): number => shelf.series + this.live.seriesOfEndpoint(at.id);
     const refuse: GroupView['refuse'] = (reason, series) => this.refusals.count(at.id, reason, series);
-    const decision = decide({ ...shelf.view(key, projectSeries), refuse });
+    const decision = decide({ ...shelf.view(key, projectSeries), endpointSeries, refuse });
     if ('remove' in decision) {
       this.statements.remove.run({ endpointId: at.id, key: key.text });
       this.replace(shelf, at, key, undefined);
@@ -193,6 +194,11 @@ export class SqliteGroups implements GroupStore, Participant {
       this.projectSeries.set(projectId, series);
     }
     return series;
+  }
+
+  /** Series of the endpoint's groups, without the live ones. */
+  seriesOfEndpoint({ id, projectId }: MetricsEndpoint): number {
+    return this.shelf(id, projectId).series;
   }
 
   /** Deletes the dead. Cheap when nothing has died: the next death is known. */

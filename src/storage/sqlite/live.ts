@@ -38,6 +38,8 @@ export interface LiveOptions {
   readonly refusals: Refusals;
   /** Series that the project holds besides. */
   readonly otherSeries: (projectId: string, now: number) => number;
+  /** The same of an endpoint. */
+  readonly otherSeriesAt: (at: MetricsEndpoint) => number;
   /** Records of an endpoint are folded when they weigh more than this, and than twice their base. */
   readonly foldBytes?: number;
 }
@@ -83,8 +85,9 @@ export class SqliteLive implements LiveStore, Participant {
       const record = new Recorder(kept.table);
       const { table } = kept;
       const projectSeries = (): number => this.seriesOf(at.projectId) + this.options.otherSeries(at.projectId, now);
+      const endpointSeries = (): number => this.seriesOfEndpoint(at.id) + this.options.otherSeriesAt(at);
       const refuse: LiveWrite['refuse'] = (reason, series) => this.options.refusals.count(at.id, reason, series);
-      result = decide({ table, record, now, projectSeries, refuse });
+      result = decide({ table, record, now, projectSeries, endpointSeries, refuse });
       this.append(known, kept, record);
       if (table.living === 0 && table.count === 0 && table.descriptions.size === 0) this.drop(known);
     });
@@ -95,11 +98,20 @@ export class SqliteLive implements LiveStore, Participant {
   seriesOf(projectId: string): number {
     let series = 0;
     for (const known of this.known.values()) {
-      if (known.projectId !== projectId) continue;
-      if (known.living === undefined) this.keptOf(known);
-      series += known.living!;
+      if (known.projectId === projectId) series += this.livingOf(known);
     }
     return series;
+  }
+
+  /** The same of the endpoint. */
+  seriesOfEndpoint(endpointId: number): number {
+    const known = this.known.get(endpointId);
+    return known === undefined ? 0 : this.livingOf(known);
+  }
+
+  private livingOf(known: Known): number {
+    if (known.living === undefined) this.keptOf(known);
+    return known.living!;
   }
 
   /** The live series of the endpoint as they are now, as a group, without what the pushed groups have too. */

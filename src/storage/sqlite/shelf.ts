@@ -11,6 +11,8 @@ export class Shelf {
   readonly groups = new Map<string, Group>();
   /** What this weighs, for the budget. */
   bytes = 0;
+  /** Of all groups. */
+  series = 0;
   /** How many groups have a family, with how many series together, and its type, which all of them share. */
   private readonly families = new Map<string, { type: FamilyType; groups: number; series: number }>();
   /** How many groups have which set of label names. */
@@ -36,10 +38,12 @@ export class Shelf {
       this.groups.set(key, group);
       this.count(group, 1);
     }
-    return seriesOf(group) - seriesOf(before);
+    const gained = seriesOf(group) - seriesOf(before);
+    this.series += gained;
+    return gained;
   }
 
-  view(key: GroupKey, projectSeries: number): Omit<GroupView, 'refuse'> {
+  view(key: GroupKey, projectSeries: number): Omit<GroupView, 'refuse' | 'endpointSeries'> {
     const current = this.groups.get(key.text);
     const own = new Set(current?.exposition.families.map(({ header }) => header.name));
     return {

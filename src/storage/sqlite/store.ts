@@ -62,6 +62,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     memoryBytes,
     refusals,
     otherSeries: (projectId, at) => groups.countSeries(projectId, at),
+    otherSeriesAt: (at) => groups.seriesOfEndpoint(at),
     ...(options.liveFoldBytes === undefined ? {} : { foldBytes: options.liveFoldBytes }),
   });
   const groups: SqliteGroups = new SqliteGroups(db, commits, {

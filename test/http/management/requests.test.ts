@@ -51,6 +51,14 @@ describe('a malformed request is refused with the field that is wrong:', () => {
       'metadata',
       'The name of metadata "a-b" must be',
     ],
+    [
+      'PATCH /projects/acme/endpoints/db1',
+      { limits: { streams: 1 } },
+      'limits.streams',
+      'There is no field "limits.streams" here.',
+    ],
+    ['PATCH /projects/acme/endpoints/db1', { limits: { series: -1 } }, 'limits.series', 'limits.series does not fit'],
+    ['PATCH /projects/acme/endpoints/db1', { limits: 5 }, 'limits', 'The field limits does not fit'],
     ['PATCH /projects/acme/endpoints/db1', { timestamps: 'on' }, 'timestamps', 'The field timestamps does not fit'],
     ['PATCH /projects/acme/endpoints/db1', { metrics_id: 'x' }, 'metrics_id', 'There is no field "metrics_id" here.'],
     [

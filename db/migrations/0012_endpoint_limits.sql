@@ -1,0 +1,1 @@
+ALTER TABLE `endpoint` ADD `limits` text DEFAULT '{}' NOT NULL;

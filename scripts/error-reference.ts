@@ -2,7 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import { argv } from 'node:process';
 import { pathToFileURL } from 'node:url';
-import { type ErrorEntry, type ErrorTopic, errorChapters, statusOfTopic } from '../src/http/error-reference/entries.js';
+import { type ErrorTopic, errorChapters, statusOfTopic } from '../src/http/error-reference/entries.js';
+import type { ErrorEntry } from '../src/http/error-reference/entry.js';
 
 /** The page, with the anchors of the gateway's own. */
 export function errorReference(): string {

@@ -123,6 +123,29 @@ it('the tables have every fault that is made here, and no other', () => {
   expect([...othersTable.keys()]).toEqual(faults);
 });
 
+/** Which entry of the page of errors the answer links to; of what the gateway refuses. */
+const linked: Partial<Record<ScrapeFault, string>> = {
+  'wrong-secret': 'invalid_client',
+  'disabled-client': 'invalid_client',
+  guessing: 'rate_limited',
+  'scope-too-many': 'invalid_scope',
+  'wrong-token-path': 'no_such_path',
+  'push-client': 'insufficient_scope',
+  'wrong-endpoint': 'not_found',
+  'other-project': 'not_found',
+  'name-with-slash': 'no_such_path',
+  'basic-on-page': 'wrong_credentials',
+};
+/** Those of the token endpoint. */
+const ofTokens: readonly ScrapeFault[] = [
+  'wrong-secret',
+  'disabled-client',
+  'guessing',
+  'scope-too-many',
+  'wrong-token-path',
+];
+const linkOf = (fault: ScrapeFault): string => `${setting.url}/docs/errors#${linked[fault]}`;
+
 describe('Prometheus', () => {
   const targetOf = (job: string): Target => inPrometheus.find(({ labels }) => labels.job === job)!;
 
@@ -134,6 +157,8 @@ describe('Prometheus', () => {
     const { health, lastError } = targetOf(fault);
     expect(health).toBe('down');
     expectShown(lastError, prometheusTable.get(fault)?.at(-1));
+    // It shows the body of a refused token, not that of a page.
+    if (ofTokens.includes(fault)) expect(lastError).toContain(linkOf(fault));
   });
 });
 
@@ -161,6 +186,7 @@ describe.concurrent('vmagent', () => {
       expectShown(target.lastError, onTargets);
     }
     expectShown(log, inLog === 'the same' ? onTargets : inLog);
+    if (linked[fault] !== undefined) expect(ofTokens.includes(fault) ? log : target.lastError).toContain(linkOf(fault));
   });
 });
 

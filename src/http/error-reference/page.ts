@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { html, raw } from 'hono/html';
 import type { Advice } from '../../domain/access-advice.js';
-import { type ErrorChapter, type ErrorEntry, type ErrorTopic, errorChapters, statusOfTopic } from './entries.js';
+import { type ErrorChapter, type ErrorTopic, errorChapters, statusOfTopic } from './entries.js';
+import type { ErrorEntry } from './entry.js';
 
 /** `GET /docs/errors`: the same for everybody, without scripts, cookies or anything from elsewhere. */
 export const getErrorReference = (): Response => new Response(body, { headers });

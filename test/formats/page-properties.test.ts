@@ -6,6 +6,7 @@ import { type Exposition, seriesCount } from '../../src/formats/family.js';
 import { type PagePart, renderPage } from '../../src/formats/page.js';
 import { parseExposition, type Syntax } from '../../src/formats/parse.js';
 import { seriesIdentity } from '../../src/formats/syntax.js';
+import { expectEqual } from '../support/expect-equal.js';
 import { type ReadFamily, readOpenMetricsPage, readSample, readTextPage } from '../support/exposition-reader.js';
 import { anyLegalBody } from '../support/legal-expositions.js';
 
@@ -129,8 +130,8 @@ describe('a page of any groups', () => {
       fc.property(groups, (expositions) => {
         const parts = expositions.map((exposition) => ({ exposition }));
         const wanted = held(expositions);
-        expect(samplesOf(readTextPage(render(parts, 'text')))).toEqual(wanted);
-        expect(samplesOf(readOpenMetricsPage(render(parts, 'openmetrics')))).toEqual(wanted);
+        expectEqual(samplesOf(readTextPage(render(parts, 'text'))), wanted);
+        expectEqual(samplesOf(readOpenMetricsPage(render(parts, 'openmetrics'))), wanted);
       }),
       { numRuns: 500 },
     );
@@ -145,7 +146,7 @@ describe('a page of any groups', () => {
           const options = { syntax: format, labels: [], limits: defaultLimits, reservedPrefix: 'weir_' };
           const again = parseExposition(Buffer.from(render(parts, format)), options);
           expect(seriesCount(again)).toBe(wanted.length);
-          expect(held([again])).toEqual(wanted);
+          expectEqual(held([again]), wanted);
         }
       }),
       { numRuns: 300 },
@@ -168,13 +169,13 @@ describe('a page of any groups', () => {
           const families = read(render(timed, format));
           for (const sample of families.flatMap(({ samples }) => samples)) {
             const ms = owner.get(flat(sample));
-            expect(sample.timestamp === undefined ? undefined : Math.round(Number(sample.timestamp) * unit)).toBe(ms);
+            expectEqual(sample.timestamp === undefined ? undefined : Math.round(Number(sample.timestamp) * unit), ms);
           }
           const without = families.map(({ samples, ...family }) => ({
             ...family,
             samples: samples.map(({ timestamp, ...sample }) => sample),
           }));
-          expect(without).toEqual(read(render(bare, format)));
+          expectEqual(without, read(render(bare, format)));
         }
       }),
       { numRuns: 300 },

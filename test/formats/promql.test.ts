@@ -175,6 +175,12 @@ describe('what a TSDB gives', () => {
     );
   });
 
+  it('has the help of its metadata, without a carriage return at the end', () => {
+    const metadata = new Map<string, MetricMetadata>([['up', { type: 'gauge', help: 'Is\r it up?\r\r' }]]);
+    const page = textOf([{ name: 'up', labels: [], value: '1' }], metadata).toString();
+    expect(page).toBe('# HELP up Is\r it up?\n# TYPE up gauge\nup{} 1\n');
+  });
+
   it('has the types of its metadata, parts of histograms and summaries with their family', () => {
     const of = (text: string, ...pairs: [string, string][]): QueriedSeries => ({
       name: text,

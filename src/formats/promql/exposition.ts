@@ -31,12 +31,15 @@ export function textOf(series: readonly QueriedSeries[], metadata: ReadonlyMap<s
   }
   const chunks: string[] = [];
   for (const { name, metadata: known, series: some } of families.values()) {
-    if (known?.help !== undefined) chunks.push(`# HELP ${name} ${escapeHelp(known.help)}\n`);
+    if (known?.help !== undefined) chunks.push(`# HELP ${name} ${escapeHelp(withoutReturn(known.help))}\n`);
     chunks.push(`# TYPE ${name} ${known?.type ?? 'untyped'}\n`);
     for (const each of some) chunks.push(lineOf(each));
   }
   return Buffer.from(chunks.join(''));
 }
+
+/** A line that ends with a carriage return is refused. */
+const withoutReturn = (help: string): string => help.replace(/\r+$/, '');
 
 const lineOf = ({ name, labels, value }: QueriedSeries): string =>
   `${name}{${labels.map(([label, text]) => `${label}="${escapeLabelValue(text)}"`).join(',')}} ${value}\n`;

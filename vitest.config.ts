@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { compiled, isCompiled } from './test/support/compiled.js';
 
 const exclude = ['test/e2e/**', '**/node_modules/**'];
 /** They replace or reload modules for everything in their process. */
@@ -22,13 +23,17 @@ const all = {
 
 export default defineConfig({
   test: {
+    globalSetup: 'test/support/compiled.ts',
     // Tests wait a third of their time: for sockets, the disk, a process they started.
     maxWorkers: availableParallelism() + 2,
     ...(process.env.CI ? { reporters: ['default', 'json'] } : {}),
     outputFile: { json: process.env.UNIT_TEST_SUMMARY ?? '.e2e/summary-unit.json' },
     projects: [
       {
+        plugins: [compiled()],
         test: {
+          server: { deps: { external: [isCompiled] } },
+          execArgv: ['--enable-source-maps'],
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: [...exclude, ...replacingModules],

@@ -3,6 +3,7 @@ import type { LocalAdmin } from './admin/admin.js';
 import { isExposed } from './auth/key-file.js';
 import type { Config } from './config.js';
 import { deliveredKeptMs, undeliveredKeptMs } from './domain/stream.js';
+import { touchedBy } from './domain/touched.js';
 import { openAuthentication } from './gateway/authentication.js';
 import { openIngest } from './gateway/ingest.js';
 import { openStore, tokensKeptMs } from './gateway/open-store.js';
@@ -154,10 +155,9 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
     });
     await streams.reload();
     directory.onChange((changes) => {
-      const all = changes === undefined || changes.some(({ noun }) => noun === 'project');
-      const ids = changes?.flatMap(({ noun, id }) => (noun === 'stream' ? [id] : []));
-      if (!all && ids?.length === 0) return;
-      streams.reload(all ? undefined : ids).catch((error) => log.error({ err: error }, 'streams were not read again'));
+      const touched = touchedBy(changes, 'stream');
+      if (touched?.ids.size === 0 && touched.projectIds.size === 0) return;
+      streams.reload(touched).catch((error) => log.error({ err: error }, 'streams were not read again'));
     });
     const issuerUrl = (): string => issuer;
     const links = errorLinks(issuerUrl, config.web.docsUrl);

@@ -1,4 +1,5 @@
 import type { Envelope } from '../auth/envelope.js';
+import { touchedBy } from '../domain/touched.js';
 import type { Ingest } from '../ingest/push.js';
 import type { SourceReach } from '../sources/connection.js';
 import { Sources } from '../sources/sources.js';
@@ -39,10 +40,9 @@ export async function openSources(ground: Ground): Promise<Sources> {
   });
   await sources.reload();
   directory.onChange((changes) => {
-    const all = changes === undefined || changes.some(({ noun }) => noun === 'project');
-    const ids = changes?.flatMap(({ noun, id }) => (noun === 'source' ? [id] : []));
-    if (!all && ids?.length === 0) return;
-    sources.reload(all ? undefined : ids).catch((error) => log.error({ err: error }, 'sources were not read again'));
+    const touched = touchedBy(changes, 'source');
+    if (touched?.ids.size === 0 && touched.projectIds.size === 0) return;
+    sources.reload(touched).catch((error) => log.error({ err: error }, 'sources were not read again'));
   });
   return sources;
 }

@@ -12,6 +12,7 @@ import {
   type SourceType,
   sourceGroupText,
 } from '../domain/source.js';
+import { isTouched, type Touched } from '../domain/touched.js';
 import type { Exposition } from '../formats/family.js';
 import type { Syntax } from '../formats/parse.js';
 import type { GroupKey, SourceStore } from '../storage/store.js';
@@ -100,8 +101,8 @@ export class Sources {
   }
 
   /** Takes up what the store says of these sources, or of all. */
-  reload(ids?: readonly string[]): Promise<void> {
-    const turn = this.working.then(() => this.readAgain(ids));
+  reload(touched?: Touched): Promise<void> {
+    const turn = this.working.then(() => this.readAgain(touched));
     this.working = turn.catch(() => {});
     return turn;
   }
@@ -151,14 +152,12 @@ export class Sources {
     this.byEndpoint.clear();
   }
 
-  private async readAgain(ids: readonly string[] | undefined): Promise<void> {
-    const { sources } = this.options;
-    const found =
-      ids === undefined
-        ? await sources.list(undefined)
-        : (await Promise.all(ids.map((id) => sources.get(id)))).flatMap((stored) => stored?.source ?? []);
+  private async readAgain(touched: Touched | undefined): Promise<void> {
+    const found = touched === undefined ? await this.options.sources.list(undefined) : await this.find(touched);
     const enabled = new Map(found.filter(({ status }) => status === 'enabled').map((source) => [source.id, source]));
-    for (const id of ids ?? [...this.live.keys()]) if (!enabled.has(id)) await this.stop(id);
+    for (const [id, { source }] of [...this.live]) {
+      if (isTouched(touched, source) && !enabled.has(id)) await this.stop(id);
+    }
     for (const source of enabled.values()) await this.start(source);
     const sorted = [...this.live.values()].sort((a, b) => (a.source.name < b.source.name ? -1 : 1));
     this.byEndpoint = new Map();
@@ -166,6 +165,13 @@ export class Sources {
       const { endpointId } = live.source;
       this.byEndpoint.set(endpointId, [...(this.byEndpoint.get(endpointId) ?? []), live]);
     }
+  }
+
+  private async find({ ids, projectIds }: Touched): Promise<Source[]> {
+    const { sources } = this.options;
+    const byId = await Promise.all([...ids].map((id) => sources.get(id)));
+    const byProject = await Promise.all([...projectIds].map((id) => sources.list(id)));
+    return [...byId.flatMap((stored) => stored?.source ?? []), ...byProject.flat()];
   }
 
   private async start(source: Source): Promise<void> {

@@ -8,6 +8,7 @@ import {
   requestWindowMs,
   type Subscription,
 } from '../domain/stream.js';
+import { isTouched, type Touched } from '../domain/touched.js';
 import { selects } from '../formats/selector.js';
 import type { NewWindow } from '../storage/store.js';
 import type { ApiRequests, TakenRequests } from '../telemetry/api-requests.js';
@@ -70,18 +71,21 @@ export class Streams {
   }
 
   /** Takes up what the store says of these streams, or of all. */
-  reload(ids?: readonly string[]): Promise<void> {
+  reload(touched?: Touched): Promise<void> {
     return this.inTurn(async () => {
-      const { streams } = this.options;
-      const found =
-        ids === undefined
-          ? await streams.list(undefined)
-          : (await Promise.all(ids.map((id) => streams.get(id)))).flatMap((stored) => stored?.stream ?? []);
+      const found = touched === undefined ? await this.options.streams.list(undefined) : await this.find(touched);
       const enabled = new Map(found.filter(({ status }) => status === 'enabled').map((stream) => [stream.id, stream]));
-      for (const id of ids ?? this.live.keys()) if (!enabled.has(id)) this.stop(id);
+      for (const [id, { stream }] of this.live) if (isTouched(touched, stream) && !enabled.has(id)) this.stop(id);
       for (const stream of enabled.values()) await this.take(stream);
       this.options.requests.watch(new Set(this.subscribers('api_request.count').map(({ stream }) => stream.projectId)));
     });
+  }
+
+  private async find({ ids, projectIds }: Touched): Promise<MetricStream[]> {
+    const { streams } = this.options;
+    const byId = await Promise.all([...ids].map((id) => streams.get(id)));
+    const byProject = await Promise.all([...projectIds].map((id) => streams.list(id)));
+    return [...byId.flatMap((stored) => stored?.stream ?? []), ...byProject.flat()];
   }
 
   /** Makes the windows that are due, and sends. To be called several times a second; calls that overlap are left out. */

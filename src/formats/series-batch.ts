@@ -29,6 +29,22 @@ export type Place = readonly [from: number, to: number];
 /** The label that holds the metric's name. */
 export const nameLabel = '__name__';
 
+/** Series that are known already, by numbers of theirs. */
+export interface KnownSeries {
+  /**
+   * Where the labels end that stand in `bytes` from `at` on, if they are those of the series that is due after the one
+   * found before, spelled as in a remote write request; -1 if not.
+   */
+  matchNext(bytes: DataView, at: number, end: number): number;
+  /** The number of the series that is due. Then the next one is. */
+  takeNext(): number;
+  /** The number of a series of the batch, or -1. */
+  find(batch: SeriesBatch, index: number): number;
+}
+
+/** In the place of the number of a series: it has to be looked up. */
+export const notLookedUp = -1;
+
 /**
  * Samples of some series, as columns. Label names and values are ranges of `bytes`; the first range of each series is
  * the metric's name, as a label with an empty name. Labels with empty values are left out. Reused between requests.
@@ -45,6 +61,8 @@ export class SeriesBatch {
   /** Milliseconds since the epoch. */
   times: Float64Array;
   starts = new Float64Array(0);
+  /** By what number a reader found it among the known series; such a series may have no ranges. */
+  numbers: Int32Array;
   /** How many samples the newest one stands for. */
   samples: Uint32Array;
   /** For each point (what is taken or refused as one), its first series; one entry more. Absent: each series is one. */
@@ -66,6 +84,7 @@ export class SeriesBatch {
     this.values = new Float64Array(room);
     this.times = new Float64Array(room);
     this.samples = new Uint32Array(room);
+    this.numbers = new Int32Array(room);
   }
 
   clear(bytes: Uint8Array): void {
@@ -88,6 +107,7 @@ export class SeriesBatch {
     this.changes[series] = change.none;
     this.samples[series] = 0;
     this.times[series] = Number.NEGATIVE_INFINITY;
+    this.numbers[series] = notLookedUp;
     this.range(0, 0, 0, 0);
     const { routes } = this;
     if (routes !== undefined) {
@@ -97,6 +117,19 @@ export class SeriesBatch {
       routes[at + 2] = 0;
       routes[at + 3] = 0;
     }
+  }
+
+  /** A series that was recognised as a whole, with its only sample: nobody needs to know its labels. */
+  known(number: number, value: number, time: number): void {
+    const series = this.series++;
+    if (series + 2 > this.first.length) this.grow(series + 2);
+    this.first[series + 1] = this.labels;
+    this.numbers[series] = number;
+    this.changes[series] = change.set;
+    this.values[series] = value;
+    this.times[series] = time;
+    this.samples[series] = 1;
+    this.totalSamples++;
   }
 
   name(valueAt: number, valueEnd: number): void {
@@ -141,6 +174,7 @@ export class SeriesBatch {
     this.values[to] = from.values[series]!;
     this.times[to] = from.times[series]!;
     this.samples[to] = from.samples[series]!;
+    this.numbers[to] = notLookedUp;
     this.totalSamples += from.samples[series]!;
   }
 
@@ -187,6 +221,7 @@ export class SeriesBatch {
     this.values = withRoom(this.values, room);
     this.times = withRoom(this.times, room);
     this.samples = withRoom(this.samples, room);
+    this.numbers = withRoom(this.numbers, room);
     if (this.routes !== undefined) this.routes = withRoom(this.routes, room * 4);
   }
 
@@ -194,6 +229,15 @@ export class SeriesBatch {
   nameOf(series: number): string {
     const at = this.first[series]! * 4;
     return Buffer.from(this.bytes.subarray(this.ranges[at + 2]!, this.ranges[at + 3]!)).toString('utf8');
+  }
+
+  /** Name and value of its labels, but for the metric's name. */
+  labelsOf(series: number): [name: string, value: string][] {
+    const labels: [string, string][] = [];
+    for (let at = this.first[series]! + 1; at < this.first[series + 1]!; at++) {
+      labels.push([this.text(at, 'name'), this.text(at, 'value')]);
+    }
+    return labels;
   }
 
   /** The name of a label, or its value, as text. */

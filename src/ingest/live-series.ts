@@ -3,7 +3,7 @@ import { type MetricsEndpoint, reservedMetricPrefix } from '../domain/endpoint.j
 import { type LimitsAt, ownerOf } from '../domain/endpoint-limits.js';
 import { printable } from '../domain/ids.js';
 import { type LimitName, type LimitOwner, type Limits, limitExceeded, metricLimitExceeded } from '../domain/limits.js';
-import { change, type Metadata, type SeriesBatch } from '../formats/series-batch.js';
+import { change, type Metadata, notLookedUp, type SeriesBatch } from '../formats/series-batch.js';
 import { longestName } from '../storage/live/pair-table.js';
 import type { SeriesTable } from '../storage/live/series-table.js';
 import type { RefusalReason } from '../storage/refusals.js';
@@ -55,7 +55,8 @@ export function takeBatch(
     let why: RefusalReason = 'invalid';
     let fresh = 0;
     for (let index = from; index < to && refusal === undefined; index++) {
-      const series = table.find(batch, index);
+      const number = batch.numbers[index]!;
+      const series = number === notLookedUp ? table.find(batch, index) : number;
       found[index - from] = series;
       if (series === -1) refusal = refusalOf(batch, index, limits);
       if (hasValue(batch, index)) {
@@ -86,7 +87,7 @@ export function takeBatch(
       refuse(why, to - from);
       refusedPoints++;
       for (let index = from; index < to; index++) refusedSamples += batch.samples[index]!;
-      reason ??= `${describeSeries(batch, from)}: ${refusal}`;
+      reason ??= `${describeSeries(batch, from, table)}: ${refusal}`;
       continue;
     }
     for (let index = from; index < to; index++) {
@@ -143,7 +144,7 @@ function overMetricLimit(
   for (let index = from; index < to; index++) {
     const series = found[index - from]!;
     if (!hasValue(batch, index) || (series !== -1 && table.isLiving(series))) continue;
-    const name = batch.nameOf(index);
+    const name = series === -1 ? batch.nameOf(index) : table.nameOf(series);
     const count = (fresh.get(name) ?? 0) + 1;
     const living = series === -1 ? table.livingOfMetric(batch, index) : table.livingBeside(series);
     if (living + count > max) {
@@ -215,10 +216,11 @@ function cutHelp<T extends { help: string; unit: string }>(metadata: T, { value_
 }
 
 /** A series for a sentence. */
-function describeSeries(batch: SeriesBatch, index: number): string {
-  const labels: string[] = [];
-  for (let label = batch.first[index]! + 1; label < batch.first[index + 1]! && labels.length < 8; label++) {
-    labels.push(`${batch.text(label, 'name')}=${JSON.stringify(batch.text(label, 'value'))}`);
-  }
-  return printable(`${batch.nameOf(index)}{${labels.join(',')}}`, 200);
+function describeSeries(batch: SeriesBatch, index: number, table: SeriesTable): string {
+  const number = batch.numbers[index]!;
+  const isUnread = batch.first[index] === batch.first[index + 1];
+  const name = isUnread ? table.nameOf(number) : batch.nameOf(index);
+  const labels = isUnread ? table.labelsOf(number) : batch.labelsOf(index);
+  const said = labels.slice(0, 8).map(([label, value]) => `${label}=${JSON.stringify(value)}`);
+  return printable(`${name}{${said.join(',')}}`, 200);
 }

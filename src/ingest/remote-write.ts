@@ -55,10 +55,18 @@ export class RemoteWrite {
   /** Throws `invalid` for a body that cannot be read and `rate_limited`, having stored nothing. */
   write({ endpoint, limits, version, body }: WriteRequest): Promise<Written> {
     return this.withBatch(async (batch) => {
-      read[version](body, batch, ours);
+      const known = this.live.peekTable(endpoint.id);
+      read[version](body, batch, ours, undefined, known);
       const natives = expandHistograms(batch, this.bounds());
       this.rate.take(endpoint, batch.totalSamples, limits);
-      const taken = await this.live.write(endpoint, (write) => takeBatch(batch, write, endpoint, limits));
+      const taken = await this.live.write(endpoint, (write) => {
+        // Numbers of series hold for one table; after a fold, or for one that came back from disk, they mean nothing.
+        if (known !== undefined && known !== write.table) {
+          read[version](body, batch, ours);
+          expandHistograms(batch, this.bounds());
+        }
+        return takeBatch(batch, write, endpoint, limits);
+      });
       return outcome(taken, natives);
     });
   }

@@ -95,6 +95,11 @@ export interface LiveStore {
    * `not_found` when the endpoint is gone and `unavailable` when the disk refuses.
    */
   write<T>(endpoint: MetricsEndpoint, decide: (write: LiveWrite) => T): Promise<T>;
+  /**
+   * The live series of the endpoint, if they are in memory. What is found there holds in a write that is handed the same
+   * table, whatever was written in between: series keep their number.
+   */
+  peekTable(endpointId: number): SeriesTable | undefined;
   /** Lets go of what is kept in memory for a project that another process changed; all projects without an id. */
   forget(projectId: string | undefined): void;
   /** Ends the series whose lifetime has ended; gives how many. */

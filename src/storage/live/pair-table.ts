@@ -82,6 +82,66 @@ export class PairTable {
     return true;
   }
 
+  /** The value as it is; of a metric's name, the name. */
+  value(id: number): string {
+    const text = this.text(id);
+    const nameLength = this.nameLength(id);
+    if (nameLength === 0) return text.toString('utf8');
+    const written = text.toString('utf8', nameLength + 2, text.length - 1);
+    return written.replace(/\\(.)/g, (_, escaped: string) => (escaped === 'n' ? '\n' : escaped));
+  }
+
+  /** Where the label ends that stands at `at` as protobuf writes it, if it is this pair; -1 if not. */
+  matchLabel(source: DataView, at: number, end: number, id: number): number {
+    const nameLength = this.nameLengths[id]!;
+    const start = id === 0 ? 0 : this.ends[id - 1]!;
+    const length = this.ends[id]! - start;
+    if (length > longestShort || nameLength === 0 || nameLength > longestShort) {
+      return this.matchLongLabel(source, at, end, id);
+    }
+    const valueLength = length - nameLength - 3;
+    // Tag and length of the label, tag and length of its name.
+    const to = at + length + 3;
+    if (to > end || source.getInt32(at, true) !== (0x000a000a | ((length + 1) << 8) | (nameLength << 24))) return -1;
+    const valueAt = at + nameLength + 6;
+    if (source.getInt16(valueAt - 2, true) !== (0x12 | (valueLength << 8))) return -1;
+    const { words } = this;
+    if (!areSame(source, valueAt, words, start + nameLength + 2, valueLength)) return -1;
+    return areSame(source, at + 4, words, start, nameLength) ? to : -1;
+  }
+
+  /** The same where a length does not fit into a byte. */
+  private matchLongLabel(source: DataView, at: number, end: number, id: number): number {
+    const nameLength = this.nameLengths[id]!;
+    if (nameLength === 0 || nameLength > longestShort) return -1;
+    const start = this.start(id);
+    const valueLength = this.length(id) - nameLength - 3;
+    if (valueLength > longestTwoBytes) return -1;
+    const inner = 2 + nameLength + 1 + lengthBytes(valueLength) + valueLength;
+    if (inner > longestTwoBytes || at + 1 + lengthBytes(inner) + inner > end || source.getUint8(at) !== 0x0a) return -1;
+    let to = matchLength(source, at + 1, inner);
+    if (to === -1 || source.getUint8(to) !== 0x0a || source.getUint8(to + 1) !== nameLength) return -1;
+    to += 2;
+    if (!areSame(source, to, this.words, start, nameLength)) return -1;
+    to += nameLength;
+    if (source.getUint8(to) !== 0x12) return -1;
+    to = matchLength(source, to + 1, valueLength);
+    if (to === -1 || !areSame(source, to, this.words, start + nameLength + 2, valueLength)) return -1;
+    return to + valueLength;
+  }
+
+  /** The same for a metric's name, as the label it is there. */
+  matchName(source: DataView, at: number, end: number, id: number): number {
+    const start = id === 0 ? 0 : this.ends[id - 1]!;
+    const length = this.ends[id]! - start;
+    const to = at + length + nameLead;
+    if (length > longestShort - nameLead || to > end) return -1;
+    if (source.getInt32(at, true) !== (0x080a000a | ((length + nameLead - 2) << 8))) return -1;
+    if (source.getInt32(at + 4, true) !== nameLow || source.getInt32(at + 8, true) !== nameHigh) return -1;
+    if (source.getInt16(at + 12, true) !== (0x12 | (length << 8))) return -1;
+    return areSame(source, at + nameLead, this.words, start, length) ? to : -1;
+  }
+
   /** The id of the pair, -1 when it is not there. */
   find(source: Uint8Array, nameAt: number, nameEnd: number, valueAt: number, valueEnd: number): number {
     const hash = hashOf(source, nameAt, nameEnd, valueAt, valueEnd);
@@ -184,6 +244,32 @@ export class PairTable {
     }
     return hashOf(Uint8Array.from(raw), 0, nameLength, nameLength, raw.length);
   }
+}
+
+/** `__name__` by its halves, and what stands before its value: two tags and lengths, itself, a tag and a length. */
+const nameLow = 0x616e5f5f;
+const nameHigh = 0x5f5f656d;
+const nameLead = 4 + 8 + 2;
+/** The longest pair, as a page writes it, whose lengths protobuf writes as one byte each. */
+const longestShort = 126;
+const longestTwoBytes = 0x3fff;
+const lengthBytes = (length: number): number => (length < 0x80 ? 1 : 2);
+
+/** Where what follows begins, if this length stands at `at`; -1 if not. */
+function matchLength(source: DataView, at: number, length: number): number {
+  if (length < 0x80) return source.getUint8(at) === length ? at + 1 : -1;
+  return source.getUint16(at, true) === ((length & 0x7f) | 0x80 | ((length >> 7) << 8)) ? at + 2 : -1;
+}
+
+/** Four bytes at a time; the last four once more. */
+function areSame(a: DataView, aAt: number, b: DataView, bAt: number, length: number): boolean {
+  if (length < 4) {
+    for (let i = 0; i < length; i++) if (a.getUint8(aAt + i) !== b.getUint8(bAt + i)) return false;
+    return true;
+  }
+  const last = length - 4;
+  for (let i = 0; i < last; i += 4) if (a.getInt32(aAt + i, true) !== b.getInt32(bAt + i, true)) return false;
+  return a.getInt32(aAt + last, true) === b.getInt32(bAt + last, true);
 }
 
 /** FNV-1a from a secret start. */

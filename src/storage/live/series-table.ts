@@ -1,6 +1,6 @@
 import { spread, withRoom } from '../../formats/columns.js';
 import type { FamilyHeader } from '../../formats/family.js';
-import type { Metadata, SeriesBatch } from '../../formats/series-batch.js';
+import type { KnownSeries, Metadata, SeriesBatch } from '../../formats/series-batch.js';
 import { PairTable } from './pair-table.js';
 
 /** As in the table of pairs: ids can be guessed, where they stand must not be. */
@@ -21,7 +21,7 @@ export const mostDescriptions = 10_000;
  * The live series of one endpoint, as columns: labels interned, the newest value and its time, and when it came. Nothing
  * of a series is an object of its own. Series keep their number until the table is compacted, also when they have ended.
  */
-export class SeriesTable {
+export class SeriesTable implements KnownSeries {
   readonly pairs = new PairTable();
   /** What producers said of families, by name. */
   descriptions = new Map<string, FamilyHeader>();
@@ -89,6 +89,22 @@ export class SeriesTable {
     const series = this.lookUp(ids);
     if (series !== -1) this.follow(series);
     return series;
+  }
+
+  matchNext(bytes: DataView, at: number, end: number): number {
+    const due = this.following[this.last]!;
+    if (due >= this.count) return -1;
+    const { pairs, ids } = this;
+    const stop = this.firsts[due + 1]!;
+    let label = this.firsts[due]!;
+    let matched = pairs.matchName(bytes, at, end, ids[label++]!);
+    while (label < stop && matched !== -1) matched = pairs.matchLabel(bytes, matched, end, ids[label++]!);
+    return matched;
+  }
+
+  takeNext(): number {
+    this.last = this.following[this.last]!;
+    return this.last;
   }
 
   private follow(series: number): void {
@@ -207,6 +223,15 @@ export class SeriesTable {
     const count = (this.ofMetric.get(name) ?? 0) + by;
     if (count === 0) this.ofMetric.delete(name);
     else this.ofMetric.set(name, count);
+  }
+
+  nameOf(series: number): string {
+    return this.pairs.value(this.ids[this.firsts[series]!]!);
+  }
+
+  /** Name and value of its labels, but for the metric's name. */
+  labelsOf(series: number): [name: string, value: string][] {
+    return Array.from(this.idsOf(series).subarray(1), (id) => [this.pairs.name(id), this.pairs.value(id)]);
   }
 
   /** How many live of the metric that a series is of. */

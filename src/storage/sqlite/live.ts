@@ -94,6 +94,10 @@ export class SqliteLive implements LiveStore, Participant {
     return result as T;
   }
 
+  peekTable(endpointId: number): SeriesTable | undefined {
+    return this.tables.get(endpointId)?.table;
+  }
+
   /** Series that live in the project, besides its groups. */
   seriesOf(projectId: string): number {
     let series = 0;

@@ -18,7 +18,7 @@ export class Recorder {
   private readonly table: SeriesTable;
   private readonly firstPair: number;
   private readonly firstSeries: number;
-  private readonly changed: number[] = [];
+  private readonly changed = new Rows();
   private readonly ended: number[] = [];
   private readonly described: FamilyHeader[] = [];
 
@@ -30,12 +30,12 @@ export class Recorder {
 
   get isEmpty(): boolean {
     const { table, changed, ended, described } = this;
-    return changed.length + ended.length + described.length === 0 && table.count === this.firstSeries;
+    return changed.series.length + ended.length + described.length === 0 && table.count === this.firstSeries;
   }
 
   set(series: number, value: number, time: number, seen: number): void {
     this.table.set(series, value, time, seen);
-    this.changed.push(series);
+    this.changed.add(series, time, seen);
   }
 
   end(series: number, time: number): void {
@@ -50,23 +50,54 @@ export class Recorder {
   encode(): Buffer {
     const { table, firstPair, firstSeries, described } = this;
     // What was changed twice is written as it is now.
-    const changed = this.ended.length === 0 ? this.changed : this.changed.filter((series) => table.isLiving(series));
+    const changed = this.ended.length === 0 ? this.changed : livingOf(table, this.changed.series);
     const ended = this.ended.filter((series) => !table.isLiving(series));
     return encode(table, { firstPair, firstSeries, changed, ended, described });
   }
 }
 
 export function encodeTable(table: SeriesTable): Buffer {
-  const changed: number[] = [];
-  for (let series = 0; series < table.count; series++) if (table.isLiving(series)) changed.push(series);
+  const all = Array.from({ length: table.count }, (_, series) => series);
   const described = [...table.descriptions.values()];
-  return encode(table, { firstPair: 0, firstSeries: 0, changed, ended: [], described });
+  return encode(table, { firstPair: 0, firstSeries: 0, changed: livingOf(table, all), ended: [], described });
+}
+
+function livingOf(table: SeriesTable, series: readonly number[]): Rows {
+  const rows = new Rows();
+  for (const each of series) if (table.isLiving(each)) rows.add(each, table.times[each]!, table.seen[each]!);
+  return rows;
+}
+
+/**
+ * Series with new values. Mostly they came at once, were scraped at once, and stand one after the other: then one number
+ * says it of all.
+ */
+class Rows {
+  readonly series: number[] = [];
+  sameTime = true;
+  sameSeen = true;
+  inRow = true;
+  private time = 0;
+  private seen = 0;
+
+  add(series: number, time: number, seen: number): void {
+    const { length } = this.series;
+    if (length === 0) {
+      this.time = time;
+      this.seen = seen;
+    } else {
+      if (time !== this.time) this.sameTime = false;
+      if (seen !== this.seen) this.sameSeen = false;
+      if (series !== this.series[length - 1]! + 1) this.inRow = false;
+    }
+    this.series.push(series);
+  }
 }
 
 interface Changes {
   readonly firstPair: number;
   readonly firstSeries: number;
-  readonly changed: readonly number[];
+  readonly changed: Rows;
   readonly ended: readonly number[];
   readonly described: readonly FamilyHeader[];
 }
@@ -78,16 +109,15 @@ function encode(table: SeriesTable, { firstPair, firstSeries, changed, ended, de
   for (let i = 0; i < widths.length; i++)
     widths[i] = table.firsts[firstSeries + i + 1]! - table.firsts[firstSeries + i]!;
   const ids = table.ids.subarray(table.firsts[firstSeries]!, table.firsts[table.count]!);
-  const rows = changed.length;
-  // Mostly they came at once, were scraped at once, and stand one after the other: then one number says it of all.
-  const sameTime = areAll(changed, (series) => table.times[series] === table.times[changed[0]!]);
-  const sameSeen = areAll(changed, (series) => table.seen[series] === table.seen[changed[0]!]);
-  const inRow = areAll(changed, (series, i) => series === changed[0]! + i);
+  const { series } = changed;
+  const rows = series.length;
+  const [sameTime, sameSeen, inRow] = [changed.sameTime, changed.sameSeen, changed.inRow].map((is) => is && rows > 0);
   const numbers = new Float64Array(rows + (sameTime ? 1 : rows) + (sameSeen ? 1 : rows) + ended.length);
-  let at = 0;
-  for (let i = 0; i < rows; i++) numbers[at++] = table.values[changed[i]!]!;
-  for (let i = 0; i < (sameTime ? 1 : rows); i++) numbers[at++] = table.times[changed[i]!]!;
-  for (let i = 0; i < (sameSeen ? 1 : rows); i++) numbers[at++] = table.seen[changed[i]!]!;
+  if (inRow) numbers.set(table.values.subarray(series[0], series[0]! + rows));
+  else for (let i = 0; i < rows; i++) numbers[i] = table.values[series[i]!]!;
+  let at = rows;
+  for (let i = 0; i < (sameTime ? 1 : rows); i++) numbers[at++] = table.times[series[i]!]!;
+  for (let i = 0; i < (sameSeen ? 1 : rows); i++) numbers[at++] = table.seen[series[i]!]!;
   for (let i = 0; i < ended.length; i++) numbers[at++] = table.times[ended[i]!]!;
   const header = Uint32Array.of(
     magic,
@@ -103,15 +133,9 @@ function encode(table: SeriesTable, { firstPair, firstSeries, changed, ended, de
     descriptions.length,
     0,
   );
-  const numbered = Uint32Array.from(inRow ? changed.slice(0, 1) : changed);
+  const numbered = Uint32Array.from(inRow ? series.slice(0, 1) : series);
   const columns = [numbers, numbered, Uint32Array.from(ended), lengths, widths, ids, nameLengths];
   return Buffer.concat([asBytes(header), ...columns.map(asBytes), bytes, descriptions]);
-}
-
-function areAll(changed: readonly number[], test: (series: number, i: number) => boolean): boolean {
-  if (changed.length === 0) return false;
-  for (let i = 0; i < changed.length; i++) if (!test(changed[i]!, i)) return false;
-  return true;
 }
 
 const asBytes = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Buffer =>

@@ -31,6 +31,8 @@ export const nameLabel = '__name__';
 
 /** Series that are known already, by numbers of theirs. */
 export interface KnownSeries {
+  /** No other has it, and the numbers it gives are good for as long as it is there. */
+  readonly serial: number;
   /**
    * Where the labels end that stand in `bytes` from `at` on, if they are those of the series that is due after the one
    * found before, spelled as in a remote write request; -1 if not.
@@ -38,6 +40,8 @@ export interface KnownSeries {
   matchNext(bytes: DataView, at: number, end: number): number;
   /** The number of the series that is due. Then the next one is. */
   takeNext(): number;
+  /** Says that this series was found. */
+  resumeAfter(number: number): void;
   /** The number of a series of the batch, or -1. */
   find(batch: SeriesBatch, index: number): number;
 }

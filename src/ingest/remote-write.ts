@@ -8,6 +8,7 @@ import { SeriesBatch } from '../formats/series-batch.js';
 import type { Doer, LiveStore } from '../storage/store.js';
 import { type Taken, takeBatch } from './live-series.js';
 import type { SampleRate } from './rate.js';
+import { RepeatedRequests } from './repeated-requests.js';
 import type { Routed } from './routed.js';
 
 export type RemoteWriteVersion = '1.0' | '2.0';
@@ -43,6 +44,7 @@ export class RemoteWrite {
   private readonly routed: Routed;
   private readonly bounds: () => readonly number[];
   private readonly free: SeriesBatch[] = [];
+  private readonly repeated = new RepeatedRequests();
 
   /** `bounds` are the buckets of exponential histograms; they change with a reload. */
   constructor(live: LiveStore, rate: SampleRate, routed: Routed, bounds: () => readonly number[]) {
@@ -56,7 +58,8 @@ export class RemoteWrite {
   write({ endpoint, limits, version, body }: WriteRequest): Promise<Written> {
     return this.withBatch(async (batch) => {
       const known = this.live.peekTable(endpoint.id);
-      read[version](body, batch, ours, undefined, known);
+      if (known !== undefined && version === '1.0') this.repeated.read(body, batch, ours, known);
+      else read[version](body, batch, ours);
       const natives = expandHistograms(batch, this.bounds());
       this.rate.take(endpoint, batch.totalSamples, limits);
       const taken = await this.live.write(endpoint, (write) => {

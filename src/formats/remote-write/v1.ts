@@ -2,6 +2,7 @@ import { wordsOf } from '../columns.js';
 import type { FamilyType } from '../family.js';
 import { ProtoReader } from '../proto-reader.js';
 import { change, type KnownSeries, nameLabel, type SeriesBatch } from '../series-batch.js';
+import { type RepeatedRequest, SamplePlaces, usualTimeBytes } from './repeated-request.js';
 
 /** Staleness markers are NaNs with these bits, told by their halves: a number that is NaN need not keep them. */
 const staleLow = 2;
@@ -30,7 +31,7 @@ export interface RoutingLabels {
 /**
  * `prometheus.WriteRequest` (prompb/remote.proto) into columns. Throws `invalid` for what is not one. `ours` is the
  * label the gateway sets itself: what is sent for it is left out. Of a series that is `known`, and comes when it is due,
- * only the sample is read.
+ * only the sample is read. Gives what tells repetitions of a request that had nothing else.
  */
 export function readWriteRequest1(
   body: Buffer,
@@ -38,7 +39,7 @@ export function readWriteRequest1(
   ours: Buffer,
   routing?: RoutingLabels,
   known?: KnownSeries,
-): void {
+): RepeatedRequest | undefined {
   const reader = new ProtoReader(body, 'prometheus.WriteRequest');
   const end = body.length;
   batch.clear(body);
@@ -54,6 +55,7 @@ export function readWriteRequest1(
     } else if (tag === 0x1a) readMetadata(reader, reader.block(end), batch);
     else skipField(reader, tag, end);
   }
+  return batch.metadata.length === 0 ? recognition?.places.requestOf(body, batch) : undefined;
 }
 
 /** Reads series whose labels are known, each with one sample, without taking them apart. */
@@ -62,6 +64,7 @@ class Recognition {
   private readonly batch: SeriesBatch;
   private readonly known: KnownSeries;
   private readonly words: DataView;
+  readonly places = new SamplePlaces();
   /** The time of the sample before, and the bytes that say it: mostly all samples of a request have one time. */
   private time = 0;
   private timeLow = 0;
@@ -94,6 +97,7 @@ class Recognition {
     // It may be a staleness marker.
     if (Number.isNaN(value) || !this.readTime(at + 1, end)) return false;
     reader.at = end;
+    if (end - at - 1 === usualTimeBytes) this.places.add(at + 1, end - at < size);
     this.batch.known(known.takeNext(), value, this.time);
     return true;
   }
@@ -123,8 +127,6 @@ class Recognition {
   }
 }
 
-/** The bytes of milliseconds from 2004 to 2109. */
-const usualTimeBytes = 6;
 /** In the place of their last two, where there are none to compare. */
 const noHigh = 0x10000;
 const longestSample = 1 + 8 + 1 + 10;

@@ -6,6 +6,8 @@ import { PairTable } from './pair-table.js';
 /** As in the table of pairs: ids can be guessed, where they stand must not be. */
 const seed = Math.floor(Math.random() * 2 ** 32);
 
+let tables = 0;
+
 /** What a table holds at one moment. What would change in place is copied; the rest only grows. */
 export type LiveMoment = Readonly<
   Pick<
@@ -22,6 +24,7 @@ export const mostDescriptions = 10_000;
  * of a series is an object of its own. Series keep their number until the table is compacted, also when they have ended.
  */
 export class SeriesTable implements KnownSeries {
+  readonly serial = tables++;
   readonly pairs = new PairTable();
   /** What producers said of families, by name. */
   descriptions = new Map<string, FamilyHeader>();
@@ -105,6 +108,10 @@ export class SeriesTable implements KnownSeries {
   takeNext(): number {
     this.last = this.following[this.last]!;
     return this.last;
+  }
+
+  resumeAfter(number: number): void {
+    this.last = number;
   }
 
   private follow(series: number): void {

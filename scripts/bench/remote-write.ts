@@ -18,6 +18,8 @@ import { isInstalled, Pinned, serverCore } from './processes.js';
 import { freePort } from './push.js';
 import { compiled, Weir } from './weir.js';
 
+type Times = { readonly seconds: number; readonly requests?: number };
+
 const program = 'prometheus';
 const connections = 4;
 const headers = {
@@ -37,9 +39,17 @@ export const remoteWriteBench: Bench = async (effort) => {
   return results;
 };
 
-const rate = async (load: LoadGenerator, server: Pinned, url: string, authorization: string, seconds: number) => {
+/**
+ * Before the first round, on both sides alike: what runs once a request is compiled after a few thousand of them, and on
+ * a busy machine seconds of warm-up are only a few hundred.
+ */
+const warmUp = { requests: 3000, seconds: 25 };
+
+const rate = async (load: LoadGenerator, server: Pinned, url: string, authorization: string, times: Times) => {
   const all = authorization === '' ? headers : { ...headers, Authorization: authorization };
-  return 1 / (await load.run(server, { kind: 'write', urls: [url], headers: all, connections, seconds })).cpuPerRequest;
+  return (
+    1 / (await load.run(server, { kind: 'write', urls: [url], headers: all, connections, ...times })).cpuPerRequest
+  );
 };
 
 async function againstPrometheus(effort: Effort): Promise<Result> {
@@ -58,10 +68,14 @@ async function againstPrometheus(effort: Effort): Promise<Result> {
   try {
     const bearer = await weir.prepare();
     await waitFor(`http://127.0.0.1:${port}/-/ready`);
+    const ours = (times: Times) => rate(load, weir.process, weir.writeUrl, bearer, times);
+    const theirs = (times: Times) => rate(load, prometheus, `http://127.0.0.1:${port}/api/v1/write`, '', times);
+    await ours(warmUp);
+    await theirs(warmUp);
     const { subject, reference } = await alternate(
       effort,
-      (seconds) => rate(load, weir.process, weir.writeUrl, bearer, seconds),
-      (seconds) => rate(load, prometheus, `http://127.0.0.1:${port}/api/v1/write`, '', seconds),
+      (seconds) => ours({ seconds }),
+      (seconds) => theirs({ seconds }),
     );
     const samples = (rates: readonly number[]): string => digits(median(rates) * seriesPerPush);
     return resultOf(
@@ -94,7 +108,7 @@ async function againstTextPush(effort: Effort): Promise<Result> {
         .cpuPerRequest;
     const { subject, reference } = await alternate(
       { ...effort, rounds: Math.min(effort.rounds, 5) },
-      (seconds) => rate(load, weir.process, weir.writeUrl, Authorization, seconds),
+      (seconds) => rate(load, weir.process, weir.writeUrl, Authorization, { seconds }),
       text,
     );
     const detail = `${digits(median(subject))} against ${digits(median(reference))} requests a CPU second`;

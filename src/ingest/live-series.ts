@@ -1,13 +1,12 @@
-import { isUtf8 } from 'node:buffer';
-import { type MetricsEndpoint, reservedMetricPrefix } from '../domain/endpoint.js';
+import type { MetricsEndpoint } from '../domain/endpoint.js';
 import { type LimitsAt, ownerOf } from '../domain/endpoint-limits.js';
 import { printable } from '../domain/ids.js';
-import { type LimitName, type LimitOwner, type Limits, limitExceeded, metricLimitExceeded } from '../domain/limits.js';
+import { type LimitOwner, type Limits, limitExceeded, metricLimitExceeded } from '../domain/limits.js';
 import { change, type Metadata, notLookedUp, type SeriesBatch } from '../formats/series-batch.js';
-import { longestName } from '../storage/live/pair-table.js';
 import type { SeriesTable } from '../storage/live/series-table.js';
 import type { RefusalReason } from '../storage/refusals.js';
 import type { LiveWrite } from '../storage/store.js';
+import { cutHelp, isMetricName, refusalOf } from './new-series.js';
 
 /** What became of a batch: points are what is taken or refused as one. */
 export interface Taken {
@@ -165,54 +164,6 @@ export function describe(
     if (isMetricName(metadata.name, limits) && table.describe(cutHelp(metadata, limits)))
       record.describe(metadata.name);
   }
-}
-
-/** Why a series that is not known may not become one; `undefined` when it may. Its labels are sorted. */
-function refusalOf(batch: SeriesBatch, index: number, limits: Limits): string | undefined {
-  const name = batch.nameOf(index);
-  if (name === '') return 'it has no metric name';
-  if (!/^[a-zA-Z_:][a-zA-Z0-9_:]*$/.test(name)) return 'its metric name is not one';
-  if (name.startsWith(reservedMetricPrefix)) {
-    return `metric names beginning with "${reservedMetricPrefix}" are the gateway's own`;
-  }
-  const first = batch.first[index]! + 1;
-  const count = batch.first[index + 1]! - first;
-  const repeated = batch.repeatedName(index);
-  if (repeated !== -1) return `it has the label "${printable(batch.text(repeated, 'name'))}" twice`;
-  const { labels_per_series, value_length_bytes } = limits;
-  const tooLong = nameTooLong(name.length, limits);
-  if (tooLong !== undefined) return tooLong;
-  if (labels_per_series > 0 && count > labels_per_series) return over('labels_per_series', limits, count);
-  for (let label = first; label < first + count; label++) {
-    const [nameAt, nameEnd, valueAt, valueEnd] = batch.ranges.subarray(label * 4, label * 4 + 4);
-    const labelName = batch.text(label, 'name');
-    if (!/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(labelName)) return `"${printable(labelName)}" is not a label name`;
-    const labelTooLong = nameTooLong(nameEnd! - nameAt!, limits);
-    if (labelTooLong !== undefined) return labelTooLong;
-    const length = valueEnd! - valueAt!;
-    if (value_length_bytes > 0 && length > value_length_bytes) return over('value_length_bytes', limits, length);
-    if (!isUtf8(batch.bytes.subarray(valueAt!, valueEnd!))) return `the value of "${labelName}" is not UTF-8`;
-  }
-  return undefined;
-}
-
-function nameTooLong(length: number, limits: Limits): string | undefined {
-  const { name_length_bytes: max } = limits;
-  if (max > 0 && length > max) return over('name_length_bytes', limits, length);
-  return length > longestName ? `a name is longer than ${longestName} bytes` : undefined;
-}
-
-const over = (limit: LimitName, limits: Limits, actual: number): string =>
-  limitExceeded(limit, limits[limit], actual).message;
-
-const isMetricName = (name: string, limits: Limits): boolean =>
-  /^[a-zA-Z_:][a-zA-Z0-9_:]*$/.test(name) &&
-  !name.startsWith(reservedMetricPrefix) &&
-  nameTooLong(name.length, limits) === undefined;
-
-function cutHelp<T extends { help: string; unit: string }>(metadata: T, { value_length_bytes: max }: Limits): T {
-  if (max === 0 || metadata.help.length + metadata.unit.length <= max) return metadata;
-  return { ...metadata, help: metadata.help.slice(0, max), unit: metadata.unit.length > max ? '' : metadata.unit };
 }
 
 /** A series for a sentence. */

@@ -4,7 +4,7 @@ import { createServer as createTlsServer, type Server as TlsServer } from 'node:
 import { type AddressInfo, connect, createServer as createTcpServer, type Server, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { writeDemoCertificate } from '../../src/demo/certificate.js';
 import { parseNetworks } from '../../src/net/addresses.js';
 import { type EgressRequest, type EgressSeams, guardedFetch, systemLookup } from '../../src/net/egress.js';
@@ -354,16 +354,31 @@ describe('an answer', () => {
   });
 
   it('is not waited for longer when the resolver was slow, and no further address is tried then', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const sockets: Socket[] = [];
+    let answer: (addresses: string[]) => void;
     const slow: EgressSeams = {
-      lookup: () => new Promise((resolve) => setTimeout(resolve, 150, ['8.8.8.8', '1.1.1.1'])),
+      lookup: () =>
+        new Promise((resolve) => {
+          answer = resolve;
+        }),
       connect: () => {
         sockets.push(new Socket());
         return sockets.at(-1)!;
       },
     };
-    expect(await fault('https://receiver.example/', { ...get, timeoutMs: 200 }, slow)).toBe('timeout');
-    expect(sockets.map(({ destroyed }) => destroyed)).toEqual([true]);
+    try {
+      const ended = fault('https://receiver.example/', { ...get, timeoutMs: 200 }, slow);
+      await vi.advanceTimersByTimeAsync(150);
+      answer!(['8.8.8.8', '1.1.1.1']);
+      await vi.advanceTimersByTimeAsync(49);
+      expect(sockets.map(({ destroyed }) => destroyed)).toEqual([false]);
+      await vi.advanceTimersByTimeAsync(1);
+      expect(await ended).toBe('timeout');
+      expect(sockets.map(({ destroyed }) => destroyed)).toEqual([true]);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it.each<[string, string]>([

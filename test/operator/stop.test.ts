@@ -1,6 +1,6 @@
 import { Agent, type ClientRequest } from 'node:http';
 import { connect } from 'node:net';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { send } from '../http/wire.js';
 import { samples, TestGateway } from '../support/gateway.js';
 
@@ -36,6 +36,7 @@ async function open() {
     write: (text: string) => socket.write(text),
     until: (text: string) => expect.poll(() => received).toContain(text),
     received: () => received,
+    isClosed: () => socket.closed,
     destroy: () => socket.destroy(),
   };
 }
@@ -97,11 +98,12 @@ describe('a graceful stop', () => {
     idle.write(get());
     await idle.until('# TYPE');
     const restarted = gateway.restart();
-    const patience = new Promise((resolve) => setTimeout(() => resolve('still open after 3 s'), 3000));
-    const outcome = await Promise.race([Promise.all([silent.closed, idle.closed]).then(() => 'closed'), patience]);
-    silent.destroy();
-    await restarted;
-    expect(outcome).toBe('closed');
+    try {
+      await vi.waitUntil(() => silent.isClosed() && idle.isClosed(), { timeout: 3000 });
+    } finally {
+      silent.destroy();
+      await restarted;
+    }
   });
 
   it('answers a request that was on its way, and closes its connection', async () => {

@@ -39,6 +39,12 @@ interface Drawn {
   readonly ttlMs: number;
 }
 
+/** On the wall, and monotonic. */
+interface Moment {
+  readonly now: number;
+  readonly madeAt: number;
+}
+
 interface Wanted {
   readonly target: PageTarget;
   readonly format: PageFormat;
@@ -147,9 +153,8 @@ export class Pages {
    * format, and of `parts` of it, is made anew from the same snapshot: who scrapes from now on sees these values.
    */
   async refresh(target: PageTarget, parts: readonly PageTarget[]): Promise<{ text: Buffer; at: number }> {
-    const { clock } = this.options;
+    const moment = this.moment();
     const snapshot = await this.snapshot(target);
-    const moment = { now: clock.now(), madeAt: clock.monotonic() };
     const text = await this.draw(target, 'text', snapshot, moment);
     const put = (key: string, { page, ttlMs }: Drawn): void => {
       // Another one may have begun later and ended earlier.
@@ -175,8 +180,8 @@ export class Pages {
 
   /** What a page of the target would be made of now, endpoint by endpoint. */
   async parts(target: PageTarget): Promise<{ endpoint: MetricsEndpoint; parts: PagePart[] }[]> {
+    const { now } = this.moment();
     const snapshot = await this.snapshot(target);
-    const now = this.options.clock.now();
     const groups = new Map<number, Group[]>(target.endpoints.map(({ id }) => [id, []]));
     for (const group of snapshot) groups.get(group.endpointId)!.push(group);
     const all: { endpoint: MetricsEndpoint; parts: PagePart[] }[] = [];
@@ -189,15 +194,21 @@ export class Pages {
 
   /** Throws `unavailable` when there is nothing to serve but there should be. */
   private async render({ target, format, selection }: Wanted): Promise<Drawn> {
-    const { clock } = this.options;
     const selects = selection?.compile();
+    const moment = this.moment();
     const snapshot = await this.snapshot(target);
     if (this.hasOnlyDeadSources(target, snapshot)) {
       throw new WeirError('unavailable', 'No source of this page answers, and what they gave before is too old.', {
         retryAfterSeconds: 5,
       });
     }
-    return this.draw(target, format, snapshot, { now: clock.now(), madeAt: clock.monotonic() }, selects);
+    return this.draw(target, format, snapshot, moment, selects);
+  }
+
+  /** Of a snapshot that is asked for next: what it is of is taken at once, and written down in several turns. */
+  private moment(): Moment {
+    const { clock } = this.options;
+    return { now: clock.now(), madeAt: clock.monotonic() };
   }
 
   private snapshot({ endpoints }: PageTarget): Promise<Group[]> {
@@ -226,15 +237,16 @@ export class Pages {
     target: PageTarget,
     format: PageFormat,
     snapshot: readonly Group[],
-    { now, madeAt }: { now: number; madeAt: number },
+    { now, madeAt }: Moment,
     selects?: (label: LabelsOf) => boolean,
   ): Promise<Drawn> {
-    const { onRender, turns } = this.options;
+    const { onRender, turns, clock } = this.options;
     const completeness = completenessOf(this.sourcesOf(target), snapshot);
     const { bytes, tookMs } = await turns.do(drawing(this.assemble(target.endpoints, snapshot, now), format, selects));
     onRender?.(tookMs / 1000, bytes.length);
     const page = new Page(format, bytes, madeAt, completeness);
-    return { page, ttlMs: Math.max(1, Math.min(pageLifetimeMs, earliestEnd(snapshot) - now)) };
+    const lifetimeMs = Math.min(pageLifetimeMs, earliestEnd(snapshot) - now);
+    return { page, ttlMs: Math.max(1, lifetimeMs - (clock.monotonic() - madeAt)) };
   }
 }
 

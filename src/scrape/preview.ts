@@ -36,8 +36,9 @@ export async function previewEndpoint(endpoint: MetricsEndpoint, options: Previe
 }
 
 async function preview(endpoints: readonly MetricsEndpoint[], { groups, clock, turns }: PreviewOptions) {
+  const now = clock.now();
   const snapshot = await groups.snapshot(endpoints);
-  const of = { endpoints, groups: snapshot, sources: [], now: clock.now(), refusedOf: () => undefined };
+  const of = { endpoints, groups: snapshot, sources: [], now, refusedOf: () => undefined };
   const series = snapshot.reduce((sum, { exposition }) => sum + exposition.lines.length - 1, 0);
   const { parts, relabeled } = await turns.do(assemble(of, new Relabelings()));
   return { page: await turns.do(pageSteps(parts, 'text')), relabeled, series };

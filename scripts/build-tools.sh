@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds Prometheus 3, Telegraf and the OpenTelemetry Collector from their Go modules into .e2e/tools, where `npm run
-# test:e2e` finds them. About ten minutes on two cores, two for Prometheus; wants Go 1.26 or newer.
+# test:e2e` finds them. Two minutes of CPU for Prometheus, many for the others; wants Go 1.26 or newer.
 # Usage: bash scripts/build-tools.sh [TOOL …]
 set -euo pipefail
 cd "$(dirname "$0")/.."

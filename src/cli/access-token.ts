@@ -1,5 +1,5 @@
 import { OperatorError } from '../domain/errors.js';
-import { parseObject, readSecret, send } from './http.js';
+import { parseObject, readSecret, send, withLink } from './http.js';
 
 export interface TokenWish {
   readonly clientId: string;
@@ -28,7 +28,7 @@ export async function fetchToken(url: string, wish: TokenWish): Promise<TokenAns
   const answer = parseObject(text);
   if (status !== 200 || typeof answer.access_token !== 'string') {
     const why = answer.error === undefined ? `status ${status}` : `${answer.error}: ${answer.error_description ?? ''}`;
-    throw new OperatorError(`${target} gave no token (${why}).`);
+    throw new OperatorError(withLink(`${target} gave no token (${why}).`, answer.error_uri));
   }
   return answer as unknown as TokenAnswer;
 }

@@ -119,8 +119,9 @@ function report(findings: readonly Finding[], format: OutputFormat): void {
     return;
   }
   const width = Math.max(...findings.map(({ check }) => check.length));
-  for (const { check, status, found, cause, cure } of findings) {
+  for (const { check, status, found, cause, cure, link } of findings) {
     const advice = cause === undefined ? '' : `. ${cause} ${cure}`;
-    process.stdout.write(`${marks[status]}  ${check.padEnd(width)}  ${found}${advice}\n`);
+    const more = link === undefined ? '' : ` See ${link}`;
+    process.stdout.write(`${marks[status]}  ${check.padEnd(width)}  ${found}${advice}${more}\n`);
   }
 }

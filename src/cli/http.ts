@@ -71,3 +71,7 @@ export function parseObject(text: string): Record<string, unknown> {
     return {};
   }
 }
+
+/** A sentence of the server, with the place where it says more, if it named one. */
+export const withLink = (sentence: string, link: unknown): string =>
+  typeof link === 'string' && /^https?:\/\//.test(link) ? `${sentence} See ${link}` : sentence;

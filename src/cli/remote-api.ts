@@ -1,6 +1,6 @@
 import { OperatorError } from '../domain/errors.js';
 import { fetchToken, type TokenWish } from './access-token.js';
-import { parseObject, send } from './http.js';
+import { parseObject, send, withLink } from './http.js';
 
 export interface RemoteOptions extends TokenWish {
   readonly url: string;
@@ -44,8 +44,9 @@ export class RemoteApi {
       caFile: this.options.caFile,
     });
     if (status < 300) return parseObject(text) as T;
-    const { detail } = parseObject(text);
-    throw new OperatorError(typeof detail === 'string' ? detail : `${target.origin} answered with status ${status}.`);
+    const { detail, type } = parseObject(text);
+    if (typeof detail !== 'string') throw new OperatorError(`${target.origin} answered with status ${status}.`);
+    throw new OperatorError(withLink(detail, type));
   }
 
   /** The list, page by page, until it ends or there are as many as wanted. */

@@ -1,5 +1,5 @@
 import { reasonAdvice } from '../domain/access-advice.js';
-import { type Finding, ok, problem, warning } from './finding.js';
+import { type Finding, linked, ok, problem, warning } from './finding.js';
 import type { Records } from './records.js';
 import type { Reply, Wire } from './wire.js';
 
@@ -44,7 +44,7 @@ export async function obtainToken(
     if (reply.status === 200 && typeof answer.access_token === 'string') {
       token = { token: answer.access_token, scopes: String(answer.scope ?? '').split(' ') };
       findings.push(ok(check, `granted for ${String(answer.expires_in)} s: ${String(answer.scope)}`));
-    } else findings.push(await refused(check, reply, answer, secret, records));
+    } else findings.push(linked(await refused(check, reply, answer, secret, records), answer.error_uri));
   }
   if (token !== undefined && !token.scopes.includes('read:metrics')) {
     findings.push(problem('scopes', token.scopes.join(' '), reasonAdvice.insufficient_scope));

@@ -11,6 +11,8 @@ export interface Finding {
   /** Why that is, and what to do; there for warnings and problems. */
   readonly cause?: string;
   readonly cure?: string;
+  /** Where the gateway says more about the error it answered with. */
+  readonly link?: string;
 }
 
 export const ok = (check: string, found: string): Finding => ({ check, status: 'ok', found });
@@ -30,3 +32,7 @@ export const problem = (check: string, found: string, advice: Advice): Finding =
   found,
   ...advice,
 });
+
+/** With the link that came with the error, if it is one. */
+export const linked = (finding: Finding, link: unknown): Finding =>
+  typeof link === 'string' && /^https?:\/\//.test(link) && URL.canParse(link) ? { ...finding, link } : finding;

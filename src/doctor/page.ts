@@ -3,7 +3,7 @@ import { WeirError } from '../domain/errors.js';
 import { defaultLimits } from '../domain/limits.js';
 import { type Exposition, seriesCount } from '../formats/family.js';
 import { parseExposition } from '../formats/parse.js';
-import { type Finding, ok, problem, warning } from './finding.js';
+import { type Finding, linked, ok, problem, warning } from './finding.js';
 import type { Reply, Wire } from './wire.js';
 
 /** Prometheus' own time limit, unless it is told another. */
@@ -42,7 +42,10 @@ export async function scrape(url: URL, walk: PageWalk, wire: Wire, now: number):
       }),
     ];
   }
-  if (reply.status !== 200) return [refused(target.pathname, reply)];
+  if (reply.status !== 200) {
+    const { detail, type } = problemOf(reply);
+    return [linked(refused(target.pathname, reply, detail), type)];
+  }
   const size = `${reply.bytes} bytes in ${Math.round(reply.ms)} ms`;
   const findings = [ok('page', `${target.pathname}: ${size}`), inTime(reply)];
   const page = read(reply);
@@ -50,7 +53,7 @@ export async function scrape(url: URL, walk: PageWalk, wire: Wire, now: number):
   return [...findings, ok('format', String(reply.headers['content-type'])), ...judged(page, reply, walk, now)];
 }
 
-function refused(path: string, { status, headers, body }: Reply): Finding {
+function refused(path: string, { status, headers }: Reply, detail: unknown): Finding {
   const found = `${path}: status ${status}`;
   const challenge = String(headers['www-authenticate'] ?? '');
   if (status === 401) {
@@ -66,17 +69,19 @@ function refused(path: string, { status, headers, body }: Reply): Finding {
   if (status === 429) return problem('page', found, reasonAdvice.rate_limited);
   if (status === 503) return problem('page', found, reasonAdvice.unavailable);
   return problem('page', found, {
-    cause: detailOf(body) ?? 'That is no answer of a Weir: a proxy or another service stands at /api/.',
+    cause:
+      typeof detail === 'string' ? detail : 'That is no answer of a Weir: a proxy or another service stands at /api/.',
     cure: 'Let the proxy pass /api/ on to Weir.',
   });
 }
 
-function detailOf(body: Buffer): string | undefined {
+/** Of problem+json; empty for what is not. */
+function problemOf({ body }: Reply): { detail?: unknown; type?: unknown } {
   try {
-    const { detail } = JSON.parse(body.toString('utf8')) as { detail?: unknown };
-    return typeof detail === 'string' ? detail : undefined;
+    const value: unknown = JSON.parse(body.toString('utf8'));
+    return typeof value === 'object' && value !== null ? value : {};
   } catch {
-    return undefined;
+    return {};
   }
 }
 

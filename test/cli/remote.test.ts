@@ -314,11 +314,14 @@ describe('what is done through the server is what is done on the store:', () => 
 describe('through the server', () => {
   it('a refusal is its sentence', async () => {
     const reader = await gateway.client(null, ['read:projects']);
-    await expect(remote('project get none')).rejects.toThrow('There is nothing of that id');
+    const more = `See ${gateway.url}/docs/errors#not_found`;
+    await expect(remote('project get none')).rejects.toThrow(new RegExp(`There is nothing of that id.* ${more}$`));
     await expect(remote('project create a --id=acme')).rejects.toThrow('There is a project "acme" already');
     await expect(remote('project create a', reader)).rejects.toThrow('The token needs the scope create:projects');
     const wrong = { ...operator, clientSecret: 'wrong' };
-    await expect(remote('project list', wrong)).rejects.toThrow(/gave no token \(invalid_client: /);
+    await expect(remote('project list', wrong)).rejects.toThrow(
+      /gave no token \(invalid_client: .*\)\. See .*\/docs\/errors#invalid_client$/,
+    );
   });
 
   it('a list of many pages is whole', async () => {

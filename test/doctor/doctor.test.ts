@@ -265,7 +265,11 @@ describe('credentials', () => {
 
   it('without the records it says what it may be', async () => {
     const { findings } = await doctor(`--url=${gateway.url}`, ...as(scraper, 'weir_cs_wrong'));
-    expect(of(findings, token)).toMatchObject({ found: '401 invalid_client', cure: expect.stringContaining('rotate') });
+    expect(of(findings, token)).toMatchObject({
+      found: '401 invalid_client',
+      cure: expect.stringContaining('rotate'),
+      link: `${gateway.url}/docs/errors#invalid_client`,
+    });
     expect(of(findings, 'last scrapes')).toMatchObject({ status: 'skipped' });
   });
 
@@ -306,7 +310,11 @@ describe('credentials', () => {
     const client = await gateway.client('acme', ['write:metrics']);
     const { findings } = await beside(...as(client));
     expect(of(findings, 'scopes')).toMatchObject({ status: 'problem', found: 'write:metrics' });
-    expect(of(findings, 'page')).toMatchObject({ status: 'problem', found: '/api/v1/acme/metrics: status 403' });
+    expect(of(findings, 'page')).toMatchObject({
+      status: 'problem',
+      found: '/api/v1/acme/metrics: status 403',
+      link: `${gateway.url}/docs/errors#insufficient_scope`,
+    });
   });
 });
 

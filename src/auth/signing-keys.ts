@@ -1,9 +1,10 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { calculateJwkThumbprint, type JWK } from 'jose';
 import { WeirError } from '../domain/errors.js';
 import type { SigningAlgorithm } from '../domain/signing.js';
 import type { KeyStore, StoredKey } from '../storage/store.js';
 import type { Envelope } from './envelope.js';
+import { signatures } from './signatures.js';
 
 export interface VerificationKey {
   readonly kid: string;
@@ -172,12 +173,6 @@ const newPair = {
   ES256: () => generateKeyPairSync('ec', { namedCurve: 'P-256' }),
   EdDSA: () => generateKeyPairSync('ed25519'),
   RS256: () => generateKeyPairSync('rsa', { modulusLength: 2048 }),
-};
-
-const signatures: Record<SigningAlgorithm, (input: Buffer, key: KeyObject) => Buffer> = {
-  ES256: (input, key) => sign('sha256', input, { key, dsaEncoding: 'ieee-p1363' }),
-  EdDSA: (input, key) => sign(null, input, key),
-  RS256: (input, key) => sign('sha256', input, key),
 };
 
 /** What the private key of `kid` is bound to in the database. */

@@ -1,5 +1,3 @@
-import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../domain/clock.js';
 import type { MetricsEndpoint } from '../domain/endpoint.js';
@@ -12,10 +10,9 @@ import { pickSeries } from '../formats/pick.js';
 import type { LabelsOf } from '../formats/selector.js';
 import type { Group, GroupStore } from '../storage/store.js';
 import { type Assembly, assemble } from './assembly.js';
+import { compress } from './compress.js';
 import type { OwnSeriesOf } from './own-series.js';
 import { Relabelings } from './relabelings.js';
-
-const compress = promisify(gzip);
 
 /** How long a page is served without looking again. */
 export const pageLifetimeMs = 30_000;

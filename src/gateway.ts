@@ -118,7 +118,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
     const records = openRecords({ config, seams, store, apiRequests, directory, metrics, trustedProxies });
     const { counting, accessNotes } = records;
     const { usage } = counting;
-    const waysIn = openIngest({ config, store, directory, clock, metrics, usage, log, adminFor });
+    const waysIn = openIngest({ config, store, directory, clock, turns, metrics, usage, log, adminFor });
     const { ingest, remoteWrite, otlp } = waysIn;
     const sources = await openSources({ seams, store, envelope, sourceReach, directory, ingest, metrics, usage });
     const pages = new Pages({

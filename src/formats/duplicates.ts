@@ -3,9 +3,18 @@ import { seriesIdentity } from './syntax.js';
 /** Where a hash stands in the table must not be known outside, or series could be made to stand in one heap. */
 const seed = Math.floor(Math.random() * 2 ** 32);
 
-/** Reused between bodies: they are read one after the other. */
-let table = { hashes: new Int32Array(1024), starts: new Int32Array(1024) };
-const largestKeptTable = 8 * 1024;
+interface Table {
+  readonly hashes: Int32Array;
+  readonly starts: Int32Array;
+}
+
+const newTable = (slots: number): Table => ({ hashes: new Int32Array(slots), starts: new Int32Array(slots) });
+
+/** Tables that nobody uses now: bodies are read in steps, several at a time. */
+const free: Table[] = [];
+const mostFree = 4;
+const fewestSlots = 1024;
+const mostKeptSlots = 8 * 1024;
 
 /**
  * Whether a series came before in this body, its labels in whatever order. A table of 32-bit hashes answers for nearly
@@ -13,11 +22,23 @@ const largestKeptTable = 8 * 1024;
  * cost a constant each.
  */
 export class DuplicateCheck {
-  private hashes = table.hashes;
+  private hashes: Int32Array;
   /** One more than where the line starts; negative when others shared its hash, and all of them are in `collided`. */
-  private starts = table.starts.fill(0);
+  private starts: Int32Array;
   private used = 0;
   private readonly collided = new Set<string>();
+
+  constructor() {
+    const table = free.pop() ?? newTable(fewestSlots);
+    this.hashes = table.hashes;
+    this.starts = table.starts.fill(0);
+  }
+
+  /** Says that it will not be asked again: its table becomes another's. */
+  release(): void {
+    const { hashes, starts } = this;
+    if (free.length < mostFree && hashes.length <= mostKeptSlots) free.push({ hashes, starts });
+  }
 
   /** Notes the canonical line from `start`; `key` must not depend on label order. True when it repeats one. */
   isRepeated(out: Buffer, start: number, key: number): boolean {
@@ -48,9 +69,9 @@ export class DuplicateCheck {
 
   private grow(): void {
     const { hashes, starts } = this;
-    this.hashes = new Int32Array(hashes.length * 2);
-    this.starts = new Int32Array(starts.length * 2);
-    if (this.hashes.length <= largestKeptTable) table = { hashes: this.hashes, starts: this.starts };
+    const larger = newTable(hashes.length * 2);
+    this.hashes = larger.hashes;
+    this.starts = larger.starts;
     const mask = this.hashes.length - 1;
     for (let i = 0; i < hashes.length; i++) {
       if (starts[i] === 0) continue;

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { WeirError } from '../domain/errors.js';
+import { atOnce, type Steps } from '../domain/turns.js';
 import { hash, newline } from './characters.js';
 import { DuplicateCheck } from './duplicates.js';
 import { type Exposition, sameFamilies } from './family.js';
@@ -35,16 +36,32 @@ export interface ParseOptions {
  * are refused, as the Pushgateway does, or dropped. The result holds nothing of `body`. Families that are those of `previous` are
  * the same object, so that whoever keeps them can tell at a glance.
  */
-export function parseExposition(body: Buffer, options: ParseOptions): Exposition {
+export const parseExposition = (body: Buffer, options: ParseOptions): Exposition => atOnce(parseSteps(body, options));
+
+/** The same in steps. */
+export function* parseSteps(body: Buffer, options: ParseOptions): Steps<Exposition> {
   if (!isUtf8(body)) throw invalidUtf8(body);
   const suffix = suffixOf(options);
   const template = options.syntax === 'text' ? usableTemplate(options) : undefined;
-  const exposition =
-    (template && repeatText(new Transcript(body, options.limits), template, suffix)) ?? read(body, suffix, options);
+  const exposition = (template && repeated(body, options, template, suffix)) ?? (yield* read(body, suffix, options));
   checkedUnder.set(exposition.bytes, options.limits);
   const { previous } = options;
   if (previous === undefined || !sameFamilies(previous.families, exposition.families)) return exposition;
   return { ...exposition, families: previous.families };
+}
+
+function repeated(
+  body: Buffer,
+  { limits }: ParseOptions,
+  template: Exposition,
+  suffix: Buffer,
+): Exposition | undefined {
+  const t = new Transcript(body, limits);
+  try {
+    return repeatText(t, template, suffix);
+  } finally {
+    t.release();
+  }
 }
 
 /** The limits that the lines of an exposition have passed; unknown once it was merged or came back from storage. */
@@ -66,11 +83,29 @@ function suffixOf({ labels }: ParseOptions): Buffer {
   return Buffer.from(`${text.join(',')}} `);
 }
 
-function read(body: Buffer, suffix: Buffer, options: ParseOptions): Exposition {
-  const { syntax, labels, limits, reservedPrefix } = options;
+/** In the time of one step a hundredth of a scrape from the cache could be answered. */
+const linesAStep = 64;
+
+function* read(body: Buffer, suffix: Buffer, options: ParseOptions): Steps<Exposition> {
+  const t = new Transcript(body, options.limits);
+  const duplicates = new DuplicateCheck();
+  try {
+    return yield* readLines(t, duplicates, suffix, options);
+  } finally {
+    t.release();
+    duplicates.release();
+  }
+}
+
+function* readLines(
+  t: Transcript,
+  duplicates: DuplicateCheck,
+  suffix: Buffer,
+  { syntax, labels, reservedPrefix, timestamps }: ParseOptions,
+): Steps<Exposition> {
+  const { body } = t;
   const openMetrics = syntax === 'openmetrics';
-  const t = new Transcript(body, limits);
-  t.passesTimestamps = options.timestamps === 'drop';
+  t.passesTimestamps = timestamps === 'drop';
   const families = new FamilyCollector(openMetrics, (reason) => t.fail(reason));
   const checkName = (name: string): void => {
     t.checkNameLength(name.length);
@@ -79,7 +114,6 @@ function read(body: Buffer, suffix: Buffer, options: ParseOptions): Exposition {
     }
   };
   const series = new SeriesReader(t, { openMetrics, ours: labels.map(([name]) => name), suffix, checkName });
-  const duplicates = new DuplicateCheck();
 
   const readSample = (): void => {
     const start = t.o;
@@ -102,6 +136,7 @@ function read(body: Buffer, suffix: Buffer, options: ParseOptions): Exposition {
 
   let ended = false;
   for (; t.p < body.length; t.line++) {
+    if (t.line % linesAStep === 0) yield;
     if (ended) t.fail('nothing may follow "# EOF"');
     if (!openMetrics) t.skipBlanks();
     if (body[t.p] === hash) {

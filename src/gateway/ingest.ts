@@ -2,6 +2,7 @@ import type { Admin } from '../admin/admin.js';
 import type { Config } from '../config.js';
 import type { Clock } from '../domain/clock.js';
 import { WeirError } from '../domain/errors.js';
+import type { Turns } from '../domain/turns.js';
 import { Otlp } from '../ingest/otlp.js';
 import { Ingest } from '../ingest/push.js';
 import { SampleRate } from '../ingest/rate.js';
@@ -20,6 +21,7 @@ interface Ground {
   readonly store: Store;
   readonly directory: Directory;
   readonly clock: Clock;
+  readonly turns: Turns;
   readonly metrics: GatewayMetrics;
   readonly usage: UsageMeters;
   readonly log: Log;
@@ -39,7 +41,7 @@ export interface WaysIn {
   apply(config: Config): void;
 }
 
-export function openIngest({ config, store, directory, clock, metrics, usage, log, adminFor }: Ground): WaysIn {
+export function openIngest({ config, store, directory, clock, turns, metrics, usage, log, adminFor }: Ground): WaysIn {
   let settings = config.ingest;
   const rate = new SampleRate(clock);
   const router = new Router({
@@ -80,9 +82,9 @@ export function openIngest({ config, store, directory, clock, metrics, usage, lo
       return receivers.map(({ address }) => address);
     },
     close,
-    ingest: new Ingest(store.groups, rate),
-    remoteWrite: new RemoteWrite(store.live, rate, routed, () => settings.otlp.bounds),
-    otlp: new Otlp({ live: store.live, rate, clock, routed, settings: () => settings.otlp }),
+    ingest: new Ingest(store.groups, rate, turns),
+    remoteWrite: new RemoteWrite(store.live, rate, routed, turns, () => settings.otlp.bounds),
+    otlp: new Otlp({ live: store.live, rate, clock, routed, turns, settings: () => settings.otlp }),
     apply: (next) => {
       settings = next.ingest;
     },

@@ -50,10 +50,8 @@ async function push(c: Ctx, projectId: string, metricsId: string, options: PushO
     if (syntax === undefined) throw unsupportedType();
     const body = await readInflated(c, limits);
     const mode = method === 'PUT' ? 'replace-group' : 'replace-families';
-    const stored = ingest.push({ endpoint, limits, group, mode, syntax, body });
-    // It was parsed, and with that copied, before the promise was given.
-    rooms.release(body);
-    const samples = await stored;
+    const onRead = () => rooms.release(body);
+    const samples = await ingest.push({ endpoint, limits, group, mode, syntax, body, onRead });
     metrics.samples(samples);
     usage.of(projectId).samples(samples, clock.now());
     metrics.pushAccepted();

@@ -1,14 +1,15 @@
 import type { Clock } from '../domain/clock.js';
 import { instanceLabel, type MetricsEndpoint } from '../domain/endpoint.js';
 import type { LimitsAt } from '../domain/endpoint-limits.js';
-import { convertOtlp } from '../formats/otlp/convert.js';
+import type { Steps, Turns } from '../domain/turns.js';
+import { type Converted, convertSteps } from '../formats/otlp/convert.js';
 import { readOtlpJson } from '../formats/otlp/json.js';
 import type { TranslationStrategy } from '../formats/otlp/names.js';
-import { readOtlpProtobuf } from '../formats/otlp/protobuf.js';
+import { otlpProtobufSteps } from '../formats/otlp/protobuf.js';
 import type { OtlpRequest } from '../formats/otlp/request.js';
 import type { OtlpEncoding } from '../formats/otlp/response.js';
-import { type Named, partsOfResources } from '../formats/otlp/routes.js';
-import { partRoom } from '../formats/routes.js';
+import { partsOfResources } from '../formats/otlp/routes.js';
+import { type Part, partRoom } from '../formats/routes.js';
 import { SeriesBatch } from '../formats/series-batch.js';
 import type { Doer, LiveStore } from '../storage/store.js';
 import { takeBatch } from './live-series.js';
@@ -48,6 +49,7 @@ export interface OtlpOptions {
   readonly rate: SampleRate;
   readonly clock: Clock;
   readonly routed: Routed;
+  readonly turns: Turns;
   /** Changes with a reload. */
   readonly settings: () => OtlpSettings;
 }
@@ -62,9 +64,9 @@ export class Otlp {
 
   /** Throws `invalid` for a body that cannot be read and `rate_limited`, having stored nothing. */
   async export({ endpoint, limits, encoding, body }: OtlpExport): Promise<Exported> {
-    const { live, rate } = this.options;
+    const { live, rate, turns } = this.options;
     const batch = new SeriesBatch();
-    const converted = this.convert(read(encoding, body), batch);
+    const converted = await turns.do(this.reading(encoding, body, batch));
     rate.take(endpoint, batch.totalSamples, limits);
     if (batch.series === 0 && batch.metadata.length === 0) return outcome(0, converted.refused, converted.reason);
     const taken = await live.write(endpoint, (write) => takeBatch(batch, write, endpoint, limits));
@@ -73,30 +75,36 @@ export class Otlp {
 
   /** The same for many endpoints, by the attributes of a resource that say where its metrics belong. */
   async exportRouted({ encoding, body, by }: RoutedExport): Promise<Exported> {
-    const { routed } = this.options;
+    const { routed, turns } = this.options;
     const { projectAttribute, endpointAttribute } = routed.router.settings;
     let refused = 0;
     let reason: string | undefined;
-    const convert = ({ project, endpoint, request }: Named) => {
+    const request = await turns.do(read(encoding, body));
+    const parts: Part[] = [];
+    for (const { project, endpoint, request: own } of partsOfResources(request, projectAttribute, endpointAttribute)) {
       const batch = new SeriesBatch(partRoom);
-      const converted = this.convert(request, batch);
+      const converted = await turns.do(this.converting(own, batch));
       refused += converted.refused;
       reason ??= converted.reason;
-      return { project, endpoint, batch };
-    };
-    const parts = partsOfResources(read(encoding, body), projectAttribute, endpointAttribute).map(convert);
+      parts.push({ project, endpoint, batch });
+    }
     const taken = await routed.take(parts, [], by);
     return outcome(taken.samples, refused + taken.refusedSamples, reason ?? taken.reason);
   }
 
-  private convert(request: OtlpRequest, batch: SeriesBatch) {
+  private *reading(encoding: OtlpEncoding, body: Buffer, batch: SeriesBatch): Steps<Converted> {
+    return yield* this.converting(yield* read(encoding, body), batch);
+  }
+
+  private converting(request: OtlpRequest, batch: SeriesBatch): Steps<Converted> {
     const { settings, clock } = this.options;
-    return convertOtlp(request, batch, { ...settings(), ours: instanceLabel, now: clock.now() });
+    return convertSteps(request, batch, { ...settings(), ours: instanceLabel, now: clock.now() });
   }
 }
 
-const read = (encoding: OtlpEncoding, body: Buffer): OtlpRequest =>
-  encoding === 'json' ? readOtlpJson(body) : readOtlpProtobuf(body);
+function* read(encoding: OtlpEncoding, body: Buffer): Steps<OtlpRequest> {
+  return encoding === 'json' ? readOtlpJson(body) : yield* otlpProtobufSteps(body);
+}
 
 const outcome = (points: number, rejectedPoints: number, reason: string | undefined): Exported => ({
   points,

@@ -2,9 +2,10 @@ import { instanceLabel, type MetricsEndpoint, reservedMetricPrefix } from '../do
 import { type LimitsAt, ownerOf } from '../domain/endpoint-limits.js';
 import { WeirError } from '../domain/errors.js';
 import { type LimitOwner, limitExceeded, metricLimitExceeded } from '../domain/limits.js';
+import type { Turns } from '../domain/turns.js';
 import { concatFamilies, type Exposition, emptyExposition, seriesCount } from '../formats/family.js';
 import { claimedNames, openMetricsName } from '../formats/openmetrics-rules.js';
-import { parseExposition, type Syntax } from '../formats/parse.js';
+import { parseSteps, type Syntax } from '../formats/parse.js';
 import { seriesIdentity } from '../formats/syntax.js';
 import type { GroupKey, GroupStore, GroupView } from '../storage/store.js';
 import type { SampleRate } from './rate.js';
@@ -17,6 +18,8 @@ export interface Push {
   readonly mode: 'replace-group' | 'replace-families';
   readonly syntax: Syntax;
   readonly body: Buffer;
+  /** Told when the body was read: its bytes may be used for something else then. */
+  readonly onRead?: () => void;
 }
 
 /** What a source gave when it was asked. */
@@ -44,24 +47,27 @@ export interface Pull {
 export class Ingest {
   private readonly groups: GroupStore;
   private readonly rate: SampleRate;
+  private readonly turns: Turns;
 
-  constructor(groups: GroupStore, rate: SampleRate) {
+  constructor(groups: GroupStore, rate: SampleRate, turns: Turns) {
     this.groups = groups;
     this.rate = rate;
+    this.turns = turns;
   }
 
   /**
-   * Gives the number of samples stored. Throws `invalid`, `limit_exceeded` or `rate_limited`, having stored nothing. The
-   * body was read when the promise is given: its bytes may be used for something else then.
+   * Gives the number of samples stored. Throws `invalid`, `limit_exceeded` or `rate_limited`, having stored nothing.
    */
-  async push({ endpoint, limits, group, mode, syntax, body }: Push): Promise<number> {
-    const pushed = parseExposition(body, {
+  async push({ endpoint, limits, group, mode, syntax, body, onRead }: Push): Promise<number> {
+    const parsing = parseSteps(body, {
       syntax,
       labels: [[instanceLabel, endpoint.metricsId], ...group.labels],
       limits,
       reservedPrefix: reservedMetricPrefix,
       previous: this.groups.peek(endpoint.id, group.text)?.exposition,
     });
+    const pushed = await this.turns.do(parsing);
+    onRead?.();
     this.rate.take(endpoint, seriesCount(pushed), limits);
     await this.groups.update(endpoint, group, (view) => {
       const put =
@@ -91,7 +97,7 @@ export class Ingest {
   }: Pull): Promise<number> {
     const before = this.groups.peek(endpoint.id, group.text);
     const hasItsLabels = JSON.stringify(before?.key.labels) === JSON.stringify(group.labels);
-    const pulled = parseExposition(body, {
+    const parsing = parseSteps(body, {
       syntax,
       labels: [[instanceLabel, endpoint.metricsId], ...group.labels],
       limits,
@@ -99,7 +105,7 @@ export class Ingest {
       timestamps: 'drop',
       previous: hasItsLabels ? before?.exposition : undefined,
     });
-    const put = relabel(pulled);
+    const put = relabel(await this.turns.do(parsing));
     const series = seriesCount(put);
     if (sampleLimit > 0 && series > sampleLimit) {
       throw new WeirError(

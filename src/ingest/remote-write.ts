@@ -1,8 +1,9 @@
 import { instanceLabel, type MetricsEndpoint } from '../domain/endpoint.js';
 import type { LimitsAt } from '../domain/endpoint-limits.js';
+import { atOnce, type Turns } from '../domain/turns.js';
 import { expandHistograms } from '../formats/remote-write/native-histogram.js';
-import { readWriteRequest1 } from '../formats/remote-write/v1.js';
-import { readWriteRequest2 } from '../formats/remote-write/v2.js';
+import { writeRequest1Steps } from '../formats/remote-write/v1.js';
+import { writeRequest2Steps } from '../formats/remote-write/v2.js';
 import { partsOf } from '../formats/routes.js';
 import { SeriesBatch } from '../formats/series-batch.js';
 import type { Doer, LiveStore } from '../storage/store.js';
@@ -42,12 +43,14 @@ export class RemoteWrite {
   private readonly live: LiveStore;
   private readonly rate: SampleRate;
   private readonly routed: Routed;
+  private readonly turns: Turns;
   private readonly bounds: () => readonly number[];
   private readonly free: SeriesBatch[] = [];
   private readonly repeated = new RepeatedRequests();
 
   /** `bounds` are the buckets of exponential histograms; they change with a reload. */
-  constructor(live: LiveStore, rate: SampleRate, routed: Routed, bounds: () => readonly number[]) {
+  constructor(live: LiveStore, rate: SampleRate, routed: Routed, turns: Turns, bounds: () => readonly number[]) {
+    this.turns = turns;
     this.live = live;
     this.rate = rate;
     this.routed = routed;
@@ -58,14 +61,14 @@ export class RemoteWrite {
   write({ endpoint, limits, version, body }: WriteRequest): Promise<Written> {
     return this.withBatch(async (batch) => {
       const known = this.live.peekTable(endpoint.id);
-      if (known !== undefined && version === '1.0') this.repeated.read(body, batch, ours, known);
-      else read[version](body, batch, ours);
+      if (known !== undefined && version === '1.0') await this.turns.do(this.repeated.read(body, batch, ours, known));
+      else await this.turns.do<unknown>(reading[version](body, batch, ours));
       const natives = expandHistograms(batch, this.bounds());
       this.rate.take(endpoint, batch.totalSamples, limits);
       const taken = await this.live.write(endpoint, (write) => {
         // Numbers of series hold for one table; after a fold, or for one that came back from disk, they mean nothing.
         if (known !== undefined && known !== write.table) {
-          read[version](body, batch, ours);
+          atOnce<unknown>(reading[version](body, batch, ours));
           expandHistograms(batch, this.bounds());
         }
         return takeBatch(batch, write, endpoint, limits);
@@ -78,7 +81,8 @@ export class RemoteWrite {
   writeRouted({ version, body, by }: RoutedWriteRequest): Promise<Written> {
     return this.withBatch(async (batch) => {
       const { projectLabel, endpointLabel } = this.routed.router.settings;
-      read[version](body, batch, ours, { project: Buffer.from(projectLabel), endpoint: Buffer.from(endpointLabel) });
+      const routing = { project: Buffer.from(projectLabel), endpoint: Buffer.from(endpointLabel) };
+      await this.turns.do<unknown>(reading[version](body, batch, ours, routing));
       const natives = expandHistograms(batch, this.bounds());
       const taken = await this.routed.take(partsOf(batch), batch.metadata, by);
       return outcome(taken, natives);
@@ -98,7 +102,7 @@ export class RemoteWrite {
   }
 }
 
-const read = { '1.0': readWriteRequest1, '2.0': readWriteRequest2 } as const;
+const reading = { '1.0': writeRequest1Steps, '2.0': writeRequest2Steps } as const;
 
 /** Some reasons are sentences already. */
 const sentence = (reason: string): string => (reason.endsWith('.') ? reason : `${reason}.`);

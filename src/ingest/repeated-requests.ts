@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
+import type { Steps } from '../domain/turns.js';
 import { firstLabels, type RepeatedRequest } from '../formats/remote-write/repeated-request.js';
-import { readWriteRequest1 } from '../formats/remote-write/v1.js';
+import { writeRequest1Steps } from '../formats/remote-write/v1.js';
 import type { KnownSeries, SeriesBatch } from '../formats/series-batch.js';
 
 /** Of all requests that are kept together. */
@@ -15,11 +16,11 @@ export class RepeatedRequests {
     sizeCalculation: ({ weight }) => weight,
   });
 
-  /** As `readWriteRequest1`. */
-  read(body: Buffer, batch: SeriesBatch, ours: Buffer, known: KnownSeries): void {
+  /** As `writeRequest1Steps`. */
+  *read(body: Buffer, batch: SeriesBatch, ours: Buffer, known: KnownSeries): Steps<void> {
     const key = `${known.serial} ${body.length} ${firstLabels(body)}`;
     if (this.kept.get(key)?.read(body, batch, known)) return;
-    const request = readWriteRequest1(body, batch, ours, undefined, known);
+    const request = yield* writeRequest1Steps(body, batch, ours, undefined, known);
     if (request !== undefined) this.kept.set(key, request);
   }
 }

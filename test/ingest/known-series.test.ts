@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import type { JsonValue } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/domain/clock.js';
 import type { MetricsEndpoint } from '../../src/domain/endpoint.js';
 import { WeirError } from '../../src/domain/errors.js';
 import { defaultLimits } from '../../src/domain/limits.js';
 import { noRelabeling } from '../../src/domain/relabel.js';
+import { atOnce, Turns } from '../../src/domain/turns.js';
 import { expandHistograms } from '../../src/formats/remote-write/native-histogram.js';
 import { readWriteRequest1 } from '../../src/formats/remote-write/v1.js';
 import { SeriesBatch } from '../../src/formats/series-batch.js';
@@ -121,7 +123,7 @@ function take(
   let recognised = 0;
   try {
     if (repeated === undefined) readWriteRequest1(body, batch, ours);
-    else repeated.read(body, batch, ours, table);
+    else atOnce(repeated.read(body, batch, ours, table));
     recognised = Array.from({ length: batch.series }, (_, i) => batch.first[i] === batch.first[i + 1]).filter(
       Boolean,
     ).length;
@@ -256,7 +258,13 @@ describe('a request that was read before another one changed the table', () => {
       createdAt: 0,
       ...noRelabeling,
     });
-    const remoteWrite = new RemoteWrite(store.live, new SampleRate(clock), undefined as never, () => []);
+    const remoteWrite = new RemoteWrite(
+      store.live,
+      new SampleRate(clock),
+      undefined as never,
+      new Turns(systemClock),
+      () => [],
+    );
     const write = (body: Buffer) => remoteWrite.write({ endpoint, limits: defaultLimits, version: '1.0', body });
     const all = Array.from({ length: 2000 }, (_, id) => id);
     await write(request1(numbered(all, 1)));

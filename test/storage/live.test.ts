@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/domain/clock.js';
 import { defaultLimits } from '../../src/domain/limits.js';
 import { noRelabeling } from '../../src/domain/relabel.js';
-import { atOnce } from '../../src/domain/turns.js';
+import { atOnce, Turns } from '../../src/domain/turns.js';
 import { readWriteRequest1 } from '../../src/formats/remote-write/v1.js';
 import { SeriesBatch } from '../../src/formats/series-batch.js';
 import { SampleRate } from '../../src/ingest/rate.js';
@@ -135,7 +136,13 @@ describe('live series', () => {
               const taken = each.series.filter((one) => models[each.at]!.write(clock.now(), one));
               const sent = taken.map((one) => sentSeries(clock.now(), one));
               const body = markStale(request1(sent), marker);
-              const remoteWrite = new RemoteWrite(store.live, new SampleRate(clock), nothingRouted, () => []);
+              const remoteWrite = new RemoteWrite(
+                store.live,
+                new SampleRate(clock),
+                nothingRouted,
+                new Turns(systemClock),
+                () => [],
+              );
               await remoteWrite.write({ endpoint: endpoints[each.at]!, limits: defaultLimits, version: '1.0', body });
             }
             for (const at of [0, 1] as const) {

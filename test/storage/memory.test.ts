@@ -2,8 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/domain/clock.js';
 import { defaultLimits } from '../../src/domain/limits.js';
 import { noRelabeling } from '../../src/domain/relabel.js';
+import { Turns } from '../../src/domain/turns.js';
 import { Ingest } from '../../src/ingest/push.js';
 import { SampleRate } from '../../src/ingest/rate.js';
 import { openSqliteStore } from '../../src/storage/sqlite/store.js';
@@ -25,7 +27,7 @@ describe('groups in memory', () => {
       exclusive: true,
       groupMemoryBytes: 256 * kilobytes,
     });
-    const ingest = new Ingest(store.groups, new SampleRate(clock));
+    const ingest = new Ingest(store.groups, new SampleRate(clock), new Turns(systemClock));
     await store.projects.create({ id: 'acme', name: 'acme', createdAt: 0, limits: {} });
     const inMemory: boolean[] = [];
     try {

@@ -1,3 +1,4 @@
+import { atOnce, type Steps } from '../../domain/turns.js';
 import type { FamilyType } from '../family.js';
 import { change, type SeriesBatch } from '../series-batch.js';
 import { canonicalNumber } from '../syntax.js';
@@ -24,6 +25,9 @@ export interface ConvertOptions {
  */
 const mostSeries = 200_000;
 
+/** A histogram is a dozen series or more. */
+const pointsAStep = 16;
+
 export interface Converted {
   /** Points that have no form here, and why the first of them has none. */
   readonly refused: number;
@@ -34,7 +38,14 @@ export interface Converted {
  * OTLP metrics as series of Prometheus, by OpenTelemetry's "Prometheus and OpenMetrics Compatibility". What belongs to one
  * point is taken or refused as one.
  */
-export function convertOtlp({ resources }: OtlpRequest, batch: SeriesBatch, options: ConvertOptions): Converted {
+export const convertOtlp = (...request: Parameters<typeof convertSteps>): Converted => atOnce(convertSteps(...request));
+
+/** The same in steps. */
+export function* convertSteps(
+  { resources }: OtlpRequest,
+  batch: SeriesBatch,
+  options: ConvertOptions,
+): Steps<Converted> {
   const writer = new BatchWriter(batch);
   const described = new Set<string>();
   let refused = 0;
@@ -55,7 +66,8 @@ export function convertOtlp({ resources }: OtlpRequest, batch: SeriesBatch, opti
         described.add(name);
         batch.metadata.push({ name, type: type!, help: metric.description, unit: '' });
       }
-      for (const point of metric.points) {
+      for (const [i, point] of metric.points.entries()) {
+        if (i % pointsAStep === 0) yield;
         const wrong = wrongness(metric, point) ?? tooMany(batch, metric, point, options.bounds);
         if (wrong !== undefined) {
           refused++;

@@ -1,3 +1,4 @@
+import { atOnce, type Steps } from '../../domain/turns.js';
 import { ProtoReader, wire } from '../proto-reader.js';
 import {
   type Attributes,
@@ -15,16 +16,19 @@ type Field = (field: number, type: number, end: number) => boolean;
 /**
  * `opentelemetry.proto.collector.metrics.v1.ExportMetricsServiceRequest`. Throws `invalid` for what is not one.
  */
-export function readOtlpProtobuf(body: Buffer): OtlpRequest {
+export const readOtlpProtobuf = (body: Buffer): OtlpRequest => atOnce(otlpProtobufSteps(body));
+
+/** The same in steps. */
+export function* otlpProtobufSteps(body: Buffer): Steps<OtlpRequest> {
   const request: OtlpRequest = { resources: [] };
-  const reader = new OtlpReader(body);
-  reader.fields(body.length, (field, type, end) => {
-    if (field !== 1 || type !== wire.bytes) return false;
-    reader.resource(request, end);
-    return true;
-  });
+  yield* new OtlpReader(body).request(request, body.length);
   return request;
 }
+
+/** What is read between two steps. */
+const pointsAStep = 32;
+
+const kinds = { 5: 'gauge', 7: 'sum', 9: 'histogram', 10: 'exponential', 11: 'summary' } as const;
 
 class OtlpReader {
   private readonly wire: ProtoReader;
@@ -33,12 +37,26 @@ class OtlpReader {
     this.wire = new ProtoReader(body, 'ExportMetricsServiceRequest');
   }
 
-  fields(end: number, read: Field): void {
+  private fields(end: number, read: Field): void {
     const { wire: reader } = this;
     while (reader.at < end) {
-      const tag = reader.varint(end);
-      if (tag < 8) reader.fail('a field without a number');
+      const tag = this.tag(end);
       if (!read(Math.floor(tag / 8), tag % 8, end)) reader.skip(tag % 8, end);
+    }
+  }
+
+  private tag(end: number): number {
+    const tag = this.wire.varint(end);
+    return tag < 8 ? this.wire.fail('a field without a number') : tag;
+  }
+
+  /** Goes into each message of this field, and lets `readOther` look at the others. */
+  private *messages(end: number, field: number, read: (end: number) => Steps<void>, readOther?: Field): Steps<void> {
+    const { wire: reader } = this;
+    while (reader.at < end) {
+      const tag = this.tag(end);
+      if (tag === field * 8 + wire.bytes) yield* read(reader.block(end));
+      else if (!readOther?.(Math.floor(tag / 8), tag % 8, end)) reader.skip(tag % 8, end);
     }
   }
 
@@ -46,24 +64,22 @@ class OtlpReader {
     this.fields(this.wire.block(end), read);
   }
 
-  resource(request: OtlpRequest, outer: number): void {
+  request(request: OtlpRequest, end: number): Steps<void> {
+    return this.messages(end, 1, (stop) => this.resource(request, stop));
+  }
+
+  private resource(request: OtlpRequest, end: number): Steps<void> {
     const resource: OtlpRequest['resources'][number] = { attributes: [], metrics: [] };
     request.resources.push(resource);
-    this.message(outer, (field, type, end) => {
-      if (type !== wire.bytes || (field !== 1 && field !== 2)) return false;
-      if (field === 1) {
-        this.message(end, (inner, innerType, innerEnd) => {
-          if (inner !== 1 || innerType !== wire.bytes) return false;
-          this.attribute(resource.attributes, innerEnd, 0);
-          return true;
-        });
-      } else {
-        this.message(end, (inner, innerType, innerEnd) => {
-          if (inner !== 2 || innerType !== wire.bytes) return false;
-          resource.metrics.push(this.metric(innerEnd));
-          return true;
-        });
-      }
+    const scope = (stop: number): Steps<void> =>
+      this.messages(stop, 2, (inner) => this.metric(resource.metrics, inner));
+    return this.messages(end, 2, scope, (field, type, stop) => {
+      if (field !== 1 || type !== wire.bytes) return false;
+      this.message(stop, (inner, innerType, innerEnd) => {
+        if (inner !== 1 || innerType !== wire.bytes) return false;
+        this.attribute(resource.attributes, innerEnd, 0);
+        return true;
+      });
       return true;
     });
   }
@@ -117,34 +133,38 @@ class OtlpReader {
     return value;
   }
 
-  private metric(outer: number): Metric {
+  private *metric(to: Metric[], end: number): Steps<void> {
+    const { wire: reader } = this;
     const metric = newMetric();
-    const kinds = { 5: 'gauge', 7: 'sum', 9: 'histogram', 10: 'exponential', 11: 'summary' } as const;
-    this.message(outer, (field, type, end) => {
-      if (type !== wire.bytes) return false;
-      if (field === 1) metric.name = this.wire.string(end);
-      else if (field === 2) metric.description = this.wire.string(end);
-      else if (field === 3) metric.unit = this.wire.string(end);
+    to.push(metric);
+    while (reader.at < end) {
+      const tag = this.tag(end);
+      const field = Math.floor(tag / 8);
+      if (tag % 8 !== wire.bytes) reader.skip(tag % 8, end);
+      else if (field === 1) metric.name = reader.string(end);
+      else if (field === 2) metric.description = reader.string(end);
+      else if (field === 3) metric.unit = reader.string(end);
       else if (field in kinds) {
         const kind = kinds[field as keyof typeof kinds];
         // The last of several is what counts; of one in pieces, all of them.
         if (metric.kind !== kind) metric.points = [];
         metric.kind = kind;
-        this.data(metric, end);
-      } else return false;
-      return true;
-    });
-    return metric;
+        yield* this.data(metric, reader.block(end));
+      } else reader.skip(wire.bytes, end);
+    }
   }
 
-  private data(metric: Metric, outer: number): void {
-    this.message(outer, (field, type, end) => {
-      if (field === 1 && type === wire.bytes) metric.points.push(this.point(metric.kind, end));
-      else if (field === 2 && type === wire.varint) metric.temporality = this.wire.varint(end);
-      else if (field === 3 && type === wire.varint) metric.monotonic = this.wire.varint(end) !== 0;
-      else return false;
-      return true;
-    });
+  private *data(metric: Metric, end: number): Steps<void> {
+    const { wire: reader } = this;
+    while (reader.at < end) {
+      const tag = this.tag(end);
+      if (tag === 8 + wire.bytes) {
+        metric.points.push(this.point(metric.kind, end));
+        if (metric.points.length % pointsAStep === 0) yield;
+      } else if (tag === 16 + wire.varint) metric.temporality = reader.varint(end);
+      else if (tag === 24 + wire.varint) metric.monotonic = reader.varint(end) !== 0;
+      else reader.skip(tag % 8, end);
+    }
   }
 
   private point(kind: Metric['kind'], outer: number): Point {

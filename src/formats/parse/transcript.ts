@@ -6,9 +6,11 @@ import { wordsOf } from '../columns.js';
 /** The limits a body is read under. */
 export type ReadLimits = Pick<Limits, 'labels_per_series' | 'name_length_bytes' | 'value_length_bytes'>;
 
-/** Reused between bodies: each is read in one synchronous turn. */
-let scratch: Buffer = Buffer.allocUnsafeSlow(256 * 1024);
-const largestKeptScratch = 8 * 1024 * 1024;
+/** Room to write in that nobody uses now: bodies are read in steps, several at a time. */
+const free: Buffer[] = [];
+const mostFree = 4;
+const roomBytes = 256 * 1024;
+const largestKeptBytes = 8 * 1024 * 1024;
 
 /** A pushed body while it is read, and the canonical lines that are written of it. */
 export class Transcript {
@@ -21,8 +23,8 @@ export class Transcript {
   line = 1;
   /** Whether samples may carry a time, which is read over. */
   passesTimestamps = false;
-  out = scratch;
-  outWords = wordsOf(scratch);
+  out: Buffer;
+  outWords: DataView;
   /** Next free byte of `out`. */
   o = 0;
 
@@ -30,6 +32,8 @@ export class Transcript {
     this.body = body;
     this.bodyWords = wordsOf(body);
     this.limits = limits;
+    this.out = free.pop() ?? Buffer.allocUnsafeSlow(roomBytes);
+    this.outWords = wordsOf(this.out);
   }
 
   /** What was written, in a buffer of its own. */
@@ -37,6 +41,12 @@ export class Transcript {
     const bytes = Buffer.allocUnsafeSlow(this.o);
     this.out.copy(bytes, 0, 0, this.o);
     return bytes;
+  }
+
+  /** Says that nothing more will be written or read: the room becomes another's. */
+  release(): void {
+    if (free.length < mostFree && this.out.length <= largestKeptBytes) free.push(this.out);
+    this.out = Buffer.alloc(0);
   }
 
   fail(reason: string): never {
@@ -53,7 +63,6 @@ export class Transcript {
     this.out.copy(larger, 0, 0, this.o);
     this.out = larger;
     this.outWords = wordsOf(larger);
-    if (larger.length <= largestKeptScratch) scratch = larger;
   }
 
   copyBody(from: number, to: number): void {

@@ -1,3 +1,4 @@
+import { atOnce, type Steps } from '../../domain/turns.js';
 import { wordsOf } from '../columns.js';
 import type { FamilyType } from '../family.js';
 import { ProtoReader } from '../proto-reader.js';
@@ -7,6 +8,9 @@ import { type RepeatedRequest, SamplePlaces, usualTimeBytes } from './repeated-r
 /** Staleness markers are NaNs with these bits, told by their halves: a number that is NaN need not keep them. */
 const staleLow = 2;
 const staleHigh = 0x7ff00000;
+
+/** Of series that are read in full; each takes a microsecond or less. */
+export const seriesAStep = 64;
 
 /** By number, in both versions. */
 export const familyTypes: readonly FamilyType[] = [
@@ -33,13 +37,17 @@ export interface RoutingLabels {
  * label the gateway sets itself: what is sent for it is left out. Of a series that is `known`, and comes when it is due,
  * only the sample is read. Gives what tells repetitions of a request that had nothing else.
  */
-export function readWriteRequest1(
+export const readWriteRequest1 = (...request: Parameters<typeof writeRequest1Steps>): RepeatedRequest | undefined =>
+  atOnce(writeRequest1Steps(...request));
+
+/** The same in steps. */
+export function* writeRequest1Steps(
   body: Buffer,
   batch: SeriesBatch,
   ours: Buffer,
   routing?: RoutingLabels,
   known?: KnownSeries,
-): RepeatedRequest | undefined {
+): Steps<RepeatedRequest | undefined> {
   const reader = new ProtoReader(body, 'prometheus.WriteRequest');
   const end = body.length;
   batch.clear(body);
@@ -52,6 +60,7 @@ export function readWriteRequest1(
       if (recognition?.readSeries(stop)) continue;
       readSeries(reader, stop, batch, ours, routing);
       recognition?.goOn();
+      if (batch.series % seriesAStep === 0) yield;
     } else if (tag === 0x1a) readMetadata(reader, reader.block(end), batch);
     else skipField(reader, tag, end);
   }

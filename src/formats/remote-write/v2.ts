@@ -1,6 +1,7 @@
+import { atOnce, type Steps } from '../../domain/turns.js';
 import { ProtoReader } from '../proto-reader.js';
 import { nameLabel, type SeriesBatch } from '../series-batch.js';
-import { familyTypes, isText, noteHistogram, type RoutingLabels, readSample, skipField } from './v1.js';
+import { familyTypes, isText, noteHistogram, type RoutingLabels, readSample, seriesAStep, skipField } from './v1.js';
 
 /** Symbols as ranges of the body, and what each of them means as the name of a label. */
 interface Symbols {
@@ -15,7 +16,16 @@ const nameBytes = Buffer.from(nameLabel);
  * `io.prometheus.write.v2.Request` (Remote-Write 2.0) into columns; otherwise as `readWriteRequest1`. Metadata stands at
  * each series; of those with one metric name, the first is taken.
  */
-export function readWriteRequest2(body: Buffer, batch: SeriesBatch, ours: Buffer, routing?: RoutingLabels): void {
+export const readWriteRequest2 = (...request: Parameters<typeof writeRequest2Steps>): void =>
+  atOnce(writeRequest2Steps(...request));
+
+/** The same in steps. */
+export function* writeRequest2Steps(
+  body: Buffer,
+  batch: SeriesBatch,
+  ours: Buffer,
+  routing?: RoutingLabels,
+): Steps<void> {
   const reader = new ProtoReader(body, 'io.prometheus.write.v2.Request');
   batch.clear(body);
   if (routing !== undefined) batch.beginRoutes();
@@ -25,8 +35,10 @@ export function readWriteRequest2(body: Buffer, batch: SeriesBatch, ours: Buffer
   const end = body.length;
   while (reader.at < end) {
     const tag = reader.varint(end);
-    if (tag === 0x2a) readSeries(reader, reader.block(end), batch, symbols, described);
-    else skipField(reader, tag, end);
+    if (tag === 0x2a) {
+      readSeries(reader, reader.block(end), batch, symbols, described);
+      if (batch.series % seriesAStep === 0) yield;
+    } else skipField(reader, tag, end);
   }
 }
 

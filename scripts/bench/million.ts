@@ -1,5 +1,6 @@
-import { percentile, Worker } from './cardinality.js';
-import { digits, type Effort, median, quotients, type Result, resultOf, say } from './harness.js';
+import { p99s, Worker } from './cardinality.js';
+import type { ColdOrder, ColdReport } from './cold-worker.js';
+import { digits, type Effort, median, type Result, resultOf, say } from './harness.js';
 import { LoadGenerator } from './load.js';
 import { seriesPerPush } from './load-worker.js';
 import { settled } from './memory.js';
@@ -21,7 +22,8 @@ export const millionBench = async (effort: Effort): Promise<Result[]> => {
   say(`million; ${series} live series in ${projects} projects`);
   const weir = await Weir.start(['--expose-gc', '--import', compiled('collect-on-signal.js')]);
   const load = new LoadGenerator();
-  const probe = new Worker<ProbeOrder, ProbeReport>('probe-worker.js', 0);
+  const probe = new Worker<ProbeOrder, ProbeReport>('probe-worker.js', { yields: false });
+  const scraper = new Worker<ColdOrder, ColdReport>('cold-worker.js', { yields: true });
   try {
     const large = Array.from({ length: projects }, (_, i) => `large${i}`);
     const small = Array.from({ length: others }, (_, i) => `small${i}`);
@@ -47,7 +49,8 @@ export const millionBench = async (effort: Effort): Promise<Result[]> => {
     say(`  ${digits(weight)} bytes a series, from ${digits(before / 2 ** 20)} to ${digits(after / 2 ** 20)} MiB`);
 
     const cold: number[] = [];
-    const [idle, loud]: number[][] = [[], []];
+    const idle: (readonly number[])[] = [];
+    const loud: (readonly number[])[] = [];
     const rounds = Math.max(3, Math.min(effort.rounds, 10));
     const perRound = Math.floor(projects / rounds);
     // A cold page each second: Prometheus spreads its scrapes, too.
@@ -55,37 +58,25 @@ export const millionBench = async (effort: Effort): Promise<Result[]> => {
     await probe.ask({ ...order, seconds: 2 });
     for (let round = 0; round < rounds; round++) {
       const quiet = await probe.ask(order);
-      const pages: Buffer[] = [];
-      const scrapes = (async () => {
-        for (let i = 0; i < perRound; i++) {
-          const project = round * perRound + i;
-          const began = performance.now();
-          const page = await fetch(weir.routesOf(large[project]!).push, {
-            headers: { authorization: bearers[project]!, 'accept-encoding': 'gzip' },
-          });
-          pages.push(Buffer.from(await page.arrayBuffer()));
-          cold.push(performance.now() - began);
-          await new Promise((resolve) => setTimeout(resolve, Math.max(0, 1000 - cold.at(-1)!)));
-        }
-      })();
-      const [busy] = await Promise.all([probe.ask(order), scrapes]);
-      // Not before: reading them takes as much of the machine as making them.
-      for (const page of pages) {
-        const found = page
-          .toString()
-          .split('\n')
-          .filter((line) => line !== '' && !/^(#|weir_)/.test(line)).length;
-        if (found !== seriesPerProject) throw new Error(`${found} series on a page`);
-      }
+      const first = round * perRound;
+      const now = large.slice(first, first + perRound).map((id, i) => ({
+        url: weir.routesOf(id).push,
+        authorization: bearers[first + i]!,
+      }));
+      const [busy, { tookMs, series: found }] = await Promise.all([
+        probe.ask(order),
+        scraper.ask({ targets: now, everyMs: 1000, seconds: perRound }),
+      ]);
+      cold.push(...tookMs);
+      for (const count of found) if (count !== seriesPerProject) throw new Error(`${count} series on a page`);
       if (quiet.failed + busy.failed > 0) throw new Error(`${quiet.failed + busy.failed} scrapes failed`);
-      idle!.push(percentile(quiet.latencies, 0.99));
-      loud!.push(percentile(busy.latencies, 0.99));
-      say(
-        `  round ${round + 1} of ${rounds}: p99 ${digits(loud!.at(-1)!)} ms against ${digits(idle!.at(-1)!)} ms idle`,
-      );
+      idle.push(quiet.latencies);
+      loud.push(busy.latencies);
+      say(`  round ${round + 1} of ${rounds}`);
     }
     cold.sort((a, b) => a - b);
     const slowest = cold.at(-1)!;
+    const { of, quotients } = p99s(loud, idle);
     const page = `the first page of ${seriesPerProject} live series, of ${series} on the node`;
     return [
       resultOf(
@@ -115,13 +106,13 @@ export const millionBench = async (effort: Effort): Promise<Result[]> => {
           what: `p99 of cached scrapes of ${others} other projects while such pages are rendered, one a second, against idle`,
           target: 1.2,
           better: 'lower',
-          detail: `${digits(median(loud!))} ms against ${digits(median(idle!))} ms`,
+          detail: `${digits(of.loud)} ms against ${digits(of.idle)} ms`,
         },
-        quotients(loud!, idle!),
+        quotients,
       ),
     ];
   } finally {
-    await Promise.all([probe.stop(), load.stop()]);
+    await Promise.all([probe.stop(), scraper.stop(), load.stop()]);
     await weir.stop();
   }
 };

@@ -1,11 +1,10 @@
-import { p99s, Worker } from './cardinality.js';
+import { p99s, unpinned, Worker } from './cardinality.js';
 import type { ColdOrder, ColdReport } from './cold-worker.js';
 import { digits, type Effort, median, type Result, resultOf, say } from './harness.js';
 import { LoadGenerator } from './load.js';
 import { seriesPerPush } from './load-worker.js';
 import { settled } from './memory.js';
 import type { ProbeOrder, ProbeReport } from './probe-worker.js';
-import { compiled, Weir } from './weir.js';
 
 const others = 99;
 const seriesPerProject = 10_000;
@@ -20,7 +19,7 @@ export const millionBench = async (effort: Effort): Promise<Result[]> => {
   const projects = effort.extras ? 100 : 20;
   const series = projects * seriesPerProject;
   say(`million; ${series} live series in ${projects} projects`);
-  const weir = await Weir.start(['--expose-gc', '--import', compiled('collect-on-signal.js')]);
+  const weir = await unpinned();
   const load = new LoadGenerator();
   const probe = new Worker<ProbeOrder, ProbeReport>('probe-worker.js', { yields: false });
   const scraper = new Worker<ColdOrder, ColdReport>('cold-worker.js', { yields: true });

@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs';
 /** Servers run on one core and the load on the other, so that the load costs the servers nothing. */
 export const serverCore = 0;
 export const loadCore = 1;
+/** For a server whose threads may run side by side, as they do where it is at home. */
+export const anyCore = [serverCore, loadCore];
 
 const running = new Set<ChildProcess>();
 process.on('exit', () => {
@@ -21,13 +23,13 @@ export class Pinned {
 
   /** `progress` lets its standard error through. */
   constructor(
-    core: number,
+    core: number | readonly number[],
     command: string,
     args: readonly string[],
     options: { ipc?: boolean; progress?: boolean; env?: Readonly<Record<string, string>> } = {},
   ) {
     this.name = [command, ...args].join(' ');
-    this.child = spawn('taskset', ['-c', String(core), command, ...args], {
+    this.child = spawn('taskset', ['-c', [core].flat().join(','), command, ...args], {
       env: { ...process.env, ...options.env },
       stdio: ['ignore', 'pipe', options.progress ? 'inherit' : 'pipe', ...(options.ipc ? (['ipc'] as const) : [])],
     });

@@ -33,7 +33,7 @@ export function profileGateways(): string {
 
 const tmpfs = 0x01021994;
 
-/** `weir serve` with its defaults, or a configuration file's, on a database of its own, pinned to the servers' core. */
+/** `weir serve` with its defaults, or a configuration file's, on a database of its own, pinned to the servers' core unless told otherwise. */
 export class Weir {
   readonly process: Pinned;
   readonly url: string;
@@ -49,6 +49,7 @@ export class Weir {
     nodeOptions: readonly string[] = [],
     configuration = '',
     env: Readonly<Record<string, string>> = {},
+    core: number | readonly number[] = serverCore,
   ): Promise<Weir> {
     const folder = mkdtempSync(join(built, 'data-'));
     if (statfsSync(folder).type === tmpfs) throw new Error(`${folder} is in memory: nothing would be durable there`);
@@ -66,7 +67,7 @@ export class Weir {
       '--log.format=json',
       `--config.file=${configFile}`,
     ];
-    const server = new Pinned(serverCore, process.execPath, args, { env });
+    const server = new Pinned(core, process.execPath, args, { env });
     const url = await server.wait((output) => /"listener":"public","address":"([^"]+)"/.exec(output)?.[1]);
     return new Weir(server, url, folder);
   }

@@ -21,12 +21,16 @@ interface Variant {
   readonly ours: Algorithm;
   readonly theirs: Algorithm;
   readonly target?: number;
+  /** In the place of the gateway, a server that only signs: the most that can be had from node:http. */
+  readonly isFloor?: boolean;
 }
 
 const variants: readonly Variant[] = [
   { name: 'tokens-es256', ours: 'ES256', theirs: 'ES256', target: 2.5 },
   { name: 'tokens-eddsa', ours: 'EdDSA', theirs: 'EdDSA', target: 3 },
   { name: 'tokens-eddsa-es256', ours: 'EdDSA', theirs: 'ES256' },
+  { name: 'tokens-floor-es256', ours: 'ES256', theirs: 'ES256', isFloor: true },
+  { name: 'tokens-floor-eddsa', ours: 'EdDSA', theirs: 'EdDSA', isFloor: true },
 ];
 
 const connections = 16;
@@ -40,53 +44,91 @@ export const tokensBench: Bench = async (effort) => {
   for (const variant of variants) {
     if (variant.target === undefined && !effort.extras) continue;
     say(`${variant.name}; tokens a CPU second`);
-    const { subject, reference } = await measure(variant, effort);
+    const { subject, reference } = await (variant.isFloor ? measureFloor : measure)(variant, effort);
     results.push(resultOf(described(variant, subject, reference), quotients(subject, reference)));
     if (variant.name === 'tokens-es256') results.push(await secretShare(subject));
   }
   return results;
 };
 
-function described({ name, ours, theirs, target }: Variant, subject: readonly number[], reference: readonly number[]) {
-  const what = `JWT access tokens a CPU second with ${ours}, against oidc-provider in memory with ${theirs}`;
+function described(
+  { name, ours, theirs, target, isFloor }: Variant,
+  subject: readonly number[],
+  reference: readonly number[],
+) {
+  const whose = isFloor ? 'of a server that only signs' : 'JWT access tokens';
+  const what = `${whose} a CPU second with ${ours}, against oidc-provider in memory with ${theirs}`;
   const detail = `${digits(median(subject))} against ${digits(median(reference))} tokens a CPU second`;
   return { name, what, better: 'higher' as const, detail, ...(target === undefined ? {} : { target }) };
 }
 
+/** A server, what it is asked, and by whom. */
+interface Side {
+  readonly server: Pinned;
+  readonly url: string;
+  readonly authorization: string;
+  readonly alg: Algorithm;
+}
+
+const basic = (id: string, secret: string): string => `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`;
+
 async function measure({ ours, theirs }: Variant, effort: Effort): Promise<Rounds> {
   const weir = await Weir.start();
-  const provider = new Pinned(serverCore, process.execPath, [compiled('token-reference.js'), theirs]);
-  const load = new LoadGenerator();
-  const order = (url: string, authorization: string, seconds: number) => {
-    const headers = { Authorization: authorization, 'Content-Type': form };
-    return { kind: 'post' as const, body, urls: [url], headers, connections, seconds };
-  };
-  const rate = async (server: Pinned, url: string, authorization: string, seconds: number) =>
-    1 / (await load.run(server, order(url, authorization, seconds))).cpuPerRequest;
   try {
     weir.command('project', 'create', 'Bench', '--id=bench');
     const scopes = ['--scope=read:metrics', '--scope=write:metrics'];
     const client = weir.command('client', 'create', 'bench', '--project=bench', ...scopes);
     if (ours !== 'ES256') weir.command('key', 'rotate', `--alg=${ours}`);
-    const basic = (id: string, secret: string) => `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`;
-    const own = basic(client.client_id!, client.client_secret!);
-    const other = basic('bench', 'weir_cs_0123456789012345678901234567890123456789012');
-    const ourUrl = `${weir.url}/oauth/token`;
-    const theirUrl = `${await provider.wait((output) => /listening on (\S+)/.exec(output)?.[1])}/token`;
-    await signs(ourUrl, own, ours);
-    await signs(theirUrl, other, theirs);
-    // By their number, not by time: on a busy machine a second would leave code uncompiled.
-    await load.run(weir.process, { ...order(ourUrl, own, 60), requests: warmUpRequests });
-    await load.run(provider, { ...order(theirUrl, other, 60), requests: warmUpRequests });
+    const authorization = basic(client.client_id!, client.client_secret!);
+    const side = { server: weir.process, url: `${weir.url}/oauth/token`, authorization, alg: ours };
+    return await beside(side, theirs, effort);
+  } finally {
+    await weir.stop();
+  }
+}
+
+async function measureFloor({ ours, theirs }: Variant, effort: Effort): Promise<Rounds> {
+  const server = new Pinned(serverCore, process.execPath, [compiled('token-floor.js'), ours]);
+  try {
+    const url = await listening(server);
+    return await beside({ server, url, authorization: basic('bench', 'none'), alg: ours }, theirs, effort);
+  } finally {
+    await server.stop();
+  }
+}
+
+const listening = (server: Pinned): Promise<string> => server.wait((output) => /listening on (\S+)/.exec(output)?.[1]);
+
+/** Tokens a CPU second of a server and of the reference, in turn. */
+async function beside(subject: Side, theirs: Algorithm, effort: Effort): Promise<Rounds> {
+  const provider = new Pinned(serverCore, process.execPath, [compiled('token-reference.js'), theirs]);
+  const load = new LoadGenerator();
+  const order = ({ url, authorization }: Side, seconds: number) => {
+    const headers = { Authorization: authorization, 'Content-Type': form };
+    return { kind: 'post' as const, body, urls: [url], headers, connections, seconds };
+  };
+  const rate = async (side: Side, seconds: number) =>
+    1 / (await load.run(side.server, order(side, seconds))).cpuPerRequest;
+  try {
+    const reference: Side = {
+      server: provider,
+      url: `${await listening(provider)}/token`,
+      authorization: basic('bench', 'weir_cs_0123456789012345678901234567890123456789012'),
+      alg: theirs,
+    };
+    for (const side of [subject, reference]) {
+      await signs(side.url, side.authorization, side.alg);
+      // By their number, not by time: on a busy machine a second would leave code uncompiled.
+      await load.run(side.server, { ...order(side, 60), requests: warmUpRequests });
+    }
     return await alternate(
       effort,
-      (seconds) => rate(weir.process, ourUrl, own, seconds),
-      (seconds) => rate(provider, theirUrl, other, seconds),
+      (seconds) => rate(subject, seconds),
+      (seconds) => rate(reference, seconds),
     );
   } finally {
     await load.stop();
     await provider.stop();
-    await weir.stop();
   }
 }
 

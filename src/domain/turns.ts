@@ -39,14 +39,18 @@ const sliceMs = 0.25;
  */
 export class Turns {
   private readonly waiting: Job[] = [];
+  private readonly lanes = new Map<string | number, Job[]>();
   private readonly clock: Pick<Clock, 'monotonic'>;
 
   constructor(clock: Pick<Clock, 'monotonic'>) {
     this.clock = clock;
   }
 
-  /** The first slice is done at once, so that small work waits for nobody. */
-  do<T>(steps: Steps<T>): Promise<T> {
+  /**
+   * The first slice is done at once, so that small work waits for nobody. Work in one lane is done in the order it came, and gets one
+   * slice for all of it: that of others is not delayed by how much there is.
+   */
+  do<T>(steps: Steps<T>, lane?: string | number): Promise<T> {
     return new Promise((resolve, reject) => {
       let spent = 0;
       const goOn = (): boolean => {
@@ -68,10 +72,24 @@ export class Turns {
         spent += at;
         return false;
       };
-      if (goOn()) return;
-      this.waiting.push(goOn);
-      if (this.waiting.length === 1) setImmediate(this.turn);
+      const before = lane === undefined ? undefined : this.lanes.get(lane);
+      if (before !== undefined) before.push(goOn);
+      else if (!goOn()) this.wait(lane === undefined ? goOn : this.openLane(lane, goOn));
     });
+  }
+
+  private openLane(lane: string | number, first: Job): Job {
+    const jobs = [first];
+    this.lanes.set(lane, jobs);
+    return () => {
+      if (jobs[0]!()) jobs.shift();
+      return jobs.length === 0 && this.lanes.delete(lane);
+    };
+  }
+
+  private wait(job: Job): void {
+    this.waiting.push(job);
+    if (this.waiting.length === 1) setImmediate(this.turn);
   }
 
   private readonly turn = (): void => {

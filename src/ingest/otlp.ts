@@ -66,7 +66,7 @@ export class Otlp {
   async export({ endpoint, limits, encoding, body }: OtlpExport): Promise<Exported> {
     const { live, rate, turns } = this.options;
     const batch = new SeriesBatch();
-    const converted = await turns.do(this.reading(encoding, body, batch));
+    const converted = await turns.do(this.reading(encoding, body, batch), endpoint.id);
     rate.take(endpoint, batch.totalSamples, limits);
     if (batch.series === 0 && batch.metadata.length === 0) return outcome(0, converted.refused, converted.reason);
     const taken = await live.write(endpoint, (write) => takeBatch(batch, write, endpoint, limits));
@@ -76,20 +76,25 @@ export class Otlp {
   /** The same for many endpoints, by the attributes of a resource that say where its metrics belong. */
   async exportRouted({ encoding, body, by }: RoutedExport): Promise<Exported> {
     const { routed, turns } = this.options;
-    const { projectAttribute, endpointAttribute } = routed.router.settings;
+    const { parts, refused, reason } = await turns.do(this.readingRouted(encoding, body), by.actor);
+    const taken = await routed.take(parts, [], by);
+    return outcome(taken.samples, refused + taken.refusedSamples, reason ?? taken.reason);
+  }
+
+  private *readingRouted(encoding: OtlpEncoding, body: Buffer): Steps<Converted & { parts: readonly Part[] }> {
+    const { projectAttribute, endpointAttribute } = this.options.routed.router.settings;
+    const parts: Part[] = [];
     let refused = 0;
     let reason: string | undefined;
-    const request = await turns.do(read(encoding, body));
-    const parts: Part[] = [];
-    for (const { project, endpoint, request: own } of partsOfResources(request, projectAttribute, endpointAttribute)) {
+    const whole = yield* read(encoding, body);
+    for (const { project, endpoint, request } of partsOfResources(whole, projectAttribute, endpointAttribute)) {
       const batch = new SeriesBatch(partRoom);
-      const converted = await turns.do(this.converting(own, batch));
+      const converted = yield* this.converting(request, batch);
       refused += converted.refused;
       reason ??= converted.reason;
       parts.push({ project, endpoint, batch });
     }
-    const taken = await routed.take(parts, [], by);
-    return outcome(taken.samples, refused + taken.refusedSamples, reason ?? taken.reason);
+    return { parts, refused, reason };
   }
 
   private *reading(encoding: OtlpEncoding, body: Buffer, batch: SeriesBatch): Steps<Converted> {

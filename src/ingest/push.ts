@@ -66,7 +66,7 @@ export class Ingest {
       reservedPrefix: reservedMetricPrefix,
       previous: this.groups.peek(endpoint.id, group.text)?.exposition,
     });
-    const pushed = await this.turns.do(parsing);
+    const pushed = await this.turns.do(parsing, endpoint.id);
     onRead?.();
     this.rate.take(endpoint, seriesCount(pushed), limits);
     await this.groups.update(endpoint, group, (view) => {
@@ -105,7 +105,7 @@ export class Ingest {
       timestamps: 'drop',
       previous: hasItsLabels ? before?.exposition : undefined,
     });
-    const put = relabel(await this.turns.do(parsing));
+    const put = relabel(await this.turns.do(parsing, endpoint.id));
     const series = seriesCount(put);
     if (sampleLimit > 0 && series > sampleLimit) {
       throw new WeirError(

@@ -1,6 +1,6 @@
 import { instanceLabel, type MetricsEndpoint } from '../domain/endpoint.js';
 import type { LimitsAt } from '../domain/endpoint-limits.js';
-import { atOnce, type Turns } from '../domain/turns.js';
+import { atOnce, type Steps, type Turns } from '../domain/turns.js';
 import { expandHistograms } from '../formats/remote-write/native-histogram.js';
 import { writeRequest1Steps } from '../formats/remote-write/v1.js';
 import { writeRequest2Steps } from '../formats/remote-write/v2.js';
@@ -61,8 +61,11 @@ export class RemoteWrite {
   write({ endpoint, limits, version, body }: WriteRequest): Promise<Written> {
     return this.withBatch(async (batch) => {
       const known = this.live.peekTable(endpoint.id);
-      if (known !== undefined && version === '1.0') await this.turns.do(this.repeated.read(body, batch, ours, known));
-      else await this.turns.do<unknown>(reading[version](body, batch, ours));
+      const steps: Steps<unknown> =
+        known !== undefined && version === '1.0'
+          ? this.repeated.read(body, batch, ours, known)
+          : reading[version](body, batch, ours);
+      await this.turns.do(steps, endpoint.id);
       const natives = expandHistograms(batch, this.bounds());
       this.rate.take(endpoint, batch.totalSamples, limits);
       const taken = await this.live.write(endpoint, (write) => {
@@ -82,7 +85,7 @@ export class RemoteWrite {
     return this.withBatch(async (batch) => {
       const { projectLabel, endpointLabel } = this.routed.router.settings;
       const routing = { project: Buffer.from(projectLabel), endpoint: Buffer.from(endpointLabel) };
-      await this.turns.do<unknown>(reading[version](body, batch, ours, routing));
+      await this.turns.do<unknown>(reading[version](body, batch, ours, routing), by.actor);
       const natives = expandHistograms(batch, this.bounds());
       const taken = await this.routed.take(partsOf(batch), batch.metadata, by);
       return outcome(taken, natives);

@@ -43,6 +43,34 @@ describe('long work', () => {
     expect(await small).toBe('a');
   });
 
+  it('of one lane is done in its order, and takes one slice for all of it', async () => {
+    const turns = new Turns(oneStepEach());
+    const done: string[] = [];
+    const ended: string[] = [];
+    const lane = (name: string, count: number, key: string) =>
+      turns.do(steps(name, count, done), key).then((said) => ended.push(said));
+    const all = Promise.all([lane('a', 2, 'x'), lane('b', 1, 'x'), lane('c', 3, 'x'), lane('o', 3, 'y')]);
+    expect(await byTurn(done, 10)).toEqual(['a1 o1', 'a2', 'o2', '', 'o3', 'b1', '', '', 'c1', 'c2']);
+    await all;
+    expect(ended.filter((name) => name !== 'o')).toEqual(['a', 'b', 'c']);
+    // It is free again.
+    await lane('d', 1, 'x');
+    expect(done.at(-1)).toBe('d1');
+  });
+
+  it('that fails leaves its lane to the next', async () => {
+    const turns = new Turns(oneStepEach());
+    const done: string[] = [];
+    function* failing(): Steps<never> {
+      yield;
+      throw new Error('broken');
+    }
+    const failed = turns.do(failing(), 'x');
+    const next = turns.do(steps('a', 2, done), 'x');
+    await expect(failed).rejects.toThrow('broken');
+    expect(await next).toBe('a');
+  });
+
   it('that fails, fails for who asked for it, and the others go on', async () => {
     const turns = new Turns(oneStepEach());
     const done: string[] = [];

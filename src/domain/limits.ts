@@ -83,24 +83,35 @@ export interface Exceeded {
   readonly of?: LimitOwner;
 }
 
-/** The refusal that every limit gives: names the limit, its value, what came, and whose it is when it is an endpoint's. */
-export function limitExceeded(limit: LimitName, max: number, actual: number, { line, of }: Exceeded = {}): WeirError {
+/** What is said of every limit: its name, its value, what came, and whose it is when it is an endpoint's. */
+export function limitSentence(limit: LimitName, max: number, actual: number, { line, of }: Exceeded = {}): string {
   const isOwn = of === 'endpoint';
   const what = isOwn && limit === 'series' ? 'The endpoint would hold too many series' : sentence[limit];
   const where = `${isOwn ? ' of the endpoint' : ''}${line === undefined ? '' : ` (line ${line})`}`;
-  return new WeirError('limit_exceeded', `${what}: ${actual} is over the limit ${limit} = ${max}${where}.`, {
-    limit,
-    ...(isOwn ? { limit_of: of } : {}),
-    max,
-    actual,
-    ...(line === undefined ? {} : { line }),
-  });
+  return `${what}: ${actual} is over the limit ${limit} = ${max}${where}.`;
 }
 
 /** The same for one metric, which it names. */
-export function metricLimitExceeded(metric: string, max: number, actual: number, of: LimitOwner): WeirError {
-  const { message, facts } = limitExceeded('series_per_metric', max, actual, { of });
-  return new WeirError('limit_exceeded', `${message} The metric is "${printable(metric)}".`, facts);
+export const metricLimitSentence = (metric: string, max: number, actual: number, of: LimitOwner): string =>
+  `${limitSentence('series_per_metric', max, actual, { of })} The metric is "${printable(metric)}".`;
+
+/** The refusal that every limit gives. An error costs a hundred times its sentence: whoever refuses series one by one needs none. */
+export const limitExceeded = (limit: LimitName, max: number, actual: number, exceeded: Exceeded = {}): WeirError =>
+  new WeirError('limit_exceeded', limitSentence(limit, max, actual, exceeded), factsOf(limit, max, actual, exceeded));
+
+export const metricLimitExceeded = (metric: string, max: number, actual: number, of: LimitOwner): WeirError => {
+  const facts = factsOf('series_per_metric', max, actual, { of });
+  return new WeirError('limit_exceeded', metricLimitSentence(metric, max, actual, of), facts);
+};
+
+function factsOf(limit: LimitName, max: number, actual: number, { line, of }: Exceeded) {
+  return {
+    limit,
+    ...(of === 'endpoint' ? { limit_of: of } : {}),
+    max,
+    actual,
+    ...(line === undefined ? {} : { line }),
+  };
 }
 
 const sentence: Record<LimitName, string> = {

@@ -31,6 +31,8 @@ export const nameLabel = '__name__';
 
 /** Series that are known already, by numbers of theirs. */
 export interface KnownSeries {
+  /** How many numbers were given so far: as long as it stays, what is not there does not come. */
+  readonly count: number;
   /** No other has it, and the numbers it gives are good for as long as it is there. */
   readonly serial: number;
   /**
@@ -48,6 +50,8 @@ export interface KnownSeries {
 
 /** In the place of the number of a series: it has to be looked up. */
 export const notLookedUp = -1;
+/** It was looked up, and not found. */
+export const notThere = -2;
 
 /**
  * Samples of some series, as columns. Label names and values are ranges of `bytes`; the first range of each series is
@@ -78,6 +82,8 @@ export class SeriesBatch {
   /** Native histograms as they stand in the request, and the first point that one of them became. */
   readonly natives: { readonly series: number; readonly at: number; readonly end: number }[] = [];
   histogramsFrom = Number.POSITIVE_INFINITY;
+  /** How many series were known when the reading began; what was not found then may have come since. */
+  knownCount = -1;
   private labels = 0;
 
   /** Grows as needed; begins with room for so many series. */
@@ -102,6 +108,13 @@ export class SeriesBatch {
     this.totalSamples = 0;
     this.natives.length = 0;
     this.histogramsFrom = Number.POSITIVE_INFINITY;
+    this.knownCount = -1;
+  }
+
+  /** Notes which of the known series one is. */
+  lookUp(index: number, known: KnownSeries): void {
+    const number = known.find(this, index);
+    this.numbers[index] = number === -1 ? notThere : number;
   }
 
   /** Begins a series. Its name may come before, between or after its labels. */

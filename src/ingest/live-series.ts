@@ -1,8 +1,9 @@
 import type { MetricsEndpoint } from '../domain/endpoint.js';
 import { type LimitsAt, ownerOf } from '../domain/endpoint-limits.js';
 import { printable } from '../domain/ids.js';
-import { type LimitOwner, type Limits, limitExceeded, metricLimitExceeded } from '../domain/limits.js';
-import { change, type Metadata, notLookedUp, type SeriesBatch } from '../formats/series-batch.js';
+import { type LimitOwner, type Limits, limitSentence, metricLimitSentence } from '../domain/limits.js';
+import type { Steps } from '../domain/turns.js';
+import { change, type KnownSeries, type Metadata, notThere, type SeriesBatch } from '../formats/series-batch.js';
 import type { SeriesTable } from '../storage/live/series-table.js';
 import type { RefusalReason } from '../storage/refusals.js';
 import type { LiveWrite } from '../storage/store.js';
@@ -54,8 +55,7 @@ export function takeBatch(
     let why: RefusalReason = 'invalid';
     let fresh = 0;
     for (let index = from; index < to && refusal === undefined; index++) {
-      const number = batch.numbers[index]!;
-      const series = number === notLookedUp ? table.find(batch, index) : number;
+      const series = numberOf(batch, index, table);
       found[index - from] = series;
       if (series === -1) refusal = refusalOf(batch, index, limits);
       if (hasValue(batch, index)) {
@@ -79,7 +79,7 @@ export function takeBatch(
       else {
         why = 'series';
         const { of, max, left } = full;
-        refusal = reason === undefined ? limitExceeded('series', max, max - left + fresh, { of }).message : alreadySaid;
+        refusal = reason === undefined ? limitSentence('series', max, max - left + fresh, { of }) : alreadySaid;
       }
     }
     if (refusal !== undefined) {
@@ -112,6 +112,24 @@ export function takeBatch(
   }
   return { samples, histograms, refusedPoints, refusedSamples, reason };
 }
+
+/** The series, or -1: as it was found when the request was read, as far as that holds. */
+function numberOf(batch: SeriesBatch, index: number, table: SeriesTable): number {
+  const number = batch.numbers[index]!;
+  if (number >= 0) return number;
+  return number === notThere && table.count === batch.knownCount ? -1 : table.find(batch, index);
+}
+
+/** Looks the series of a batch up, before their turn to be taken: at a limit that is the most of the work. */
+export function* lookUp(batch: SeriesBatch, known: KnownSeries): Steps<void> {
+  batch.knownCount = known.count;
+  for (let index = 0; index < batch.series; index++) {
+    if (index % seriesAStep === 0) yield;
+    batch.lookUp(index, known);
+  }
+}
+
+const seriesAStep = 64;
 
 /** How many more series there may be. */
 interface Room {
@@ -147,7 +165,7 @@ function overMetricLimit(
     const count = (fresh.get(name) ?? 0) + 1;
     const living = series === -1 ? table.livingOfMetric(batch, index) : table.livingBeside(series);
     if (living + count > max) {
-      return metricLimitExceeded(name, max, living + count, ownerOf(limits, 'series_per_metric')).message;
+      return metricLimitSentence(name, max, living + count, ownerOf(limits, 'series_per_metric'));
     }
     fresh.set(name, count);
   }

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { reservedMetricPrefix } from '../domain/endpoint.js';
 import { printable } from '../domain/ids.js';
-import { type LimitName, type Limits, limitExceeded } from '../domain/limits.js';
+import { type LimitName, type Limits, limitSentence } from '../domain/limits.js';
 import { beginsLabelName, beginsMetricName, inLabelName, inMetricName, nameClass } from '../formats/characters.js';
 import type { Metadata, SeriesBatch } from '../formats/series-batch.js';
 import { longestName } from '../storage/live/pair-table.js';
@@ -83,5 +83,4 @@ function nameTooLong(length: number, limits: Limits): string | undefined {
   return length > longestName ? `a name is longer than ${longestName} bytes` : undefined;
 }
 
-const over = (limit: LimitName, limits: Limits, actual: number): string =>
-  limitExceeded(limit, limits[limit], actual).message;
+const over = (limit: LimitName, limits: Limits, actual: number): string => limitSentence(limit, limits[limit], actual);

@@ -10,9 +10,9 @@ import type { OtlpRequest } from '../formats/otlp/request.js';
 import type { OtlpEncoding } from '../formats/otlp/response.js';
 import { partsOfResources } from '../formats/otlp/routes.js';
 import { type Part, partRoom } from '../formats/routes.js';
-import { SeriesBatch } from '../formats/series-batch.js';
+import { type KnownSeries, notLookedUp, SeriesBatch } from '../formats/series-batch.js';
 import type { Doer, LiveStore } from '../storage/store.js';
-import { takeBatch } from './live-series.js';
+import { lookUp, takeBatch } from './live-series.js';
 import type { SampleRate } from './rate.js';
 import type { Routed } from './routed.js';
 
@@ -66,10 +66,15 @@ export class Otlp {
   async export({ endpoint, limits, encoding, body }: OtlpExport): Promise<Exported> {
     const { live, rate, turns } = this.options;
     const batch = new SeriesBatch();
-    const converted = await turns.do(this.reading(encoding, body, batch), endpoint.id);
+    const known = live.peekTable(endpoint.id);
+    const converted = await turns.do(this.reading(encoding, body, batch, known), endpoint.id);
     rate.take(endpoint, batch.totalSamples, limits);
     if (batch.series === 0 && batch.metadata.length === 0) return outcome(0, converted.refused, converted.reason);
-    const taken = await live.write(endpoint, (write) => takeBatch(batch, write, endpoint, limits));
+    const taken = await live.write(endpoint, (write) => {
+      // Numbers of series hold for one table; after a fold, or for one that came back from disk, they mean nothing.
+      if (known !== undefined && known !== write.table) batch.numbers.fill(notLookedUp);
+      return takeBatch(batch, write, endpoint, limits);
+    });
     return outcome(taken.samples, converted.refused + taken.refusedSamples, converted.reason ?? taken.reason);
   }
 
@@ -97,8 +102,15 @@ export class Otlp {
     return { parts, refused, reason };
   }
 
-  private *reading(encoding: OtlpEncoding, body: Buffer, batch: SeriesBatch): Steps<Converted> {
-    return yield* this.converting(yield* read(encoding, body), batch);
+  private *reading(
+    encoding: OtlpEncoding,
+    body: Buffer,
+    batch: SeriesBatch,
+    known: KnownSeries | undefined,
+  ): Steps<Converted> {
+    const converted = yield* this.converting(yield* read(encoding, body), batch);
+    if (known !== undefined) yield* lookUp(batch, known);
+    return converted;
   }
 
   private converting(request: OtlpRequest, batch: SeriesBatch): Steps<Converted> {

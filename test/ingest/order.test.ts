@@ -57,12 +57,13 @@ it('a small push does not overtake the large one it came after', async () => {
   expect(await page()).toEqual(['m{i="0",instance_id="m"} 2']);
 });
 
-it('a delta that comes right after a large export grows what that left', async () => {
+/** Sends exports of deltas of 1: of so many series, for a time from and to. */
+function exporter(limits = defaultLimits) {
   const settings = () => ({ strategy: 'UnderscoreEscapingWithSuffixes', promoted: [], bounds: [] }) as const;
   const options = { live: store.live, rate: new SampleRate(clock), clock, routed: undefined as never };
   const otlp = new Otlp({ ...options, turns: hurried(), settings });
   const nanos = (afterMs: number): string => `${clock.now() + afterMs}000000`;
-  const send = (count: number, fromMs: number, toMs: number) => {
+  return (count: number, fromMs: number, toMs: number) => {
     const dataPoints = Array.from({ length: count }, (_, i) => ({
       attributes: [{ key: 'i', value: { stringValue: String(i) } }],
       startTimeUnixNano: nanos(fromMs),
@@ -72,9 +73,24 @@ it('a delta that comes right after a large export grows what that left', async (
     const sum = { aggregationTemporality: 1, isMonotonic: true, dataPoints };
     const metrics = [{ name: 'c_total', sum }];
     const body = encodeExport({ resourceMetrics: [{ scopeMetrics: [{ metrics }] }] });
-    return otlp.export({ endpoint, limits: defaultLimits, encoding: 'protobuf', body });
+    return otlp.export({ endpoint, limits, encoding: 'protobuf', body });
   };
+}
+
+it('a delta that comes right after a large export grows what that left', async () => {
+  const send = exporter();
   const answers = await Promise.all([send(2000, -2000, -1000), send(1, -1000, 0)]);
   expect(answers.map(({ rejectedPoints }) => rejectedPoints)).toEqual([0, 0]);
   expect(await page()).toContain('c_total{i="0",instance_id="m"} 2');
+});
+
+it('a series that two exports bring at once is one, and has both', async () => {
+  // The second export brings no new series by its turn, so that it has room.
+  const send = exporter({ ...defaultLimits, series: 100 });
+  await send(1, -3000, -2000);
+  const answers = await Promise.all([send(100, -2000, -1000), send(100, -1000, 0)]);
+  expect(answers.map(({ rejectedPoints }) => rejectedPoints)).toEqual([0, 0]);
+  const shown = (await page()).sort();
+  expect(shown).toHaveLength(100);
+  expect(shown.slice(0, 2)).toEqual(['c_total{i="0",instance_id="m"} 3', 'c_total{i="1",instance_id="m"} 2']);
 });

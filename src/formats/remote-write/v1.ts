@@ -53,6 +53,7 @@ export function* writeRequest1Steps(
   batch.clear(body);
   if (routing !== undefined) batch.beginRoutes();
   const recognition = known && new Recognition(reader, batch, known);
+  if (known !== undefined) batch.knownCount = known.count;
   while (reader.at < end) {
     const tag = reader.varint(end);
     if (tag === 0x0a) {
@@ -131,8 +132,7 @@ class Recognition {
   /** After a series that was read in full: what comes next follows it. */
   goOn(): void {
     const { batch, known } = this;
-    const index = batch.series - 1;
-    batch.numbers[index] = known.find(batch, index);
+    batch.lookUp(batch.series - 1, known);
   }
 }
 

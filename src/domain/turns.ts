@@ -1,4 +1,5 @@
 import type { Clock } from './clock.js';
+import { WeirError } from './errors.js';
 
 /**
  * Work that stops now and then, where others may go on. What `yield` gives back is how long it has been at work so far;
@@ -30,6 +31,12 @@ export function* within<T>(mostMs: number, steps: Steps<T>, refusal: () => Error
 /** Goes on for a slice; true when it has ended. */
 type Job = () => boolean;
 
+/** Each may hold a whole body. */
+const mostQueued = 4096;
+
+const laneFull = (): WeirError =>
+  new WeirError('unavailable', 'Too much waits to be read; send it again later.', { retryAfterSeconds: 5 });
+
 /** In one turn of the event loop a scrape from the cache takes two thirds of this. */
 const sliceMs = 0.25;
 
@@ -40,6 +47,8 @@ const sliceMs = 0.25;
 export class Turns {
   private readonly waiting: Job[] = [];
   private readonly lanes = new Map<string | number, Job[]>();
+  /** Jobs in lanes. */
+  private queued = 0;
   private readonly clock: Pick<Clock, 'monotonic'>;
 
   constructor(clock: Pick<Clock, 'monotonic'>) {
@@ -48,7 +57,7 @@ export class Turns {
 
   /**
    * The first slice is done at once, so that small work waits for nobody. Work in one lane is done in the order it came, and gets one
-   * slice for all of it: that of others is not delayed by how much there is.
+   * slice for all of it: that of others is not delayed by how much there is. Rejects with `unavailable` when too much waits in lanes.
    */
   do<T>(steps: Steps<T>, lane?: string | number): Promise<T> {
     return new Promise((resolve, reject) => {
@@ -73,16 +82,25 @@ export class Turns {
         return false;
       };
       const before = lane === undefined ? undefined : this.lanes.get(lane);
-      if (before !== undefined) before.push(goOn);
-      else if (!goOn()) this.wait(lane === undefined ? goOn : this.openLane(lane, goOn));
+      if (before !== undefined && this.queued >= mostQueued) reject(laneFull());
+      else if (before !== undefined) {
+        before.push(goOn);
+        this.queued++;
+      } else if (!goOn()) this.wait(lane === undefined ? goOn : this.openLane(lane, goOn));
     });
   }
 
   private openLane(lane: string | number, first: Job): Job {
     const jobs = [first];
+    this.queued++;
     this.lanes.set(lane, jobs);
     return () => {
-      if (jobs[0]!()) jobs.shift();
+      const began = this.clock.monotonic();
+      do {
+        if (!jobs[0]!()) return false;
+        jobs.shift();
+        this.queued--;
+      } while (jobs.length > 0 && this.clock.monotonic() - began < sliceMs);
       return jobs.length === 0 && this.lanes.delete(lane);
     };
   }

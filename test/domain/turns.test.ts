@@ -58,6 +58,36 @@ describe('long work', () => {
     expect(done.at(-1)).toBe('d1');
   });
 
+  /** Work that takes longer than a slice, on a clock that stands otherwise. */
+  const slowly = () => {
+    let at = 0;
+    function* slow(): Steps<string> {
+      at++;
+      yield;
+      return 'slow';
+    }
+    return { turns: new Turns({ monotonic: () => at }), slow };
+  };
+
+  it('of one lane that is small shares its slice', async () => {
+    const { turns, slow } = slowly();
+    const done: string[] = [];
+    const all = [turns.do(slow(), 'x'), ...[1, 2, 3].map((i) => turns.do(steps(`small${i}-`, 1, done), 'x'))];
+    expect(await byTurn(done, 2)).toEqual(['', 'small1-1 small2-1 small3-1']);
+    await Promise.all(all);
+  });
+
+  it('is refused when too much waits in lanes', async () => {
+    const { turns, slow } = slowly();
+    const first = turns.do(slow(), 'x');
+    const others = Array.from({ length: 5000 }, () => turns.do(steps('a', 1, []), 'x').catch((error: Error) => error));
+    const refused = (await Promise.all(others)).filter((said) => typeof said !== 'string');
+    expect(refused).toHaveLength(5000 - 4095);
+    expect(refused[0]).toMatchObject({ code: 'unavailable' });
+    expect(await first).toBe('slow');
+    expect(await turns.do(steps('b', 1, []), 'x')).toBe('b');
+  });
+
   it('that fails leaves its lane to the next', async () => {
     const turns = new Turns(oneStepEach());
     const done: string[] = [];

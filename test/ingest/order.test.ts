@@ -41,20 +41,34 @@ const page = async (): Promise<string[]> =>
     exposition.bytes.toString().trimEnd().split('\n'),
   );
 
-it('a small push does not overtake the large one it came after', async () => {
+const group = { text: '[]', labels: [] };
+const large = Array.from({ length: 3000 }, (_, i) => `m{i="${i}"} 1\n`).join('');
+
+/** What comes after a large push does not overtake it. */
+function pusher() {
   const ingest = new Ingest(store.groups, new SampleRate(clock), hurried());
   const put = (body: string) =>
     ingest.push({
       endpoint,
       limits: defaultLimits,
-      group: { text: '[]', labels: [] },
+      group,
       mode: 'replace-group',
       syntax: 'text',
       body: Buffer.from(body),
     });
-  const large = Array.from({ length: 3000 }, (_, i) => `m{i="${i}"} 1\n`).join('');
+  return { put, remove: () => ingest.delete(endpoint, group) };
+}
+
+it('a small push replaces the large one it came after', async () => {
+  const { put } = pusher();
   await Promise.all([put(large), put('m{i="0"} 2\n')]);
   expect(await page()).toEqual(['m{i="0",instance_id="m"} 2']);
+});
+
+it('a delete removes the large push it came after', async () => {
+  const { put, remove } = pusher();
+  await Promise.all([put(large), remove()]);
+  expect(await page()).toEqual([]);
 });
 
 /** Sends exports of deltas of 1: of so many series, for a time from and to. */

@@ -50,6 +50,7 @@ export function* convertSteps(
   const described = new Set<string>();
   let refused = 0;
   let reason: string | undefined;
+  let converted = 0;
   for (const { attributes, metrics } of resources) {
     const { common, info } = resourceLabels(attributes, options);
     let newest = 0;
@@ -66,8 +67,9 @@ export function* convertSteps(
         described.add(name);
         batch.metadata.push({ name, type: type!, help: metric.description, unit: '' });
       }
-      for (const [i, point] of metric.points.entries()) {
-        if (i % pointsAStep === 0) yield;
+      if (++converted % pointsAStep === 0) yield;
+      for (const point of metric.points) {
+        if (++converted % pointsAStep === 0) yield;
         const wrong = wrongness(metric, point) ?? tooMany(batch, metric, point, options.bounds);
         if (wrong !== undefined) {
           refused++;

@@ -32,6 +32,8 @@ const kinds = { 5: 'gauge', 7: 'sum', 9: 'histogram', 10: 'exponential', 11: 'su
 
 class OtlpReader {
   private readonly wire: ProtoReader;
+  /** Points and metrics so far. */
+  private read = 0;
 
   constructor(body: Buffer) {
     this.wire = new ProtoReader(body, 'ExportMetricsServiceRequest');
@@ -137,6 +139,7 @@ class OtlpReader {
     const { wire: reader } = this;
     const metric = newMetric();
     to.push(metric);
+    if (++this.read % pointsAStep === 0) yield;
     while (reader.at < end) {
       const tag = this.tag(end);
       const field = Math.floor(tag / 8);
@@ -160,7 +163,7 @@ class OtlpReader {
       const tag = this.tag(end);
       if (tag === 8 + wire.bytes) {
         metric.points.push(this.point(metric.kind, end));
-        if (metric.points.length % pointsAStep === 0) yield;
+        if (++this.read % pointsAStep === 0) yield;
       } else if (tag === 16 + wire.varint) metric.temporality = reader.varint(end);
       else if (tag === 24 + wire.varint) metric.monotonic = reader.varint(end) !== 0;
       else reader.skip(tag % 8, end);

@@ -16,15 +16,6 @@ import type { Transcript } from './transcript.js';
 
 const mostListedLabels = 64;
 
-/** Reused between bodies: each is read in one synchronous turn. */
-const shared = {
-  hashes: new Int32Array(mostListedLabels),
-  starts: new Int32Array(mostListedLabels),
-  shapeStarts: new Int32Array(mostListedLabels),
-  shapeLengths: new Int32Array(mostListedLabels),
-  shapeHashes: new Int32Array(mostListedLabels),
-};
-
 const fourQuotes = 0x22222222;
 const fourNewlines = 0x0a0a0a0a;
 const fourBackslashes = 0x5c5c5c5c;
@@ -47,9 +38,14 @@ export class LabelReader {
   private readonly hasEscapes: boolean;
   /** Of the label set being read: how many names are listed, their hashes, where in the body they stand. */
   private listed = 0;
+  private readonly hashes = new Int32Array(mostListedLabels);
+  private readonly starts = new Int32Array(mostListedLabels);
   private many: Set<string> | undefined;
   /** Of the label set before: how many labels, where in the body each `name="` stands, its length, its name's hash. */
   private shapeLabels = 0;
+  private readonly shapeStarts = new Int32Array(mostListedLabels);
+  private readonly shapeLengths = new Int32Array(mostListedLabels);
+  private readonly shapeHashes = new Int32Array(mostListedLabels);
   private alikeSum = 0;
 
   constructor(t: Transcript, openMetrics: boolean, ours: readonly string[]) {
@@ -76,7 +72,7 @@ export class LabelReader {
   private readAlike(): boolean {
     const { t, hasEscapes, shapeLabels } = this;
     const { body, bodyWords, out, outWords } = t;
-    const { shapeStarts, shapeLengths, shapeHashes } = shared;
+    const { shapeStarts, shapeLengths, shapeHashes } = this;
     const max = t.limits.value_length_bytes;
     const last = body.length - 4;
     let p = t.p + 1;
@@ -164,9 +160,9 @@ export class LabelReader {
         shaped = false;
       } else {
         if (count < mostListedLabels && valueStart === p + 1) {
-          shared.shapeStarts[count] = nameStart;
-          shared.shapeLengths[count] = nameLength + 2;
-          shared.shapeHashes[count] = h;
+          this.shapeStarts[count] = nameStart;
+          this.shapeLengths[count] = nameLength + 2;
+          this.shapeHashes[count] = h;
         } else shaped = false;
         count++;
         // An empty value is no label at all: it must not tell two series apart.
@@ -217,7 +213,7 @@ export class LabelReader {
   /** A short list is faster than a set for the few labels a series has, and a set keeps thousands linear. */
   private checkNotRepeated(hash: number, from: number, to: number): void {
     const { t, listed } = this;
-    const { hashes, starts } = shared;
+    const { hashes, starts } = this;
     if (listed < mostListedLabels) {
       for (let i = 0; i < listed; i++) {
         if (hashes[i] === hash && this.nameAt(starts[i]!) === t.bodyText(from, to)) this.failTwice(from, to);

@@ -1,7 +1,7 @@
 import { atOnce, type Steps } from '../../domain/turns.js';
 import { ProtoReader } from '../proto-reader.js';
 import { nameLabel, type SeriesBatch } from '../series-batch.js';
-import { familyTypes, isText, noteHistogram, type RoutingLabels, readSample, seriesAStep, skipField } from './v1.js';
+import { familyTypes, fieldsAStep, isText, noteHistogram, type RoutingLabels, readSample, skipField } from './v1.js';
 
 /** Symbols as ranges of the body, and what each of them means as the name of a label. */
 interface Symbols {
@@ -33,12 +33,11 @@ export function* writeRequest2Steps(
   const described = new Set<string>();
   reader.at = 0;
   const end = body.length;
-  while (reader.at < end) {
+  for (let fields = 1; reader.at < end; fields++) {
     const tag = reader.varint(end);
-    if (tag === 0x2a) {
-      readSeries(reader, reader.block(end), batch, symbols, described);
-      if (batch.series % seriesAStep === 0) yield;
-    } else skipField(reader, tag, end);
+    if (fields % fieldsAStep === 0) yield;
+    if (tag === 0x2a) readSeries(reader, reader.block(end), batch, symbols, described);
+    else skipField(reader, tag, end);
   }
 }
 

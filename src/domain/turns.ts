@@ -28,17 +28,19 @@ export function* within<T>(mostMs: number, steps: Steps<T>, refusal: () => Error
   }
 }
 
-/** Goes on for a slice; true when it has ended. */
-type Job = () => boolean;
-
-/** Each may hold a whole body. */
-const mostQueued = 4096;
-
-const laneFull = (): WeirError =>
-  new WeirError('unavailable', 'Too much waits to be read; send it again later.', { retryAfterSeconds: 5 });
+/** Does a step and goes on until the time is over; true when it has ended. Monotonic milliseconds. */
+type Job = (until: number) => boolean;
 
 /** In one turn of the event loop a scrape from the cache takes two thirds of this. */
 const sliceMs = 0.25;
+
+/** Each may hold a whole body. */
+const mostInLane = 1024;
+
+const laneFull = (): WeirError =>
+  new WeirError('unavailable', `${mostInLane} bodies for this endpoint are waiting to be read already. Try again.`, {
+    retryAfterSeconds: 5,
+  });
 
 /**
  * Does long work in slices, one in each turn of the event loop, whoever's it is: a large page keeps others waiting for a
@@ -47,8 +49,6 @@ const sliceMs = 0.25;
 export class Turns {
   private readonly waiting: Job[] = [];
   private readonly lanes = new Map<string | number, Job[]>();
-  /** Jobs in lanes. */
-  private queued = 0;
   private readonly clock: Pick<Clock, 'monotonic'>;
 
   constructor(clock: Pick<Clock, 'monotonic'>) {
@@ -57,52 +57,65 @@ export class Turns {
 
   /**
    * The first slice is done at once, so that small work waits for nobody. Work in one lane is done in the order it came, and gets one
-   * slice for all of it: that of others is not delayed by how much there is. Rejects with `unavailable` when too much waits in lanes.
+   * slice for all of it: that of others is not delayed by how much there is. Rejects with `unavailable` when too much waits in the lane.
    */
   do<T>(steps: Steps<T>, lane?: string | number): Promise<T> {
     return new Promise((resolve, reject) => {
       let spent = 0;
-      const goOn = (): boolean => {
+      const goOn = (until: number): boolean => {
         const began = this.clock.monotonic();
-        let at = 0;
+        let now = began;
         try {
           do {
-            const step = steps.next(spent + at);
+            const step = steps.next(spent + now - began);
             if (step.done) {
               resolve(step.value);
               return true;
             }
-            at = this.clock.monotonic() - began;
-          } while (at < sliceMs);
+            now = this.clock.monotonic();
+          } while (now < until);
         } catch (error) {
           reject(error);
           return true;
         }
-        spent += at;
+        spent += now - began;
         return false;
       };
       const before = lane === undefined ? undefined : this.lanes.get(lane);
-      if (before !== undefined && this.queued >= mostQueued) reject(laneFull());
-      else if (before !== undefined) {
-        before.push(goOn);
-        this.queued++;
-      } else if (!goOn()) this.wait(lane === undefined ? goOn : this.openLane(lane, goOn));
+      if (before !== undefined) {
+        if (before.length < mostInLane) before.push(goOn);
+        else reject(laneFull());
+      } else if (!goOn(this.sliceEnd())) this.wait(lane === undefined ? goOn : this.openLane(lane, goOn));
+    });
+  }
+
+  /** Resolves when all that is in the lane now is done. */
+  after(lane: string | number): Promise<void> {
+    return new Promise((resolve) => {
+      const before = this.lanes.get(lane);
+      const last = (): boolean => {
+        resolve();
+        return true;
+      };
+      if (before === undefined) last();
+      else before.push(last);
     });
   }
 
   private openLane(lane: string | number, first: Job): Job {
     const jobs = [first];
-    this.queued++;
     this.lanes.set(lane, jobs);
-    return () => {
-      const began = this.clock.monotonic();
+    return (until) => {
       do {
-        if (!jobs[0]!()) return false;
+        if (!jobs[0]!(until)) return false;
         jobs.shift();
-        this.queued--;
-      } while (jobs.length > 0 && this.clock.monotonic() - began < sliceMs);
+      } while (jobs.length > 0 && this.clock.monotonic() < until);
       return jobs.length === 0 && this.lanes.delete(lane);
     };
+  }
+
+  private sliceEnd(): number {
+    return this.clock.monotonic() + sliceMs;
   }
 
   private wait(job: Job): void {
@@ -112,7 +125,7 @@ export class Turns {
 
   private readonly turn = (): void => {
     const job = this.waiting.shift()!;
-    if (!job()) this.waiting.push(job);
+    if (!job(this.sliceEnd())) this.waiting.push(job);
     if (this.waiting.length > 0) setImmediate(this.turn);
   };
 }

@@ -2,7 +2,7 @@ import { instanceLabel, type MetricsEndpoint, reservedMetricPrefix } from '../do
 import { type LimitsAt, ownerOf } from '../domain/endpoint-limits.js';
 import { WeirError } from '../domain/errors.js';
 import { type LimitOwner, limitExceeded, metricLimitExceeded } from '../domain/limits.js';
-import type { Steps, Turns } from '../domain/turns.js';
+import type { Turns } from '../domain/turns.js';
 import { concatFamilies, type Exposition, emptyExposition, seriesCount } from '../formats/family.js';
 import { claimedNames, openMetricsName } from '../formats/openmetrics-rules.js';
 import { parseSteps, type Syntax } from '../formats/parse.js';
@@ -130,12 +130,10 @@ export class Ingest {
 
   async delete(endpoint: MetricsEndpoint, group: GroupKey): Promise<void> {
     // Not before what came before it.
-    await this.turns.do(nothing(), endpoint.id);
+    await this.turns.after(endpoint.id);
     await this.groups.update(endpoint, group, () => ({ remove: true }));
   }
 }
-
-function* nothing(): Steps<void> {}
 
 /** What stays of the group, with the pushed families in the place of their namesakes. */
 function replaceFamilies(current: Exposition, pushed: Exposition): Exposition {

@@ -148,6 +148,32 @@ describe('bodies that are read in turns', () => {
     }
   });
 
+  it.each([
+    ['resources', Buffer.from('0a00'.repeat(10_000), 'hex')],
+    ['scopes', encodeExport({ resourceMetrics: [{ scopeMetrics: Array.from({ length: 10_000 }, () => ({})) }] })],
+    [
+      'metrics',
+      encodeExport({ resourceMetrics: [{ scopeMetrics: [{ metrics: Array(10_000).fill({ name: 'm' }) }] }] }),
+    ],
+  ])('stop on the way when they are nothing but empty %s', (what, body) => {
+    const stopsOf = (steps: Steps<unknown>): number => {
+      let count = 0;
+      while (!steps.next(0).done) count++;
+      return count;
+    };
+    expect(stopsOf(otlpProtobufSteps(body))).toBeGreaterThan(100);
+    const request = atOnce(otlpProtobufSteps(body));
+    const options = { strategy: 'UnderscoreEscapingWithSuffixes', promoted: [], ours: '', now: 0 } as const;
+    if (what !== 'scopes') expect(stopsOf(convertSteps(request, new SeriesBatch(), options))).toBeGreaterThan(100);
+  });
+
+  it('stop among symbols that stand before the series', () => {
+    const body = encodeRequest('2.0', { symbols: ['', ...Array.from({ length: 10_000 }, (_, i) => `s${i}`)] });
+    let stops = 0;
+    for (const steps = writeRequest2Steps(body, new SeriesBatch(), ours); !steps.next(0).done; ) stops++;
+    expect(stops).toBeGreaterThan(100);
+  });
+
   it('stop also when all their series are known', () => {
     const table = new SeriesTable();
     const sent = Array.from({ length: 1000 }, (_, i) => ({

@@ -25,8 +25,8 @@ export interface ConvertOptions {
  */
 const mostSeries = 200_000;
 
-/** A histogram is a dozen series or more. */
-const pointsAStep = 16;
+/** Resources, metrics and points; a histogram is a dozen series or more. */
+const partsAStep = 16;
 
 export interface Converted {
   /** Points that have no form here, and why the first of them has none. */
@@ -52,9 +52,11 @@ export function* convertSteps(
   let reason: string | undefined;
   let converted = 0;
   for (const { attributes, metrics } of resources) {
+    if (++converted % partsAStep === 0) yield;
     const { common, info } = resourceLabels(attributes, options);
     let newest = 0;
     for (const metric of metrics) {
+      if (++converted % partsAStep === 0) yield;
       const name = metricName(metric, options.strategy);
       const type = familyType(metric);
       const unfit = type === undefined ? unfitness(metric) : name === '' ? 'has no name' : undefined;
@@ -67,9 +69,8 @@ export function* convertSteps(
         described.add(name);
         batch.metadata.push({ name, type: type!, help: metric.description, unit: '' });
       }
-      if (++converted % pointsAStep === 0) yield;
       for (const point of metric.points) {
-        if (++converted % pointsAStep === 0) yield;
+        if (++converted % partsAStep === 0) yield;
         const wrong = wrongness(metric, point) ?? tooMany(batch, metric, point, options.bounds);
         if (wrong !== undefined) {
           refused++;

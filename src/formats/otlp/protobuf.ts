@@ -25,14 +25,14 @@ export function* otlpProtobufSteps(body: Buffer): Steps<OtlpRequest> {
   return request;
 }
 
-/** What is read between two steps. */
-const pointsAStep = 32;
+/** What is read between two stops. */
+const fieldsAStep = 32;
 
 const kinds = { 5: 'gauge', 7: 'sum', 9: 'histogram', 10: 'exponential', 11: 'summary' } as const;
 
 class OtlpReader {
   private readonly wire: ProtoReader;
-  /** Points and metrics so far. */
+  /** Fields so far, those of a point counted as one. */
   private read = 0;
 
   constructor(body: Buffer) {
@@ -56,6 +56,7 @@ class OtlpReader {
   private *messages(end: number, field: number, read: (end: number) => Steps<void>, readOther?: Field): Steps<void> {
     const { wire: reader } = this;
     while (reader.at < end) {
+      if (++this.read % fieldsAStep === 0) yield;
       const tag = this.tag(end);
       if (tag === field * 8 + wire.bytes) yield* read(reader.block(end));
       else if (!readOther?.(Math.floor(tag / 8), tag % 8, end)) reader.skip(tag % 8, end);
@@ -139,8 +140,8 @@ class OtlpReader {
     const { wire: reader } = this;
     const metric = newMetric();
     to.push(metric);
-    if (++this.read % pointsAStep === 0) yield;
     while (reader.at < end) {
+      if (++this.read % fieldsAStep === 0) yield;
       const tag = this.tag(end);
       const field = Math.floor(tag / 8);
       if (tag % 8 !== wire.bytes) reader.skip(tag % 8, end);
@@ -160,11 +161,10 @@ class OtlpReader {
   private *data(metric: Metric, end: number): Steps<void> {
     const { wire: reader } = this;
     while (reader.at < end) {
+      if (++this.read % fieldsAStep === 0) yield;
       const tag = this.tag(end);
-      if (tag === 8 + wire.bytes) {
-        metric.points.push(this.point(metric.kind, end));
-        if (++this.read % pointsAStep === 0) yield;
-      } else if (tag === 16 + wire.varint) metric.temporality = reader.varint(end);
+      if (tag === 8 + wire.bytes) metric.points.push(this.point(metric.kind, end));
+      else if (tag === 16 + wire.varint) metric.temporality = reader.varint(end);
       else if (tag === 24 + wire.varint) metric.monotonic = reader.varint(end) !== 0;
       else reader.skip(tag % 8, end);
     }

@@ -29,7 +29,7 @@ export function* writeRequest2Steps(
   const reader = new ProtoReader(body, 'io.prometheus.write.v2.Request');
   batch.clear(body);
   if (routing !== undefined) batch.beginRoutes();
-  const symbols = readSymbols(reader, ours, routing);
+  const symbols = yield* readSymbols(reader, ours, routing);
   const described = new Set<string>();
   reader.at = 0;
   const end = body.length;
@@ -42,7 +42,7 @@ export function* writeRequest2Steps(
 }
 
 /** Nothing says that they stand before the series. */
-function readSymbols(reader: ProtoReader, ours: Buffer, routing: RoutingLabels | undefined): Symbols {
+function* readSymbols(reader: ProtoReader, ours: Buffer, routing: RoutingLabels | undefined): Steps<Symbols> {
   const symbols: Symbols = { starts: [], ends: [], meanings: [] };
   const { bytes } = reader;
   const meaningOf = (at: number, stop: number): Symbols['meanings'][number] => {
@@ -53,7 +53,8 @@ function readSymbols(reader: ProtoReader, ours: Buffer, routing: RoutingLabels |
     return isText(bytes, at, stop, routing.endpoint) ? 'endpoint' : 'label';
   };
   const end = bytes.length;
-  while (reader.at < end) {
+  for (let fields = 1; reader.at < end; fields++) {
+    if (fields % fieldsAStep === 0) yield;
     const tag = reader.varint(end);
     if (tag === 0x22) {
       const stop = reader.block(end);

@@ -95,7 +95,7 @@ export function limitSentence(limit: LimitName, max: number, actual: number, { l
 export const metricLimitSentence = (metric: string, max: number, actual: number, of: LimitOwner): string =>
   `${limitSentence('series_per_metric', max, actual, { of })} The metric is "${printable(metric)}".`;
 
-/** The refusal that every limit gives. An error costs a hundred times its sentence: whoever refuses series one by one needs none. */
+/** The refusal that every limit gives. Whoever refuses series one by one takes the sentence: an error has a stack, too. */
 export const limitExceeded = (limit: LimitName, max: number, actual: number, exceeded: Exceeded = {}): WeirError =>
   new WeirError('limit_exceeded', limitSentence(limit, max, actual, exceeded), factsOf(limit, max, actual, exceeded));
 

@@ -38,7 +38,7 @@ const sliceMs = 0.25;
 const mostInLane = 1024;
 
 const laneFull = (): WeirError =>
-  new WeirError('unavailable', `${mostInLane} bodies for this endpoint are waiting to be read already. Try again.`, {
+  new WeirError('unavailable', `${mostInLane} bodies that came before are waiting to be read. Try again.`, {
     retryAfterSeconds: 5,
   });
 

@@ -83,7 +83,7 @@ function suffixOf({ labels }: ParseOptions): Buffer {
   return Buffer.from(`${text.join(',')}} `);
 }
 
-/** In the time of one step a hundredth of a scrape from the cache could be answered. */
+/** Lines between two stops. */
 const linesAStep = 64;
 
 function* read(body: Buffer, suffix: Buffer, options: ParseOptions): Steps<Exposition> {

@@ -18,7 +18,7 @@ export interface Push {
   readonly mode: 'replace-group' | 'replace-families';
   readonly syntax: Syntax;
   readonly body: Buffer;
-  /** Told when the body was read: its bytes may be used for something else then. */
+  /** Told when the body was read, or refused: its bytes may be used for something else then. */
   readonly onRead?: () => void;
 }
 
@@ -66,8 +66,7 @@ export class Ingest {
       reservedPrefix: reservedMetricPrefix,
       previous: this.groups.peek(endpoint.id, group.text)?.exposition,
     });
-    const pushed = await this.turns.do(parsing, endpoint.id);
-    onRead?.();
+    const pushed = await this.turns.do(parsing, endpoint.id).finally(onRead);
     this.rate.take(endpoint, seriesCount(pushed), limits);
     await this.groups.update(endpoint, group, (view) => {
       const put =

@@ -1,12 +1,12 @@
 import { constants, createGzip } from 'node:zlib';
 
 /**
- * How much of a page the thread pool compresses at a time: a fifth of a millisecond. Where threads share a core, the event loop gets it
+ * How much of a page the thread pool compresses at a time: a tenth to a third of a millisecond. Where threads share a core, the event loop gets it
  * back when the pool has nothing to do, which the scheduler of Linux otherwise lets it wait for by the millisecond.
  */
 const pieceBytes = 32 * 1024;
 
-/** Larger pages are compressed less thoroughly: in a third of the time, to a quarter more bytes. */
+/** Larger pages are compressed less thoroughly: in a third of the time, to 16 to 30 % more bytes. */
 const largeBytes = 256 * 1024;
 
 /** In gzip, off the event loop. */

@@ -47,7 +47,7 @@ const large = Array.from({ length: 3000 }, (_, i) => `m{i="${i}"} 1\n`).join('')
 /** What comes after a large push does not overtake it. */
 function pusher() {
   const ingest = new Ingest(store.groups, new SampleRate(clock), hurried());
-  const put = (body: string) =>
+  const put = (body: string, onRead = () => {}) =>
     ingest.push({
       endpoint,
       limits: defaultLimits,
@@ -55,6 +55,7 @@ function pusher() {
       mode: 'replace-group',
       syntax: 'text',
       body: Buffer.from(body),
+      onRead,
     });
   return { put, remove: () => ingest.delete(endpoint, group) };
 }
@@ -63,6 +64,14 @@ it('a small push replaces the large one it came after', async () => {
   const { put } = pusher();
   await Promise.all([put(large), put('m{i="0"} 2\n')]);
   expect(await page()).toEqual(['m{i="0",instance_id="m"} 2']);
+});
+
+it('the bytes of a push may be used again once it was read, also when it is refused', async () => {
+  const { put } = pusher();
+  const read: string[] = [];
+  await put(large, () => read.push('large'));
+  await expect(put(`${large}m{i="0"} 1\n`, () => read.push('refused'))).rejects.toThrow('appears twice');
+  expect(read).toEqual(['large', 'refused']);
 });
 
 it('a delete removes the large push it came after', async () => {

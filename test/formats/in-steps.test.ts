@@ -5,7 +5,7 @@ import { atOnce, type Steps } from '../../src/domain/turns.js';
 import { convertSteps } from '../../src/formats/otlp/convert.js';
 import { otlpProtobufSteps } from '../../src/formats/otlp/protobuf.js';
 import { parseSteps, type Syntax } from '../../src/formats/parse.js';
-import { readWriteRequest1, writeRequest1Steps } from '../../src/formats/remote-write/v1.js';
+import { writeRequest1Steps } from '../../src/formats/remote-write/v1.js';
 import { writeRequest2Steps } from '../../src/formats/remote-write/v2.js';
 import { SeriesBatch } from '../../src/formats/series-batch.js';
 import { SeriesTable } from '../../src/storage/live/series-table.js';
@@ -181,7 +181,7 @@ describe('bodies that are read in turns', () => {
       samples: [[i, 1] as const],
     }));
     const batch = new SeriesBatch();
-    readWriteRequest1(request1(sent), batch, ours);
+    atOnce(writeRequest1Steps(request1(sent), batch, ours));
     for (let i = 0; i < batch.series; i++) {
       table.find(batch, i);
       table.add(batch, i);

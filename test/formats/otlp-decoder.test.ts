@@ -2,9 +2,10 @@ import { fromBinary, type JsonValue, toJson } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { WeirError } from '../../src/domain/errors.js';
-import { convertOtlp } from '../../src/formats/otlp/convert.js';
+import { atOnce } from '../../src/domain/turns.js';
+import { convertSteps } from '../../src/formats/otlp/convert.js';
 import { readOtlpJson } from '../../src/formats/otlp/json.js';
-import { readOtlpProtobuf } from '../../src/formats/otlp/protobuf.js';
+import { otlpProtobufSteps } from '../../src/formats/otlp/protobuf.js';
 import type { OtlpRequest } from '../../src/formats/otlp/request.js';
 import { SeriesBatch } from '../../src/formats/series-batch.js';
 import { mutations } from '../support/mutations.js';
@@ -119,9 +120,9 @@ describe('the decoders of OTLP', () => {
       fc.property(request, (sent) => {
         const body = encodeExport(sent);
         const official = toJson(requestSchema, fromBinary(requestSchema, body), { enumAsInteger: true });
-        const read = readOtlpProtobuf(body);
+        const read = atOnce(otlpProtobufSteps(body));
         expect(plain(read)).toEqual(plain(readOtlpJson(Buffer.from(JSON.stringify(official)))));
-        convertOtlp(read, new SeriesBatch(), options);
+        atOnce(convertSteps(read, new SeriesBatch(), options));
       }),
       { numRuns: 500 },
     );
@@ -134,8 +135,8 @@ describe('the decoders of OTLP', () => {
         for (const mutated of all) {
           const body = mutated(sound);
           try {
-            const read = isJson ? readOtlpJson(body) : readOtlpProtobuf(body);
-            convertOtlp(read, new SeriesBatch(), options);
+            const read = isJson ? readOtlpJson(body) : atOnce(otlpProtobufSteps(body));
+            atOnce(convertSteps(read, new SeriesBatch(), options));
           } catch (error) {
             if (!(error instanceof WeirError)) throw error;
             if (error.code !== 'invalid') expect(error.code).toBe('invalid');
@@ -154,7 +155,7 @@ describe('the decoders of OTLP', () => {
     }
     const wrap = (tag: number, body: Buffer): Buffer => Buffer.concat([Buffer.from([tag]), varint(body.length), body]);
     const body = wrap(0x0a, wrap(0x0a, wrap(0x0a, wrap(0x12, nested))));
-    expect(() => readOtlpProtobuf(body)).toThrow(/nested too deep/);
+    expect(() => atOnce(otlpProtobufSteps(body))).toThrow(/nested too deep/);
   });
 
   it('make no more series of one request than anyone sends at once', () => {
@@ -162,7 +163,7 @@ describe('the decoders of OTLP', () => {
     const metrics = [{ name: 'e', exponentialHistogram: { aggregationTemporality: 2, dataPoints } }];
     const body = JSON.stringify({ resourceMetrics: [{ scopeMetrics: [{ metrics }] }] });
     const batch = new SeriesBatch();
-    const { refused, reason } = convertOtlp(readOtlpJson(Buffer.from(body)), batch, options);
+    const { refused, reason } = atOnce(convertSteps(readOtlpJson(Buffer.from(body)), batch, options));
     expect(batch.series).toBeGreaterThan(190_000);
     expect(batch.series).toBeLessThanOrEqual(200_000);
     expect(refused).toBeGreaterThan(12_000);

@@ -2,16 +2,17 @@ import type { JsonValue } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { WeirError } from '../../src/domain/errors.js';
+import { atOnce } from '../../src/domain/turns.js';
 import { fixedBounds } from '../../src/formats/otlp/exponential.js';
 import { expandHistograms } from '../../src/formats/remote-write/native-histogram.js';
-import { readWriteRequest1 } from '../../src/formats/remote-write/v1.js';
-import { readWriteRequest2 } from '../../src/formats/remote-write/v2.js';
+import { writeRequest1Steps } from '../../src/formats/remote-write/v1.js';
+import { writeRequest2Steps } from '../../src/formats/remote-write/v2.js';
 import { SeriesBatch } from '../../src/formats/series-batch.js';
 import { mutations } from '../support/mutations.js';
 import { decodeRequest, encodeRequest, type Version } from '../support/remote-write.js';
 
 const ours = Buffer.from('instance_id');
-const read = { '1.0': readWriteRequest1, '2.0': readWriteRequest2 } as const;
+const reading = { '1.0': writeRequest1Steps, '2.0': writeRequest2Steps } as const;
 
 interface Seen {
   readonly labels: [string, string][];
@@ -21,7 +22,7 @@ interface Seen {
 
 /** What our decoder made of a body. */
 function decoded(version: Version, body: Buffer, batch = new SeriesBatch()) {
-  read[version](body, batch, ours);
+  atOnce<unknown>(reading[version](body, batch, ours));
   const series = Array.from({ length: batch.series }, (_, index): Seen => {
     const labels: [string, string][] = [];
     for (let at = batch.first[index]! + 1; at < batch.first[index + 1]!; at++) {

@@ -11,7 +11,7 @@ import { defaultLimits } from '../../src/domain/limits.js';
 import { noRelabeling } from '../../src/domain/relabel.js';
 import { atOnce, Turns } from '../../src/domain/turns.js';
 import { expandHistograms } from '../../src/formats/remote-write/native-histogram.js';
-import { readWriteRequest1 } from '../../src/formats/remote-write/v1.js';
+import { writeRequest1Steps } from '../../src/formats/remote-write/v1.js';
 import { SeriesBatch } from '../../src/formats/series-batch.js';
 import { takeBatch } from '../../src/ingest/live-series.js';
 import { SampleRate } from '../../src/ingest/rate.js';
@@ -122,7 +122,7 @@ function take(
   let taken: unknown;
   let recognised = 0;
   try {
-    if (repeated === undefined) readWriteRequest1(body, batch, ours);
+    if (repeated === undefined) atOnce(writeRequest1Steps(body, batch, ours));
     else atOnce(repeated.read(body, batch, ours, table));
     recognised = Array.from({ length: batch.series }, (_, i) => batch.first[i] === batch.first[i + 1]).filter(
       Boolean,
@@ -219,7 +219,7 @@ describe('series that are recognised as a whole', () => {
     }
     expect(recognisedInAll).toBe(100);
     const batch = new SeriesBatch();
-    const request = readWriteRequest1(sent(8), batch, ours, undefined, table)!;
+    const request = atOnce(writeRequest1Steps(sent(8), batch, ours, undefined, table))!;
     expect(request.read(sent(15), batch, table)).toBe(true);
     expect(Array.from(batch.values.subarray(0, 100))).toEqual(Array.from({ length: 100 }, (_, i) => (15 * i) % 7));
     expect(new Set(batch.times.subarray(0, 100))).toEqual(new Set([start + 15]));

@@ -8,7 +8,7 @@ import { systemClock } from '../../src/domain/clock.js';
 import { defaultLimits } from '../../src/domain/limits.js';
 import { noRelabeling } from '../../src/domain/relabel.js';
 import { atOnce, Turns } from '../../src/domain/turns.js';
-import { readWriteRequest1 } from '../../src/formats/remote-write/v1.js';
+import { writeRequest1Steps } from '../../src/formats/remote-write/v1.js';
 import { SeriesBatch } from '../../src/formats/series-batch.js';
 import { SampleRate } from '../../src/ingest/rate.js';
 import { RemoteWrite } from '../../src/ingest/remote-write.js';
@@ -229,7 +229,7 @@ describe('the live series of a gateway', () => {
           samples: [[1, 1]],
         }),
       );
-      readWriteRequest1(request1(sent), batch, Buffer.from('instance_id'));
+      atOnce(writeRequest1Steps(request1(sent), batch, Buffer.from('instance_id')));
       for (let i = 0; i < batch.series; i++) {
         table.set(table.add(batch, i), 1, 1, 1);
       }
@@ -249,7 +249,7 @@ describe('the page of live series', () => {
         samples: [[value, 1]],
       }),
     );
-    readWriteRequest1(request1(sent), batch, Buffer.from('instance_id'));
+    atOnce(writeRequest1Steps(request1(sent), batch, Buffer.from('instance_id')));
     for (let i = 0; i < batch.series; i++) {
       const known = table.find(batch, i);
       table.set(known === -1 ? table.add(batch, i) : known, value, 1, 1);

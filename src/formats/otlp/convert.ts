@@ -1,4 +1,4 @@
-import { atOnce, type Steps } from '../../domain/turns.js';
+import type { Steps } from '../../domain/turns.js';
 import type { FamilyType } from '../family.js';
 import { change, type SeriesBatch } from '../series-batch.js';
 import { canonicalNumber } from '../syntax.js';
@@ -38,9 +38,6 @@ export interface Converted {
  * OTLP metrics as series of Prometheus, by OpenTelemetry's "Prometheus and OpenMetrics Compatibility". What belongs to one
  * point is taken or refused as one.
  */
-export const convertOtlp = (...request: Parameters<typeof convertSteps>): Converted => atOnce(convertSteps(...request));
-
-/** The same in steps. */
 export function* convertSteps(
   { resources }: OtlpRequest,
   batch: SeriesBatch,

@@ -1,4 +1,4 @@
-import { atOnce, type Steps } from '../../domain/turns.js';
+import type { Steps } from '../../domain/turns.js';
 import { ProtoReader, wire } from '../proto-reader.js';
 import {
   type Attributes,
@@ -16,9 +16,6 @@ type Field = (field: number, type: number, end: number) => boolean;
 /**
  * `opentelemetry.proto.collector.metrics.v1.ExportMetricsServiceRequest`. Throws `invalid` for what is not one.
  */
-export const readOtlpProtobuf = (body: Buffer): OtlpRequest => atOnce(otlpProtobufSteps(body));
-
-/** The same in steps. */
 export function* otlpProtobufSteps(body: Buffer): Steps<OtlpRequest> {
   const request: OtlpRequest = { resources: [] };
   yield* new OtlpReader(body).request(request, body.length);

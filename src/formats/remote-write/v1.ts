@@ -1,4 +1,4 @@
-import { atOnce, type Steps } from '../../domain/turns.js';
+import type { Steps } from '../../domain/turns.js';
 import { wordsOf } from '../columns.js';
 import type { FamilyType } from '../family.js';
 import { ProtoReader } from '../proto-reader.js';
@@ -37,10 +37,6 @@ export interface RoutingLabels {
  * label the gateway sets itself: what is sent for it is left out. Of a series that is `known`, and comes when it is due,
  * only the sample is read. Gives what tells repetitions of a request that had nothing else.
  */
-export const readWriteRequest1 = (...request: Parameters<typeof writeRequest1Steps>): RepeatedRequest | undefined =>
-  atOnce(writeRequest1Steps(...request));
-
-/** The same in steps. */
 export function* writeRequest1Steps(
   body: Buffer,
   batch: SeriesBatch,

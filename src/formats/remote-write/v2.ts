@@ -1,4 +1,4 @@
-import { atOnce, type Steps } from '../../domain/turns.js';
+import type { Steps } from '../../domain/turns.js';
 import { ProtoReader } from '../proto-reader.js';
 import { nameLabel, type SeriesBatch } from '../series-batch.js';
 import { familyTypes, fieldsAStep, isText, noteHistogram, type RoutingLabels, readSample, skipField } from './v1.js';
@@ -13,13 +13,9 @@ interface Symbols {
 const nameBytes = Buffer.from(nameLabel);
 
 /**
- * `io.prometheus.write.v2.Request` (Remote-Write 2.0) into columns; otherwise as `readWriteRequest1`. Metadata stands at
+ * `io.prometheus.write.v2.Request` (Remote-Write 2.0) into columns; otherwise as `writeRequest1Steps`. Metadata stands at
  * each series; of those with one metric name, the first is taken.
  */
-export const readWriteRequest2 = (...request: Parameters<typeof writeRequest2Steps>): void =>
-  atOnce(writeRequest2Steps(...request));
-
-/** The same in steps. */
 export function* writeRequest2Steps(
   body: Buffer,
   batch: SeriesBatch,

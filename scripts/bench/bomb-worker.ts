@@ -1,5 +1,6 @@
 import { Agent, request } from 'node:http';
 import { compressSync } from 'snappy';
+import { answer } from './answer.js';
 
 export const routes = ['write', 'otlp', 'push'] as const;
 export type Route = (typeof routes)[number];
@@ -138,7 +139,4 @@ async function bomb({
   return { values: next - first, answers };
 }
 
-process.on('message', (order: BombOrder) => {
-  bomb(order).then((report) => process.send!(report));
-});
-process.on('disconnect', () => process.exit(0));
+answer(bomb);

@@ -1,5 +1,6 @@
 import { Agent, request } from 'node:http';
 import { gunzipSync } from 'node:zlib';
+import { answer } from './answer.js';
 
 /** Scrapes each page once, one each so many milliseconds, and only then looks at what came. */
 export interface ColdOrder {
@@ -52,13 +53,4 @@ async function scrapes({ targets, everyMs }: ColdOrder): Promise<ColdReport> {
   return { tookMs, series: pages.map(seriesOf) };
 }
 
-process.on('message', (order: ColdOrder) => {
-  scrapes(order).then(
-    (report) => process.send!(report),
-    (error: unknown) => {
-      console.error(error);
-      process.exit(1);
-    },
-  );
-});
-process.on('disconnect', () => process.exit(0));
+answer(scrapes);

@@ -1,9 +1,9 @@
-import { p99s, unpinned, Worker } from './cardinality.js';
 import type { ColdOrder, ColdReport } from './cold-worker.js';
 import { digits, type Effort, median, type Result, resultOf, say } from './harness.js';
 import { LoadGenerator } from './load.js';
 import { seriesPerPush } from './load-worker.js';
 import { settled } from './memory.js';
+import { p99s, unpinned, Worker } from './neighbours.js';
 import type { ProbeOrder, ProbeReport } from './probe-worker.js';
 
 const others = 99;

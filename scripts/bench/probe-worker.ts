@@ -1,4 +1,5 @@
 import { Agent, request } from 'node:http';
+import { answer } from './answer.js';
 
 /** Scrapes pages in turn, one each few milliseconds whatever the answers take, until it is told to stop. */
 export interface ProbeOrder {
@@ -49,7 +50,4 @@ async function probe({ targets, everyMs, seconds }: ProbeOrder): Promise<ProbeRe
   return { latencies: latencies.sort((a, b) => a - b), failed };
 }
 
-process.on('message', (order: ProbeOrder) => {
-  probe(order).then((report) => process.send!(report));
-});
-process.on('disconnect', () => process.exit(0));
+answer(probe);

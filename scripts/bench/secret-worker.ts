@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { SecretHasher } from '../../src/auth/secrets.js';
+import { matchingSecret, SecretHasher } from '../../src/auth/secrets.js';
 import { newClientSecret } from '../../src/domain/ids.js';
 
 // Prints the microseconds of CPU it takes to find a right secret among two, in each of so many rounds.
@@ -11,7 +11,8 @@ const checks = 20_000;
 function microseconds(): number {
   const before = process.cpuUsage();
   for (let i = 0; i < checks; i++) {
-    if (hasher.match(secrets, texts[i & 1]!, 1) === undefined) throw new Error('the right secret was not found');
+    if (matchingSecret(secrets, hasher.mac(texts[i & 1]!), 1) === undefined)
+      throw new Error('the right secret was not found');
   }
   const { user, system } = process.cpuUsage(before);
   return (user + system) / checks;

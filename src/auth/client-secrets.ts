@@ -1,11 +1,12 @@
 import type { Client, ClientSecret } from '../domain/client.js';
 import type { Clock } from '../domain/clock.js';
+import type { Soon } from '../domain/soon.js';
 import type { Directory, LiveClient } from '../storage/directory.js';
 import type { LastUses } from './last-uses.js';
 import { OAuthError } from './oauth-error.js';
 import type { Proofs } from './proofs.js';
 import type { Regulation } from './regulation.js';
-import type { SecretHasher } from './secrets.js';
+import { matchingSecret, type SecretHasher } from './secrets.js';
 import type { PresentedCredentials } from './token-request.js';
 
 /** Where a request comes from, for the record of last use. */
@@ -29,6 +30,14 @@ export interface ClientSecretsOptions {
   readonly proofs: Proofs;
 }
 
+interface Attempt {
+  readonly presented: PresentedCredentials;
+  readonly origin: Origin;
+  readonly mayEnter: (client: Client) => boolean;
+  /** Monotonic. */
+  readonly begun: number;
+}
+
 /** The check of client id and secret, one for all doors: the guesses at each count together. */
 export class ClientSecrets {
   private readonly options: ClientSecretsOptions;
@@ -42,42 +51,63 @@ export class ClientSecrets {
    * all, counted as a guess for all; `temporarily_unavailable` (429) after too many.
    */
   authenticate(
-    credentials: PresentedCredentials,
+    presented: PresentedCredentials,
     origin: Origin,
     mayEnter: (client: Client) => boolean = () => true,
-  ): Promise<ProvedBySecret> {
-    return this.options.proofs.checked(() => this.check(credentials, origin, mayEnter));
+  ): Soon<ProvedBySecret> {
+    const { directory, hasher, clock } = this.options;
+    const attempt = { presented, origin, mayEnter, begun: clock.monotonic() };
+    const [{ clientId, secret }] = presented.candidates;
+    // Never from memory alone: a token issued on the eve of "revoke-tokens" would be dead, and Go scrapers would keep it.
+    const live = directory.client(clientId);
+    const mac = hasher.mac(secret);
+    const proved = live instanceof Promise ? undefined : this.proved(attempt, live, mac);
+    return proved ?? this.tryEach(attempt, live, mac);
   }
 
-  private async check(
-    { method, candidates }: PresentedCredentials,
-    origin: Origin,
-    mayEnter: (client: Client) => boolean,
-  ): Promise<ProvedBySecret> {
-    const { directory, hasher, clock, uses, regulation } = this.options;
-    for (const { clientId, secret } of candidates) {
-      // Never from memory alone: a token issued on the eve of "revoke-tokens" would be dead, and Go scrapers would keep it.
-      const live = await directory.client(clientId);
-      const matched = hasher.match(live?.secrets ?? [], secret, clock.now());
-      if (live === undefined) continue;
-      if (matched === undefined || live.client.disabledAt !== null || !mayEnter(live.client)) {
+  /** One candidate after the other; the first is looked up already. */
+  private async tryEach(attempt: Attempt, first: Soon<LiveClient | undefined>, mac: Buffer): Promise<ProvedBySecret> {
+    const { directory, hasher, proofs } = this.options;
+    try {
+      for (const [i, { clientId, secret }] of attempt.presented.candidates.entries()) {
+        const live = await (i === 0 ? first : directory.client(clientId));
+        const proved = this.proved(attempt, live, i === 0 ? mac : hasher.mac(secret));
+        if (proved !== undefined) return proved;
         // What is known is in memory, and the answer came sooner than for an unknown client (see scripts/timing.ts).
-        await directory.missClient();
-        continue;
+        if (live !== undefined) await directory.missClient();
       }
-      regulation.succeeded(clientId, origin.ip);
-      uses.note(matched.id, { at: clock.now(), ...origin });
-      return { live, secret: matched };
+      throw this.refusal(attempt);
+    } catch (error) {
+      proofs.bad(attempt.begun, error);
+      throw error;
     }
+  }
+
+  private proved(
+    { origin, mayEnter, begun }: Attempt,
+    live: LiveClient | undefined,
+    mac: Buffer,
+  ): ProvedBySecret | undefined {
+    const { clock, uses, regulation, proofs } = this.options;
+    const secret = matchingSecret(live?.secrets ?? [], mac, clock.now());
+    if (live === undefined || secret === undefined) return undefined;
+    if (live.client.disabledAt !== null || !mayEnter(live.client)) return undefined;
+    regulation.succeeded(live.client.id, origin.ip);
+    uses.note(secret.id, { at: clock.now(), ip: origin.ip, agent: origin.agent });
+    proofs.good(begun);
+    return { live, secret };
+  }
+
+  private refusal({ presented: { method, candidates }, origin }: Attempt): OAuthError {
+    const { directory, regulation } = this.options;
     const [{ clientId, secret }] = candidates;
     const verdict = regulation.failed(clientId, origin.ip, { method, secret });
-    if (verdict.banned) {
-      const sentence = 'Too many wrong secrets for this client from this address; a right one still works.';
-      const refusal = new OAuthError('temporarily_unavailable', sentence, 429, verdict.retryAfterSeconds);
-      const named = directory.peekClient(clientId)?.client;
-      if (named !== undefined) refusal.guessed = { clientId, projectId: named.projectId };
-      throw refusal;
-    }
-    throw new OAuthError('invalid_client', 'Client id or secret is wrong, or the client is disabled.');
+    if (!verdict.banned)
+      return new OAuthError('invalid_client', 'Client id or secret is wrong, or the client is disabled.');
+    const sentence = 'Too many wrong secrets for this client from this address; a right one still works.';
+    const refusal = new OAuthError('temporarily_unavailable', sentence, 429, verdict.retryAfterSeconds);
+    const named = directory.peekClient(clientId)?.client;
+    if (named !== undefined) refusal.guessed = { clientId, projectId: named.projectId };
+    return refusal;
   }
 }

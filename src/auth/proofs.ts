@@ -20,19 +20,27 @@ export class Proofs {
   }
 
   async checked<T>(check: () => Promise<T>): Promise<T> {
-    const started = this.clock.monotonic();
-    const ended = (success: boolean, banned: boolean): void =>
-      this.report({ success, banned, ms: this.clock.monotonic() - started });
+    const begun = this.clock.monotonic();
     try {
       const proved = await check();
-      ended(true, false);
+      this.good(begun);
       return proved;
     } catch (error) {
-      if (error instanceof OAuthError) {
-        if (error.status === 429) ended(false, true);
-        else if (['invalid_client', 'invalid_grant'].includes(error.code)) ended(false, false);
-      }
+      this.bad(begun, error);
       throw error;
     }
+  }
+
+  /** A check that began at `begun` (monotonic) has ended well. */
+  good(begun: number): void {
+    this.report({ success: true, banned: false, ms: this.clock.monotonic() - begun });
+  }
+
+  /** It has ended with this error. */
+  bad(begun: number, error: unknown): void {
+    if (!(error instanceof OAuthError)) return;
+    const banned = error.status === 429;
+    if (!banned && !['invalid_client', 'invalid_grant'].includes(error.code)) return;
+    this.report({ success: false, banned, ms: this.clock.monotonic() - begun });
   }
 }

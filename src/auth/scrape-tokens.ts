@@ -2,7 +2,7 @@ import type { ScrapeToken } from '../domain/client.js';
 import type { Clock } from '../domain/clock.js';
 import { clientOfScrapeToken } from '../domain/ids.js';
 import type { Directory, LiveClient } from '../storage/directory.js';
-import type { SecretHasher } from './secrets.js';
+import { type SecretHasher, withMac } from './secrets.js';
 
 /** A scrape token that is good now, and its client. */
 export interface FoundScrapeToken {
@@ -41,7 +41,7 @@ export class ScrapeTokens {
     const clientId = clientOfScrapeToken(token);
     if (clientId === undefined) return undefined;
     const live = await directory.client(clientId);
-    const scrapeToken = hasher.find(live?.scrapeTokens ?? [], token);
+    const scrapeToken = withMac(live?.scrapeTokens ?? [], hasher.mac(token));
     if (live === undefined || scrapeToken === undefined) return undefined;
     if (live.client.disabledAt !== null) return { live, scrapeToken, fault: 'disabled_client' };
     return { live, scrapeToken, fault: scrapeToken.expiresAt <= clock.now() ? 'expired_token' : undefined };

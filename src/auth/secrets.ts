@@ -19,23 +19,6 @@ export class SecretHasher {
     return createHmac('sha256', this.pepper).update(secret).digest();
   }
 
-  /** The secret it is, of those that live at `now`. */
-  match(secrets: readonly ClientSecret[], presented: string, now: number): ClientSecret | undefined {
-    const found = this.find(secrets, presented);
-    return found !== undefined && isSecretAlive(found, now) ? found : undefined;
-  }
-
-  /** What was made of the text presented; compares in constant time, and against something even of none. */
-  find<T extends { readonly mac: Buffer }>(kept: readonly T[], presented: string): T | undefined {
-    const mac = this.mac(presented);
-    let found: T | undefined;
-    for (const each of kept) {
-      if (timingSafeEqual(each.mac, mac)) found = each;
-    }
-    if (kept.length === 0) timingSafeEqual(mac, noMac);
-    return found;
-  }
-
   newRecord(clientId: string, secret: string, now: number, random: RandomBytes): ClientSecret {
     return {
       id: newSecretId(random),
@@ -63,5 +46,21 @@ export class SecretHasher {
 
 /** The fact that says which pepper a store's secrets were made with. */
 export const pepperFact = 'pepper_fingerprint';
+
+/** The secret with this mac, of those that live at `now`. */
+export function matchingSecret(secrets: readonly ClientSecret[], mac: Buffer, now: number): ClientSecret | undefined {
+  const found = withMac(secrets, mac);
+  return found !== undefined && isSecretAlive(found, now) ? found : undefined;
+}
+
+/** The one with this mac; compares in constant time, and with something even if there is none. */
+export function withMac<T extends { readonly mac: Buffer }>(kept: readonly T[], mac: Buffer): T | undefined {
+  let found: T | undefined;
+  for (const each of kept) {
+    if (timingSafeEqual(each.mac, mac)) found = each;
+  }
+  if (kept.length === 0) timingSafeEqual(mac, noMac);
+  return found;
+}
 
 const noMac = Buffer.alloc(32);

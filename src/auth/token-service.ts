@@ -1,5 +1,6 @@
 import type { Client } from '../domain/client.js';
 import { inOrder, ourSpelling, type Scope } from '../domain/scopes.js';
+import { type Soon, thenSoon } from '../domain/soon.js';
 import type { Directory } from '../storage/directory.js';
 import type { AccessTokens } from './access-token.js';
 import { type Assertions, clientAssertionType, jwtBearerGrant } from './assertion.js';
@@ -22,7 +23,7 @@ export interface TokenServiceOptions {
   readonly tokens: AccessTokens;
   readonly assertions: Assertions;
   /** Whether the client, which has proved itself, may have another token now; throws `rate_limited`. */
-  readonly admit: (client: Client) => Promise<void>;
+  readonly admit: (client: Client) => Soon<void>;
   readonly proofs: Proofs;
   /** The external URL: issuer, and audience of every token. */
   readonly issuer: () => string;
@@ -43,7 +44,7 @@ export interface TokenRequest {
   readonly onClient: (client: Client) => void;
 }
 
-type Grant = (request: TokenRequest) => Promise<TokenResponse>;
+type Grant = (request: TokenRequest) => Soon<TokenResponse>;
 
 /** `POST /oauth/token`: who asks, by which grant, for what. Throws `OAuthError`. */
 export class TokenService {
@@ -58,31 +59,34 @@ export class TokenService {
     ]);
   }
 
-  async token(request: TokenRequest): Promise<TokenResponse> {
+  token(request: TokenRequest): Soon<TokenResponse> {
     const grantType = request.parameters.get('grant_type');
     const grant = grantType === undefined ? undefined : this.grants.get(grantType);
     if (grant !== undefined) return grant(request);
     // Who is nobody learns nothing of what there is.
-    await this.authenticate(request);
-    if (grantType === undefined) throw new OAuthError('invalid_request', 'The parameter grant_type is missing.');
-    throw new OAuthError('unsupported_grant_type', `Supported grant types: ${[...this.grants.keys()].join(', ')}.`);
+    return thenSoon(this.authenticate(request), () => {
+      if (grantType === undefined) throw new OAuthError('invalid_request', 'The parameter grant_type is missing.');
+      throw new OAuthError('unsupported_grant_type', `Supported grant types: ${[...this.grants.keys()].join(', ')}.`);
+    });
   }
 
   /** The client, by its secret or by an assertion it signed, whichever was sent. */
-  async authenticate(request: TokenRequest): Promise<Authenticated> {
-    const authenticated = await this.authenticated(request);
-    request.onClient(authenticated.client);
-    return authenticated;
+  authenticate(request: TokenRequest): Soon<Authenticated> {
+    const who = request.parameters.has('client_assertion') ? this.byAssertion(request) : this.bySecret(request);
+    return thenSoon(who, (authenticated) => {
+      request.onClient(authenticated.client);
+      return authenticated;
+    });
   }
 
-  private async authenticated(request: TokenRequest): Promise<Authenticated> {
-    const { authorization, parameters, origin } = request;
-    const assertion = parameters.get('client_assertion');
-    if (assertion === undefined) {
-      const credentials = readCredentials(authorization, parameters);
-      const { live, secret } = await this.options.secrets.authenticate(credentials, origin);
-      return { client: live.client, secretId: secret.id };
-    }
+  private bySecret({ authorization, parameters, origin }: TokenRequest): Soon<Authenticated> {
+    const proved = this.options.secrets.authenticate(readCredentials(authorization, parameters), origin);
+    return thenSoon(proved, ({ live, secret }) => ({ client: live.client, secretId: secret.id }));
+  }
+
+  /** RFC 7523 §2.2. */
+  private async byAssertion({ authorization, parameters }: TokenRequest): Promise<Authenticated> {
+    const assertion = parameters.get('client_assertion')!;
     if (parameters.get('client_assertion_type') !== clientAssertionType) {
       throw new OAuthError('invalid_request', `The client_assertion_type must be ${clientAssertionType}.`);
     }
@@ -106,8 +110,9 @@ export class TokenService {
   }
 
   /** RFC 6749 §4.4. */
-  private async clientCredentials(request: TokenRequest): Promise<TokenResponse> {
-    return this.issue(await this.authenticate(request), request.parameters, request.parameters.get('scope'));
+  private clientCredentials(request: TokenRequest): Soon<TokenResponse> {
+    const { parameters } = request;
+    return thenSoon(this.authenticate(request), (who) => this.issue(who, parameters, parameters.get('scope')));
   }
 
   /** RFC 7523 §2.1: the assertion is grant and proof in one. Prometheus puts the scope into it. */
@@ -139,16 +144,13 @@ export class TokenService {
     return client.id;
   }
 
-  private async issue(
-    { client, secretId }: Authenticated,
-    parameters: TokenParameters,
-    scope?: string,
-  ): Promise<TokenResponse> {
-    await this.options.admit(client);
-    this.checkAudience(parameters);
-    const scopes = grantedScopes(client, scope);
-    const { token, expiresIn } = this.options.tokens.issue(client, scopes, secretId);
-    return { access_token: token, token_type: 'Bearer', expires_in: expiresIn, scope: scopes.join(' ') };
+  private issue({ client, secretId }: Authenticated, parameters: TokenParameters, scope?: string): Soon<TokenResponse> {
+    return thenSoon(this.options.admit(client), () => {
+      this.checkAudience(parameters);
+      const scopes = grantedScopes(client, scope);
+      const { token, expiresIn } = this.options.tokens.issue(client, scopes, secretId);
+      return { access_token: token, token_type: 'Bearer', expires_in: expiresIn, scope: scopes.join(' ') };
+    });
   }
 
   /** `resource` (RFC 8707) and Auth0's `audience` may name this gateway or something on it, nothing else. */

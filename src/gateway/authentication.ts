@@ -14,6 +14,7 @@ import { TokenService } from '../auth/token-service.js';
 import { TokenStatus } from '../auth/token-status.js';
 import type { Config } from '../config.js';
 import type { Client } from '../domain/client.js';
+import type { Soon } from '../domain/soon.js';
 import { Authenticator } from '../http/authenticate.js';
 import type { TrustedProxies } from '../http/client-address.js';
 import { RateLimit } from '../http/rate-limit.js';
@@ -86,10 +87,13 @@ export async function openAuthentication(
     takeOnce: (clientId, jti, endsAt) => store.clients.takeAssertion(clientId, jti, endsAt),
   });
   const tokenRequests = new RateLimit('token_requests_per_minute', clock);
-  const admit = async ({ id, projectId }: Client): Promise<void> => {
+  const admit = ({ id, projectId }: Client): Soon<void> => {
     if (projectId === null) return tokenRequests.check(id, directory.limitsOutsideProjects);
-    const project = directory.peekProject(projectId) ?? (await directory.project(projectId));
-    if (project !== undefined) tokenRequests.check(id, project.limits);
+    const known = directory.peekProject(projectId);
+    if (known !== undefined) return tokenRequests.check(id, known.limits);
+    return directory.project(projectId).then((project) => {
+      if (project !== undefined) tokenRequests.check(id, project.limits);
+    });
   };
   return {
     tokens,

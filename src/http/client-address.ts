@@ -85,10 +85,11 @@ export function userAgent(headers: IncomingHttpHeaders): string | undefined {
   return printable(text, text.length > longestAgent ? longestAgent - 1 : longestAgent);
 }
 
-/** Where a request comes from. */
-export function originOf(c: Ctx, trustedProxies: TrustedProxies): Origin {
-  const { headers, socket } = c.env.incoming;
-  return { ip: clientAddress(socket.remoteAddress, headers, trustedProxies), agent: userAgent(headers) ?? '' };
+/** Where a request comes from; found out once for each. */
+export function originOf({ env }: Ctx, trustedProxies: TrustedProxies): Origin {
+  const { headers, socket } = env.incoming;
+  env.origin ??= { ip: clientAddress(socket.remoteAddress, headers, trustedProxies), agent: userAgent(headers) ?? '' };
+  return env.origin;
 }
 
 /** Several lines of one header are one list (RFC 9110 §5.3). */

@@ -1,5 +1,6 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
+import type { Origin } from '../auth/client-secrets.js';
 import type { AccessReason } from '../domain/access.js';
 import { type LimitsAt, ownerOf } from '../domain/endpoint-limits.js';
 import { WeirError } from '../domain/errors.js';
@@ -23,6 +24,8 @@ export interface RequestFacts {
   caller?: { readonly clientId: string; readonly projectId: string | null };
   /** Who it says it is, when that was refused. */
   suspect?: Suspect;
+  /** Where it comes from, once somebody has asked. */
+  origin?: Origin;
   /** When it came; monotonic time. */
   begun?: number;
   /** There once something was logged about it. */

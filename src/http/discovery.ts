@@ -1,3 +1,4 @@
+import type { Soon } from '../domain/soon.js';
 import type { Catalogue } from '../scrape/descriptors.js';
 import { targetGroups } from '../scrape/discovery.js';
 import { projectTarget } from '../scrape/targets.js';
@@ -21,7 +22,7 @@ export interface DiscoveryOptions extends RequestCounting {
 }
 
 /** `GET …/sd`: the endpoints the caller may scrape, as Prometheus' HTTP service discovery wants them. */
-export function handleDiscovery(c: Ctx, projectId: string, options: DiscoveryOptions): Promise<Response> {
+export function handleDiscovery(c: Ctx, projectId: string, options: DiscoveryOptions): Soon<Response> {
   return handle(c, 'sd', options, async () => {
     const { endpoints } = await authorize(c, projectId, options);
     return JSON.stringify(targetGroups(endpoints, options.externalUrl()));
@@ -29,11 +30,11 @@ export function handleDiscovery(c: Ctx, projectId: string, options: DiscoveryOpt
 }
 
 /** `GET …/descriptors`: the metrics the caller may scrape, without their samples. */
-export function handleDescriptors(c: Ctx, projectId: string, options: DiscoveryOptions): Promise<Response> {
+export function handleDescriptors(c: Ctx, projectId: string, options: DiscoveryOptions): Soon<Response> {
   return handle(c, 'descriptors', options, async () => options.catalogue.get(await authorize(c, projectId, options)));
 }
 
-function handle(c: Ctx, noun: string, options: DiscoveryOptions, body: () => Promise<string>): Promise<Response> {
+function handle(c: Ctx, noun: string, options: DiscoveryOptions, body: () => Promise<string>): Soon<Response> {
   const operation_name = `${c.env.incoming.method} /api/v1/{project}/${noun}`;
   return counted(options, c, { api: 'METRICS', operation_name }, async () => {
     readQuery(c.env.incoming.url!);

@@ -9,6 +9,7 @@ import type { TokenRequest, TokenResponse, TokenService } from '../auth/token-se
 import type { TokenStatus } from '../auth/token-status.js';
 import { WeirError } from '../domain/errors.js';
 import { scopes } from '../domain/scopes.js';
+import { type Soon, thenSoon } from '../domain/soon.js';
 import type { GatewayMetrics } from '../telemetry/gateway-metrics.js';
 import type { AccessNotes } from './access-notes.js';
 import { originOf, type TrustedProxies } from './client-address.js';
@@ -37,14 +38,18 @@ export async function postToken(c: Ctx, options: OAuthOptions): Promise<Response
   try {
     parameters = await readFormOrJson(c);
     const operation = { ...authentication('POST /oauth/token'), ...knownGrant(parameters.get('grant_type')) };
-    return await counted(options, c, operation, async () => {
-      const response = await inTime(service.token(requestOf(c, parameters, trustedProxies)));
+    const issued = (response: TokenResponse): Response => {
       metrics.tokenIssued();
       const { projectId } = c.env.caller!;
       if (projectId !== null) usage.of(projectId).token(clock.now());
       accessNotes.tokenIssued(c);
       return sendToken(c, response);
-    });
+    };
+    const response = counted(options, c, operation, () =>
+      thenSoon(inTime(service.token(requestOf(c, parameters, trustedProxies))), issued),
+    );
+    // An await of what is there already would be another turn.
+    return response instanceof Promise ? await response : response;
   } catch (error) {
     accessNotes.tokenRefused(c, parameters, error);
     if (error instanceof OAuthError) metrics.tokenRefused(error.code);
@@ -57,21 +62,12 @@ export async function postToken(c: Ctx, options: OAuthOptions): Promise<Response
 /** Go's clients have no time limit for the token endpoint, and all targets of a job wait with them. */
 const longestMs = 4_500;
 
-function inTime<T>(work: Promise<T>): Promise<T> {
+function inTime<T>(work: Soon<T>): Soon<T> {
+  if (!(work instanceof Promise)) return work;
   return new Promise((resolve, reject) => {
-    let isDone = false;
-    let timer: NodeJS.Timeout | undefined;
-    const done = (): void => {
-      isDone = true;
-      clearTimeout(timer);
-    };
-    work.then(resolve, reject).finally(done);
-    // Nearly all are done by then, and need no timer.
-    setImmediate(() => {
-      if (isDone) return;
-      const sentence = 'The gateway could not answer in time; try again.';
-      timer = setTimeout(() => reject(new OAuthError('temporarily_unavailable', sentence)), longestMs);
-    });
+    const sentence = 'The gateway could not answer in time; try again.';
+    const timer = setTimeout(() => reject(new OAuthError('temporarily_unavailable', sentence)), longestMs);
+    work.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }
 
@@ -159,11 +155,11 @@ async function readForm(c: Ctx): Promise<TokenParameters> {
 }
 
 /** Auth0's clients send JSON to the token endpoint; no RFC asks for it. */
-async function readFormOrJson(c: Ctx): Promise<TokenParameters> {
+function readFormOrJson(c: Ctx): Promise<TokenParameters> {
   refuseQuery(c);
   const type = contentType(c);
-  if (type === form) return readParameters(await readWhole(c));
-  if (type === 'application/json') return readJsonParameters(await readWhole(c));
+  if (type === form) return readWhole(c).then(readParameters);
+  if (type === 'application/json') return readWhole(c).then(readJsonParameters);
   throw wrongType(c, `${form} or application/json`);
 }
 
@@ -177,8 +173,9 @@ const readWhole = (c: Ctx): Promise<Buffer> =>
 
 /** RFC 6749 §2.3.1: credentials must not stand in the URL, where logs and proxies keep them. */
 function refuseQuery(c: Ctx): void {
-  const query = (c.env.incoming.url ?? '').split('?')[1];
-  if (query === undefined) return;
+  const { url = '' } = c.env.incoming;
+  if (!url.includes('?')) return;
+  const query = url.slice(url.indexOf('?') + 1);
   const parameters = new URLSearchParams(query);
   if (['client_id', 'client_secret', 'client_assertion', 'token'].some((name) => parameters.has(name))) {
     const sentence = 'Client credentials must not stand in the URL; send them by HTTP Basic or in the body.';

@@ -10,4 +10,5 @@ const endpoints = new Map<string, OpenidEndpoint>([
 ]);
 
 /** Which of OAuth's endpoints a request was for, by the names Authelia's metrics have. */
-export const openidEndpoint = (url: string): OpenidEndpoint | undefined => endpoints.get(url.split('?', 1)[0]!);
+export const openidEndpoint = (url: string): OpenidEndpoint | undefined =>
+  endpoints.get(url.includes('?') ? url.slice(0, url.indexOf('?')) : url);

@@ -1,5 +1,6 @@
 import type { LimitsAt } from '../domain/endpoint-limits.js';
 import { WeirError } from '../domain/errors.js';
+import type { Soon } from '../domain/soon.js';
 import { otlpEncoding } from '../formats/negotiate.js';
 import { exportResponse, type OtlpEncoding, otlpTypes, statusResponse } from '../formats/otlp/response.js';
 import type { Exported, Otlp } from '../ingest/otlp.js';
@@ -21,13 +22,13 @@ export interface OtlpOptions extends RequestCounting {
 }
 
 /** `POST …/otlp/v1/metrics`: OTLP/HTTP (OTLP 1.x, "OTLP/HTTP"), protobuf and JSON. */
-export function handleOtlp(c: Ctx, projectId: string, metricsId: string, options: OtlpOptions): Promise<Response> {
+export function handleOtlp(c: Ctx, projectId: string, metricsId: string, options: OtlpOptions): Soon<Response> {
   const operation_name = 'POST /api/v1/{project}/{metricsId}/otlp/v1/metrics';
   return counted(options, c, { api: 'METRICS', operation_name }, () => exportTo(c, projectId, metricsId, options));
 }
 
 /** `POST /otlp/v1/metrics`: the same for all customers in one, from clients of the operator. */
-export function handleOtlpForAll(c: Ctx, options: OtlpOptions): Promise<Response> {
+export function handleOtlpForAll(c: Ctx, options: OtlpOptions): Soon<Response> {
   return counted(options, c, { api: 'METRICS', operation_name: 'POST /otlp/v1/metrics' }, async () => {
     const { limits, by } = await counting(options.metrics, () => authorizeForAll(c, options));
     return take(c, limits, options, (encoding, body) => options.otlp.exportRouted({ encoding, body, by }));

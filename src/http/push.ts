@@ -3,6 +3,7 @@ import { gunzip } from 'node:zlib';
 import type { MetricsEndpoint } from '../domain/endpoint.js';
 import { type LimitsAt, limitsAt } from '../domain/endpoint-limits.js';
 import { WeirError } from '../domain/errors.js';
+import type { Soon } from '../domain/soon.js';
 import { pushSyntax } from '../formats/negotiate.js';
 import { readGrouping } from '../ingest/grouping.js';
 import type { Ingest } from '../ingest/push.js';
@@ -26,7 +27,7 @@ export interface PushOptions extends RequestCounting {
 }
 
 /** `PUT`, `POST` and `DELETE` of `…/metrics[/job/{job}{/label/value}…]`: the Pushgateway's API, with its status codes. */
-export function handlePush(c: Ctx, projectId: string, metricsId: string, options: PushOptions): Promise<Response> {
+export function handlePush(c: Ctx, projectId: string, metricsId: string, options: PushOptions): Soon<Response> {
   const operation_name = `${c.env.incoming.method} /api/v1/{project}/{metricsId}/metrics`;
   return counted(options, c, { api: 'METRICS', operation_name }, () => push(c, projectId, metricsId, options));
 }

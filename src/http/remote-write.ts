@@ -2,6 +2,7 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { uncompressSync } from 'snappy';
 import type { LimitsAt } from '../domain/endpoint-limits.js';
 import { WeirError } from '../domain/errors.js';
+import type { Soon } from '../domain/soon.js';
 import { remoteWriteVersion } from '../formats/negotiate.js';
 import type { RemoteWrite, RemoteWriteVersion, Written } from '../ingest/remote-write.js';
 import type { Directory } from '../storage/directory.js';
@@ -33,13 +34,13 @@ export function handleRemoteWrite(
   projectId: string,
   metricsId: string,
   options: RemoteWriteOptions,
-): Promise<Response> {
+): Soon<Response> {
   const operation_name = 'POST /api/v1/{project}/{metricsId}/write';
   return counted(options, c, { api: 'METRICS', operation_name }, () => write(c, projectId, metricsId, options));
 }
 
 /** `POST /api/v1/write`: the same for all customers in one, from clients of the operator. */
-export function handleWriteForAll(c: Ctx, options: RemoteWriteOptions): Promise<Response> {
+export function handleWriteForAll(c: Ctx, options: RemoteWriteOptions): Soon<Response> {
   return counted(options, c, { api: 'METRICS', operation_name: 'POST /api/v1/write' }, () => writeForAll(c, options));
 }
 

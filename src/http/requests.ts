@@ -2,6 +2,7 @@ import { jwtBearerGrant } from '../auth/assertion.js';
 import { OAuthError } from '../auth/oauth-error.js';
 import type { Clock } from '../domain/clock.js';
 import { WeirError } from '../domain/errors.js';
+import type { Soon } from '../domain/soon.js';
 import type { ApiRequests, RequestTags } from '../telemetry/api-requests.js';
 import type { UsageMeters } from '../telemetry/usage.js';
 import type { Ctx } from './context.js';
@@ -17,12 +18,12 @@ export interface RequestCounting {
 type Operation = Pick<RequestTags, 'api' | 'operation_name' | 'grant_type'>;
 
 /** Does the work and counts it for the project of the caller, by how it ended; what has no caller is not counted. */
-export async function counted(
+export function counted(
   { counted: requests, clock, countries }: RequestCounting,
   c: Ctx,
   operation: Operation,
-  work: () => Promise<Response>,
-): Promise<Response> {
+  work: () => Soon<Response>,
+): Soon<Response> {
   const count = (result: Pick<RequestTags, 'operation_result' | 'failure_code'>, error?: unknown): void => {
     const { clientId, projectId } = c.env.caller ?? (error instanceof OAuthError ? error.guessed : undefined) ?? {};
     if (clientId === undefined || typeof projectId !== 'string') return;
@@ -30,14 +31,21 @@ export async function counted(
       .counter(projectId, { ...operation, ...result, ...countries.tag(c), client_id: clientId })
       .count(clock.now());
   };
-  try {
-    const response = await work();
-    count(response.status < 400 ? { operation_result: 'SUCCESS' } : failure('CLIENT_SERVER_ERROR'));
+  const answered = (response: Response): Response => {
+    count(response.status < 400 ? succeeded : failure('CLIENT_SERVER_ERROR'));
     return response;
-  } catch (error) {
+  };
+  const failed = (error: unknown): never => {
     count(failure(failureCode(error)), error);
     throw error;
+  };
+  let response: Soon<Response>;
+  try {
+    response = work();
+  } catch (error) {
+    return failed(error);
   }
+  return response instanceof Promise ? response.then(answered, failed) : answered(response);
 }
 
 /** An invented grant type would be a tag with as many values as somebody cares to invent. */
@@ -46,6 +54,7 @@ export const knownGrant = (grantType: string | undefined): Pick<RequestTags, 'gr
 
 const grantTypes = ['client_credentials', jwtBearerGrant];
 
+const succeeded = { operation_result: 'SUCCESS' } as const;
 type FailureCode = NonNullable<RequestTags['failure_code']>;
 const failure = (failure_code: FailureCode) => ({ operation_result: 'FAILURE', failure_code }) as const;
 

@@ -4,6 +4,7 @@ import { maySee, type Sight } from '../domain/client.js';
 import type { MetricsEndpoint } from '../domain/endpoint.js';
 import type { Limits } from '../domain/limits.js';
 import type { Project } from '../domain/project.js';
+import type { Soon } from '../domain/soon.js';
 import type { Change, ClientRecord, Store } from './store.js';
 
 /** A client as it is now. Whoever keeps one must look at `stale` before trusting it. */
@@ -46,8 +47,9 @@ export class Directory {
   private readonly listeners: ((changes: readonly Change[] | undefined) => void)[] = [];
   private seen = 0;
   private syncing: Promise<void> | undefined;
-  /** The last read of the log, for as long as this turn of the event loop lasts. */
-  private synced: Promise<void> | undefined;
+  /** Whether the log was read in this turn of the event loop, and what is awaited of that. */
+  private isSynced = false;
+  private synced: Soon<void> = undefined;
 
   constructor(store: Store, baseLimits: Limits) {
     this.store = store;
@@ -71,8 +73,11 @@ export class Directory {
   }
 
   /** Forgets what the change log says has changed. Calls made meanwhile share one read. */
-  sync(): Promise<void> {
-    this.syncing ??= this.readLog().finally(() => {
+  sync(): Soon<void> {
+    if (this.syncing !== undefined) return this.syncing;
+    const latest = this.store.changes.latest();
+    if (latest === this.seen) return;
+    this.syncing = this.readLog(latest).finally(() => {
       this.syncing = undefined;
     });
     return this.syncing;
@@ -82,10 +87,12 @@ export class Directory {
    * At most once in a turn of the event loop: what is handled in it was sent before the turn began, so that nothing can
    * have changed before it was sent and after the log was read.
    */
-  private syncOnce(): Promise<void> {
-    if (this.synced === undefined) {
+  private syncOnce(): Soon<void> {
+    if (!this.isSynced) {
       this.synced = this.sync();
+      this.isSynced = true;
       setImmediate(() => {
+        this.isSynced = false;
         this.synced = undefined;
       });
     }
@@ -96,8 +103,14 @@ export class Directory {
     return this.clients.get(id);
   }
 
-  async client(id: string): Promise<LiveClient | undefined> {
-    await this.syncOnce();
+  client(id: string): Soon<LiveClient | undefined> {
+    const synced = this.syncOnce();
+    const known = synced === undefined ? this.clients.get(id) : undefined;
+    return known ?? this.readClient(id, synced);
+  }
+
+  private async readClient(id: string, synced: Soon<void>): Promise<LiveClient | undefined> {
+    await synced;
     const known = this.clients.get(id);
     if (known !== undefined) return known;
     const { seen } = this;
@@ -133,8 +146,8 @@ export class Directory {
     return live;
   }
 
-  private async readLog(): Promise<void> {
-    const latest = await this.store.changes.latest();
+  private async readLog(newest: Soon<number>): Promise<void> {
+    const latest = await newest;
     if (latest === this.seen) return;
     const changes = await this.store.changes.since(this.seen);
     this.seen = latest;

@@ -77,6 +77,10 @@ export class RequestCounter {
   }
 }
 
+/** None of the values holds a line break. */
+const keyOf = (tags: RequestTags): string =>
+  `${tags.operation_name}\n${tags.operation_result}\n${tags.failure_code}\n${tags.grant_type}\n${tags.client_id}\n${tags.country_code}\n${tags.api}`;
+
 /** The requests each project made of the gateway: counted as they are answered, taken by whoever passes them on. */
 export class ApiRequests {
   private readonly projects = new Map<string, OfProject>();
@@ -94,7 +98,7 @@ export class ApiRequests {
 
   counter(projectId: string, tags: RequestTags): RequestCounter {
     const project = this.ofProject(projectId);
-    const key = JSON.stringify(tags);
+    const key = keyOf(tags);
     const known = project.counters.get(key);
     if (known !== undefined) return known;
     const isNamed = tags.client_id !== undefined || tags.country_code !== undefined;

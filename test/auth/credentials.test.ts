@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { SecretHasher } from '../../src/auth/secrets.js';
+import { matchingSecret, SecretHasher } from '../../src/auth/secrets.js';
 import { readCredentials, readParameters } from '../../src/auth/token-request.js';
 import type { ClientSecret } from '../../src/domain/client.js';
 import { systemRandom } from '../../src/domain/ids.js';
@@ -74,16 +74,16 @@ describe('the hasher', () => {
 
   it('finds the secret among several, and only while it lives', () => {
     const secrets = [record('old', 1000), record('new')];
-    expect(hasher.match(secrets, 'new', 5000)?.id).toBe('new');
-    expect(hasher.match(secrets, 'old', 999)?.id).toBe('old');
-    expect(hasher.match(secrets, 'old', 1000)).toBeUndefined();
-    expect(hasher.match(secrets, 'neither', 0)).toBeUndefined();
-    expect(hasher.match([], 'new', 0)).toBeUndefined();
+    expect(matchingSecret(secrets, hasher.mac('new'), 5000)?.id).toBe('new');
+    expect(matchingSecret(secrets, hasher.mac('old'), 999)?.id).toBe('old');
+    expect(matchingSecret(secrets, hasher.mac('old'), 1000)).toBeUndefined();
+    expect(matchingSecret(secrets, hasher.mac('neither'), 0)).toBeUndefined();
+    expect(matchingSecret([], hasher.mac('new'), 0)).toBeUndefined();
   });
 
   it('makes something else of a secret with every pepper, and never the secret', () => {
     expect(new SecretHasher(Buffer.alloc(32, 2)).mac('s')).not.toEqual(hasher.mac('s'));
-    expect(new SecretHasher(Buffer.alloc(32, 2)).match([record('s')], 's', 0)).toBeUndefined();
+    expect(matchingSecret([record('s')], new SecretHasher(Buffer.alloc(32, 2)).mac('s'), 0)).toBeUndefined();
     expect(hasher.mac('s')).toHaveLength(32);
   });
 });

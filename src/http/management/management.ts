@@ -103,7 +103,11 @@ export class Management {
 
   /** So that the next request meets what was changed, on the metrics routes too. It is done, whether this succeeds or not. */
   private async follow(c: Ctx): Promise<void> {
-    await this.options.directory.sync().catch(this.logging(c, 'what was changed shows a little later'));
+    try {
+      await this.options.directory.sync();
+    } catch (error) {
+      this.logging(c, 'what was changed shows a little later')(error);
+    }
   }
 
   private logging(c: Ctx, sentence: string): (error: unknown) => void {

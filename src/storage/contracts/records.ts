@@ -1,5 +1,6 @@
 import type { AccessEntry, AccessPlace } from '../../domain/access.js';
 import type { Stretch } from '../../domain/page.js';
+import type { Soon } from '../../domain/soon.js';
 import type { DailyUsage } from '../../domain/usage.js';
 
 /** Who did what to which noun, from where, when. */
@@ -86,7 +87,7 @@ export interface Change {
 
 export interface ChangeLog {
   /** The number of the newest change, 0 when there was none. */
-  latest(): Promise<number>;
+  latest(): Soon<number>;
   /** In order. `undefined` when the log no longer reaches back that far: then everything may have changed. */
   since(seq: number): Promise<Change[] | undefined>;
   /** Forgets changes from before `time`, but the newest. */

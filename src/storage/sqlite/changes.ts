@@ -14,7 +14,7 @@ export function sqliteChanges(db: Db): ChangeLog {
     .orderBy(asc(change.seq))
     .prepare();
   return {
-    latest: async () => newest.get() ?? 0,
+    latest: () => newest.get() ?? 0,
     since: async (seq) => {
       const first = oldest.get()?.seq;
       // The log begins after what the caller has seen: something in between may be gone.

@@ -3,8 +3,8 @@ import type { LocalAdmin } from './admin/admin.js';
 import { isExposed } from './auth/key-file.js';
 import type { Config } from './config.js';
 import { deliveredKeptMs, undeliveredKeptMs } from './domain/stream.js';
-import { touchedBy } from './domain/touched.js';
 import { openAuthentication } from './gateway/authentication.js';
+import { follow } from './gateway/follow.js';
 import { openIngest } from './gateway/ingest.js';
 import { openStore, tokensKeptMs } from './gateway/open-store.js';
 import { openRecords } from './gateway/records.js';
@@ -154,11 +154,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       },
     });
     await streams.reload();
-    directory.onChange((changes) => {
-      const touched = touchedBy(changes, 'stream');
-      if (touched?.ids.size === 0 && touched.projectIds.size === 0) return;
-      streams.reload(touched).catch((error) => log.error({ err: error }, 'streams were not read again'));
-    });
+    follow(directory, 'stream', streams, log);
     const issuerUrl = (): string => issuer;
     const links = errorLinks(issuerUrl, config.web.docsUrl);
     const scrapes = new RateLimit('scrapes_per_minute', clock);

@@ -14,6 +14,17 @@ export function touchedBy(
   return { ids: of(noun), projectIds: of('project') };
 }
 
+/** What the store has now of those that may have changed; one may come twice. `list` is of one project, or of all. */
+export async function readTouched<Thing>(
+  touched: Touched | undefined,
+  { list, get }: { list(projectId?: string): Promise<Thing[]>; get(id: string): Promise<Thing | undefined> },
+): Promise<Thing[]> {
+  if (touched === undefined) return list();
+  const byId = await Promise.all([...touched.ids].map((id) => get(id)));
+  const byProject = await Promise.all([...touched.projectIds].map((id) => list(id)));
+  return [...byId.filter((thing) => thing !== undefined), ...byProject.flat()];
+}
+
 export const isTouched = (
   touched: Touched | undefined,
   { id, projectId }: { id: string; projectId: string },

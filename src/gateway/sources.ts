@@ -1,5 +1,4 @@
 import type { Envelope } from '../auth/envelope.js';
-import { touchedBy } from '../domain/touched.js';
 import type { Ingest } from '../ingest/push.js';
 import type { SourceReach } from '../sources/connection.js';
 import { Sources } from '../sources/sources.js';
@@ -7,6 +6,7 @@ import type { Directory } from '../storage/directory.js';
 import type { Store } from '../storage/store.js';
 import type { GatewayMetrics } from '../telemetry/gateway-metrics.js';
 import type { UsageMeters } from '../telemetry/usage.js';
+import { follow } from './follow.js';
 import type { Seams } from './seams.js';
 
 interface Ground {
@@ -39,10 +39,6 @@ export async function openSources(ground: Ground): Promise<Sources> {
     report: metrics.sources,
   });
   await sources.reload();
-  directory.onChange((changes) => {
-    const touched = touchedBy(changes, 'source');
-    if (touched?.ids.size === 0 && touched.projectIds.size === 0) return;
-    sources.reload(touched).catch((error) => log.error({ err: error }, 'sources were not read again'));
-  });
+  follow(directory, 'source', sources, log);
   return sources;
 }

@@ -12,7 +12,7 @@ import {
   type SourceType,
   sourceGroupText,
 } from '../domain/source.js';
-import { isTouched, type Touched } from '../domain/touched.js';
+import { isTouched, readTouched, type Touched } from '../domain/touched.js';
 import type { Exposition } from '../formats/family.js';
 import type { Syntax } from '../formats/parse.js';
 import type { GroupKey, SourceStore } from '../storage/store.js';
@@ -23,7 +23,10 @@ import { PullError } from './pulled.js';
 import { relabelerOf } from './relabel.js';
 import { openSourceSecrets } from './secrets.js';
 
-/** What a source gave, on its way into its endpoint. */
+/**
+ * What a source gave, on its way into its endpoint. Sources do not know who takes it in, so that the shape is theirs; where
+ * the two are wired, the compiler holds it against what ingest wants.
+ */
 export interface Taking {
   readonly endpoint: MetricsEndpoint;
   readonly limits: LimitsAt;
@@ -153,7 +156,11 @@ export class Sources {
   }
 
   private async readAgain(touched: Touched | undefined): Promise<void> {
-    const found = touched === undefined ? await this.options.sources.list(undefined) : await this.find(touched);
+    const { sources } = this.options;
+    const found = await readTouched(touched, {
+      list: (projectId) => sources.list(projectId),
+      get: async (id) => (await sources.get(id))?.source,
+    });
     const enabled = new Map(found.filter(({ status }) => status === 'enabled').map((source) => [source.id, source]));
     for (const [id, { source }] of [...this.live]) {
       if (isTouched(touched, source) && !enabled.has(id)) await this.stop(id);
@@ -165,13 +172,6 @@ export class Sources {
       const { endpointId } = live.source;
       this.byEndpoint.set(endpointId, [...(this.byEndpoint.get(endpointId) ?? []), live]);
     }
-  }
-
-  private async find({ ids, projectIds }: Touched): Promise<Source[]> {
-    const { sources } = this.options;
-    const byId = await Promise.all([...ids].map((id) => sources.get(id)));
-    const byProject = await Promise.all([...projectIds].map((id) => sources.list(id)));
-    return [...byId.flatMap((stored) => stored?.source ?? []), ...byProject.flat()];
   }
 
   private async start(source: Source): Promise<void> {

@@ -8,7 +8,7 @@ import {
   requestWindowMs,
   type Subscription,
 } from '../domain/stream.js';
-import { isTouched, type Touched } from '../domain/touched.js';
+import { isTouched, readTouched, type Touched } from '../domain/touched.js';
 import { selects } from '../formats/selector.js';
 import type { NewWindow } from '../storage/store.js';
 import type { ApiRequests, TakenRequests } from '../telemetry/api-requests.js';
@@ -73,19 +73,16 @@ export class Streams {
   /** Takes up what the store says of these streams, or of all. */
   reload(touched?: Touched): Promise<void> {
     return this.inTurn(async () => {
-      const found = touched === undefined ? await this.options.streams.list(undefined) : await this.find(touched);
+      const { streams } = this.options;
+      const found = await readTouched(touched, {
+        list: (projectId) => streams.list(projectId),
+        get: async (id) => (await streams.get(id))?.stream,
+      });
       const enabled = new Map(found.filter(({ status }) => status === 'enabled').map((stream) => [stream.id, stream]));
       for (const [id, { stream }] of this.live) if (isTouched(touched, stream) && !enabled.has(id)) this.stop(id);
       for (const stream of enabled.values()) await this.take(stream);
       this.options.requests.watch(new Set(this.subscribers('api_request.count').map(({ stream }) => stream.projectId)));
     });
-  }
-
-  private async find({ ids, projectIds }: Touched): Promise<MetricStream[]> {
-    const { streams } = this.options;
-    const byId = await Promise.all([...ids].map((id) => streams.get(id)));
-    const byProject = await Promise.all([...projectIds].map((id) => streams.list(id)));
-    return [...byId.flatMap((stored) => stored?.stream ?? []), ...byProject.flat()];
   }
 
   /** Makes the windows that are due, and sends. To be called several times a second; calls that overlap are left out. */

@@ -1,4 +1,4 @@
-import type { Profile } from './simulator.js';
+import type { Profile } from './profiles.js';
 
 export interface DemoInstance {
   readonly name: string;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { catalogue } from '../../src/demo/catalogue.js';
-import { InstanceSimulator, type Profile } from '../../src/demo/simulator.js';
+import type { Profile } from '../../src/demo/profiles.js';
+import { InstanceSimulator } from '../../src/demo/simulator.js';
 import type { Clock } from '../../src/domain/clock.js';
 import { seededRandom } from './seeded-random.js';
 

@@ -1,14 +1,14 @@
-import { and, asc, eq, isNotNull, lte, max, min, sql } from 'drizzle-orm';
 import { LRUCache } from 'lru-cache';
-import { endpoint, pushGroup } from '../../../db/schema.js';
-import { atMost } from '../../domain/bounded.js';
+import type { pushGroup } from '../../../db/schema.js';
 import { type MetricsEndpoint, outOfReach } from '../../domain/endpoint.js';
 import type { Steps, Turns } from '../../domain/turns.js';
-import { type Family, type FamilyHeader, indexLines, seriesCount } from '../../formats/family.js';
+import { indexLines, seriesCount } from '../../formats/family.js';
 import type { Refusals } from '../refusals.js';
 import type { Group, GroupDecision, GroupKey, GroupStore, GroupView } from '../store.js';
 import type { Commits, Participant } from './commits.js';
 import type { Db } from './database.js';
+import { prepareGroups } from './group-statements.js';
+import { KnownFamilies, writtenFamilies } from './known-families.js';
 import type { SqliteLive } from './live.js';
 import { groupOverhead, Shelf } from './shelf.js';
 
@@ -21,9 +21,6 @@ export interface GroupStoreOptions {
   readonly refusals: Refusals;
   readonly turns: Turns;
 }
-
-/** Of the texts that families are known by, together. */
-const familiesTextCharacters = 16 * 1024 * 1024;
 
 /**
  * Groups on disk, and whole endpoints of them in memory. This process is the only one that writes groups (the serve
@@ -38,13 +35,8 @@ export class SqliteGroups implements GroupStore, Participant {
   private readonly now: () => number;
   private readonly shelves: LRUCache<number, Shelf>;
   private readonly projectSeries = new Map<string, number>();
-  private readonly headers = new LRUCache<string, FamilyHeader>(atMost(50_000));
-  /** By what is written of them. */
-  private readonly families = new LRUCache<string, readonly Family[]>({
-    maxSize: familiesTextCharacters,
-    sizeCalculation: (_, text) => text.length,
-  });
-  private readonly statements: ReturnType<typeof prepare>;
+  private readonly families = new KnownFamilies();
+  private readonly statements: ReturnType<typeof prepareGroups>;
   private version: number;
   /** No group ends before this. */
   private nextExpiry: number;
@@ -56,7 +48,7 @@ export class SqliteGroups implements GroupStore, Participant {
     this.turns = turns;
     this.now = now;
     this.shelves = new LRUCache({ maxSize: memoryBytes, sizeCalculation: (shelf) => shelf.bytes + groupOverhead });
-    this.statements = prepare(db);
+    this.statements = prepareGroups(db);
     // Beyond the last one that is left, also when newer ones were deleted: no number is given twice.
     this.version = Math.max(this.statements.lastVersion.get()?.version ?? 0, now() * 1000);
     this.nextExpiry = 0;
@@ -161,7 +153,7 @@ export class SqliteGroups implements GroupStore, Participant {
       if ((error as { code?: string }).code === 'SQLITE_CONSTRAINT_FOREIGNKEY') throw outOfReach();
       throw error;
     }
-    const families = this.internedFamilies(text, group.exposition.families);
+    const families = this.families.intern(text, group.exposition.families);
     return { ...group, exposition: { ...group.exposition, families } };
   }
 
@@ -223,49 +215,19 @@ export class SqliteGroups implements GroupStore, Participant {
   }
 
   private fromRow(row: typeof pushGroup.$inferSelect): Group {
-    const families = this.families.get(row.families) ?? this.internedFamilies(row.families, readFamilies(row.families));
     return {
       endpointId: row.endpointId,
       key: { text: row.key, labels: JSON.parse(row.labels) as [string, string][] },
-      exposition: { families, bytes: row.samples, lines: indexLines(row.samples, row.series) },
+      exposition: {
+        families: this.families.read(row.families),
+        bytes: row.samples,
+        lines: indexLines(row.samples, row.series),
+      },
       pushedAt: row.pushedAt,
       expiresAt: row.expiresAt,
       version: row.version,
     };
   }
-
-  /** Families are the same in every group of a fleet, or at least their headers: one object serves all. */
-  private internedFamilies(text: string, families: readonly Family[]): readonly Family[] {
-    const known = this.families.get(text);
-    if (known !== undefined) return known;
-    const interned = families.map((family) => ({ ...family, header: this.internedHeader(family.header) }));
-    this.families.set(text, interned);
-    return interned;
-  }
-
-  private internedHeader(header: FamilyHeader): FamilyHeader {
-    const key = `${header.name} ${header.type} ${header.unit ?? ''} ${header.help ?? '\n'}`;
-    const known = this.headers.get(key);
-    if (known !== undefined) return known;
-    this.headers.set(key, header);
-    return header;
-  }
-}
-
-type WrittenFamily = [header: FamilyHeader, lines: number, exemplars: 0 | 1];
-
-const writtenFamilies = (families: readonly Family[]): string =>
-  JSON.stringify(
-    families.map(({ header, first, last, exemplars }): WrittenFamily => [header, last - first, exemplars ? 1 : 0]),
-  );
-
-function readFamilies(text: string): Family[] {
-  let first = 0;
-  return (JSON.parse(text) as WrittenFamily[]).map(([header, lines, exemplars]) => {
-    const family = { header, first, last: first + lines, exemplars: exemplars === 1 };
-    first += lines;
-    return family;
-  });
 }
 
 const isAlive = (group: Group, now: number): boolean => group.expiresAt === null || group.expiresAt > now;
@@ -290,79 +252,4 @@ function* allGroups(
     if (group !== undefined) all.push(group);
   }
   return all;
-}
-
-function prepare(db: Db) {
-  const value = sql.placeholder;
-  const columns = {
-    labels: value('labels'),
-    families: value('families'),
-    samples: value('samples'),
-    series: value('series'),
-    pushedAt: value('pushedAt'),
-    expiresAt: value('expiresAt'),
-    version: value('version'),
-  };
-  const isOne = and(eq(pushGroup.endpointId, value('endpointId')), eq(pushGroup.key, value('key')));
-  const dead = and(isNotNull(pushGroup.expiresAt), lte(pushGroup.expiresAt, value('now')));
-  return {
-    put: db
-      .insert(pushGroup)
-      .values({ endpointId: value('endpointId'), key: value('key'), ...columns })
-      .onConflictDoUpdate({
-        target: [pushGroup.endpointId, pushGroup.key],
-        set: {
-          labels: sql`excluded.labels`,
-          families: sql`excluded.families`,
-          samples: sql`excluded.samples`,
-          series: sql`excluded.series`,
-          pushedAt: sql`excluded.pushed_at`,
-          expiresAt: sql`excluded.expires_at`,
-          version: sql`excluded.version`,
-        },
-      })
-      .prepare(),
-    putSamples: db
-      .update(pushGroup)
-      .set({
-        samples: sql`${value('samples')}`,
-        series: sql`${value('series')}`,
-        pushedAt: sql`${value('pushedAt')}`,
-        expiresAt: sql`${value('expiresAt')}`,
-        version: sql`${value('version')}`,
-      })
-      .where(isOne)
-      .prepare(),
-    remove: db.delete(pushGroup).where(isOne).prepare(),
-    removeExpired: db
-      .delete(pushGroup)
-      .where(dead)
-      .returning({ endpointId: pushGroup.endpointId, key: pushGroup.key })
-      .prepare(),
-    ofEndpoint: db
-      .select()
-      .from(pushGroup)
-      .where(eq(pushGroup.endpointId, value('endpointId')))
-      .orderBy(asc(pushGroup.key))
-      .prepare(),
-    seriesOfProject: db
-      .select({ series: sql<number>`coalesce(sum(${pushGroup.series}), 0)` })
-      .from(pushGroup)
-      .innerJoin(endpoint, eq(endpoint.id, pushGroup.endpointId))
-      .where(
-        and(
-          eq(endpoint.projectId, value('projectId')),
-          sql`(${pushGroup.expiresAt} IS NULL OR ${pushGroup.expiresAt} > ${value('now')})`,
-        ),
-      )
-      .prepare(),
-    lastVersion: db
-      .select({ version: max(pushGroup.version) })
-      .from(pushGroup)
-      .prepare(),
-    nextExpiry: db
-      .select({ at: min(pushGroup.expiresAt) })
-      .from(pushGroup)
-      .prepare(),
-  };
 }

@@ -1,20 +1,10 @@
 import type { ExternalIssuer } from './auth/external-issuers.js';
+import { byLimit, type ConfigFile, configFile } from './config/file.js';
 import { type IngestConfig, ingestOf } from './config/ingest.js';
-import {
-  byLimit,
-  type ConfigFile,
-  configFile,
-  type logFormats,
-  type logLevels,
-  type MetricsInFile,
-  otherVariables,
-  type Setting,
-  settings,
-  table,
-} from './config/settings.js';
+import { type logFormats, type logLevels, otherVariables, type Setting, settings, table } from './config/settings.js';
+import { type MetricsConfig, metricsOf } from './config/telemetry.js';
 import { OperatorError } from './domain/errors.js';
 import { defaultLimits, type Limits } from './domain/limits.js';
-import type { BackendConfig } from './telemetry/metrics/backends/index.js';
 import { readYaml } from './yaml.js';
 
 export interface Config {
@@ -51,24 +41,6 @@ export interface Config {
   readonly ingest: IngestConfig;
   readonly telemetry: { readonly metrics: MetricsConfig };
 }
-
-/** Where the gateway's own metrics go. */
-export interface MetricsConfig {
-  /** Before every name: `weir.` on StatsD, `weir_` on the page. */
-  readonly prefix: string;
-  readonly sampleRate: number;
-  /** Whether some metrics tell of each project by its id. */
-  readonly projectLabel: boolean;
-  readonly backends: readonly BackendConfig[];
-}
-
-/** The page on the operator's listener, and nothing that leaves the machine. */
-export const defaultMetrics: MetricsConfig = {
-  prefix: 'weir.',
-  sampleRate: 1,
-  projectLabel: false,
-  backends: [{ type: 'prometheus' }],
-};
 
 /** Flag values as commander gives them, keyed by the flag name without dashes, e.g. 'web.listen-address'. */
 export type Flags = Readonly<Record<string, string | undefined>>;
@@ -175,21 +147,6 @@ function readConfigFile(path: string, { readFile }: ConfigSources, problems: str
 
 function overlay(given: NonNullable<ConfigFile['limits']>): Limits {
   return byLimit((name) => given[name] ?? defaultLimits[name]);
-}
-
-function metricsOf({ prefix, sample_rate, project_label, backends }: MetricsInFile): MetricsConfig {
-  return {
-    prefix: prefix ?? defaultMetrics.prefix,
-    sampleRate: sample_rate ?? defaultMetrics.sampleRate,
-    projectLabel: project_label ?? defaultMetrics.projectLabel,
-    backends:
-      backends?.map(({ type, options, sample_rate: own, prefixes }) => ({
-        type,
-        options,
-        sampleRate: own ?? 1,
-        prefixes: prefixes ?? [],
-      })) ?? defaultMetrics.backends,
-  };
 }
 
 function unknownVariables(env: ConfigSources['env']): string[] {

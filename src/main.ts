@@ -4,7 +4,7 @@ import { createServer as createTlsServer, Server as TlsServer } from 'node:https
 import type { AddressInfo, Socket } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import { getRequestListener, type HttpBindings } from '@hono/node-server';
-import { parseListenAddress } from './config/settings.js';
+import { parseListenAddress } from './config/listen-address.js';
 import type { Config } from './config.js';
 import { OperatorError } from './domain/errors.js';
 import type { Seams } from './gateway/seams.js';

@@ -8,6 +8,7 @@ import { defaultStatsd, type StatsdSettings, unixScheme } from '../domain/statsd
 import { fixedBounds } from '../formats/otlp/exponential.js';
 import { type TranslationStrategy, translationStrategies } from '../formats/otlp/names.js';
 import { yamlMap } from '../yaml.js';
+import { reading } from './values.js';
 
 /** How data comes in, as far as the operator has a say in it. */
 export interface IngestConfig {
@@ -60,17 +61,13 @@ const id = z
   .string({ error: 'Write an id here, as text.' })
   .regex(/^[A-Za-z0-9_-]{1,64}$/, { error: 'An id is 1 to 64 letters, digits, - or _.' });
 
-const flushInterval = z.string({ error: 'Write a duration such as 10s here.' }).transform((written, context) => {
-  try {
+const flushInterval = z.string({ error: 'Write a duration such as 10s here.' }).transform(
+  reading((written) => {
     const ms = parseDuration(written);
-    if (ms >= 1000 && ms <= 60_000) return ms;
-    context.addIssue('This is not from 1s to 60s.');
-  } catch (error) {
-    if (!(error instanceof WeirError)) throw error;
-    context.addIssue(error.message);
-  }
-  return z.NEVER;
-});
+    if (ms < 1000 || ms > 60_000) throw new WeirError('invalid', 'This is not from 1s to 60s.');
+    return ms;
+  }),
+);
 
 const routing = yamlMap({
   project_label: labelName.nullish(),

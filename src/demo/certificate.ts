@@ -5,7 +5,7 @@ import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { generate } from 'selfsigned';
 import { stringify } from 'yaml';
-import { parseListenAddress } from '../config/settings.js';
+import { parseListenAddress } from '../config/listen-address.js';
 
 /** Absolute paths of what `writeDemoCertificate` wrote. */
 export interface DemoCertificate {

@@ -1,5 +1,5 @@
 import { BlockList, isIPv6 } from 'node:net';
-import { parseListenAddress } from '../config/settings.js';
+import { parseListenAddress } from '../config/listen-address.js';
 import { type Config, loadConfig } from '../config.js';
 import { parseDuration } from '../domain/duration.js';
 import { OperatorError } from '../domain/errors.js';

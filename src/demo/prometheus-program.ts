@@ -3,7 +3,7 @@ import { accessSync, closeSync, constants, openSync, readFileSync } from 'node:f
 import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { parseListenAddress } from '../config/settings.js';
+import { parseListenAddress } from '../config/listen-address.js';
 import { OperatorError } from '../domain/errors.js';
 import type { DemoFolder } from './folder.js';
 

@@ -1,5 +1,6 @@
 import { defaultIngest } from '../../src/config/ingest.js';
-import { type Config, defaultMetrics } from '../../src/config.js';
+import { defaultMetrics } from '../../src/config/telemetry.js';
+import type { Config } from '../../src/config.js';
 import { defaultLimits } from '../../src/domain/limits.js';
 
 const noCountries = { countryHeader: undefined, countryFile: undefined };

@@ -3,7 +3,8 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { samples, TestGateway } from '../support/gateway.js';
-import { eventually, freePort, nodeExporterProgram, Programs } from '../support/programs.js';
+import { startListening } from '../support/listening.js';
+import { eventually, nodeExporterProgram, Programs } from '../support/programs.js';
 import { PrometheusProcess, type StoredSeries, scrapeConfig } from '../support/prometheus-process.js';
 import { VictoriaMetricsProcess } from '../support/victoria-metrics-process.js';
 import { WeirProcess } from '../support/weir-process.js';
@@ -23,15 +24,17 @@ const own = ({ labels }: StoredSeries): string => {
 
 describe("Debian's prometheus-node-exporter as a source", () => {
   it('is stored by a Prometheus through Weir as it is when scraped directly', async () => {
-    const listen = `127.0.0.1:${await freePort()}`;
     // Collectors whose series stay the same ones while they are looked at.
     const collectors = ['cpu', 'loadavg', 'meminfo', 'stat', 'uname', 'time', 'vmstat'].map(
       (name) => `--collector.${name}`,
     );
-    const flags = [`--web.listen-address=${listen}`, '--collector.disable-defaults', ...collectors];
-    const exporter = programs.start(nodeExporterProgram(), flags);
-    const url = `http://${listen}/metrics`;
-    await eventually('the exporter', async () => ((await fetch(url)).ok ? true : undefined), { during: exporter });
+    const exporter = await startListening(programs, {
+      name: 'node-exporter',
+      program: nodeExporterProgram(),
+      flags: ({ address }) => [`--web.listen-address=${address}`, '--collector.disable-defaults', ...collectors],
+      readyPath: '/metrics',
+    });
+    const url = `${exporter.url}/metrics`;
     const weir = await WeirProcess.start(programs, [], {
       WEIR_SOURCES_ALLOWED_NETWORKS: '127.0.0.0/8',
       WEIR_SOURCES_ALLOW_HTTP: 'true',
@@ -55,7 +58,9 @@ describe("Debian's prometheus-node-exporter as a source", () => {
     const jobs = [{ name: 'weir', path: 'acme/db1/metrics', interval: '1s' }];
     const config = scrapeConfig({ weir, client, jobs });
     const direct = stringify({
-      scrape_configs: [{ job_name: 'direct', scrape_interval: '1s', static_configs: [{ targets: [listen] }] }],
+      scrape_configs: [
+        { job_name: 'direct', scrape_interval: '1s', static_configs: [{ targets: [new URL(url).host] }] },
+      ],
     });
     const prometheus = await PrometheusProcess.start(programs, config + direct.replace('scrape_configs:\n', ''));
     await prometheus.allUp();

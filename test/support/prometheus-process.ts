@@ -1,7 +1,6 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { eventually, freePort, type Programs, prometheusProgram, type RunningProgram } from './programs.js';
+import { type Listening, startListening } from './listening.js';
+import { eventually, type Programs, prometheusProgram, type RunningProgram } from './programs.js';
 import type { CreatedClient, WeirProcess } from './weir-process.js';
 
 /** One series as the HTTP API gives it: several samples for a range selector, one otherwise. */
@@ -44,7 +43,7 @@ export class PrometheusProcess {
   readonly url: string;
   private readonly running: RunningProgram;
 
-  private constructor(url: string, running: RunningProgram) {
+  private constructor({ url, running }: Listening) {
     this.url = url;
     this.running = running;
   }
@@ -56,26 +55,20 @@ export class PrometheusProcess {
     flags: readonly string[] = [],
     program = prometheusProgram(),
   ): Promise<PrometheusProcess> {
-    const port = await freePort();
-    const configFile = join(programs.folder, `prometheus-${port}.yml`);
-    writeFileSync(configFile, config);
-    const running = programs.start(
+    const started = await startListening(programs, {
+      name: 'prometheus',
       program,
-      [
+      config,
+      env,
+      flags: ({ address, configFile, storageFolder }) => [
         `--config.file=${configFile}`,
-        `--storage.tsdb.path=${join(programs.folder, `prometheus-${port}`)}`,
-        `--web.listen-address=127.0.0.1:${port}`,
+        `--storage.tsdb.path=${storageFolder}`,
+        `--web.listen-address=${address}`,
         ...flags,
       ],
-      { env },
-    );
-    const prometheus = new PrometheusProcess(`http://127.0.0.1:${port}`, running);
-    await eventually(
-      'Prometheus to be ready',
-      async () => ((await fetch(`${prometheus.url}/-/ready`)).ok ? true : undefined),
-      { during: running },
-    );
-    return prometheus;
+      readyPath: '/-/ready',
+    });
+    return new PrometheusProcess(started);
   }
 
   /** As the kernel or a power cut would end it. */

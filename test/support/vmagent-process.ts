@@ -1,6 +1,5 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { eventually, freePort, type Programs, type RunningProgram, vmagentProgram } from './programs.js';
+import { type Listening, startListening } from './listening.js';
+import { eventually, type Programs, type RunningProgram, vmagentProgram } from './programs.js';
 import type { Target } from './prometheus-process.js';
 
 /** A stock vmagent that scrapes, and writes to nowhere unless told. It reads Prometheus' configuration. */
@@ -8,7 +7,7 @@ export class VmagentProcess {
   private readonly url: string;
   private readonly running: RunningProgram;
 
-  private constructor(url: string, running: RunningProgram) {
+  private constructor({ url, running }: Listening) {
     this.url = url;
     this.running = running;
   }
@@ -19,21 +18,20 @@ export class VmagentProcess {
     writeUrl = 'http://127.0.0.1:1/',
     flags: readonly string[] = [],
   ): Promise<VmagentProcess> {
-    const port = await freePort();
-    const configFile = join(programs.folder, `vmagent-${port}.yml`);
-    writeFileSync(configFile, config);
-    const running = programs.start(vmagentProgram(), [
-      `-promscrape.config=${configFile}`,
-      `-remoteWrite.url=${writeUrl}`,
-      ...flags,
-      `-remoteWrite.tmpDataPath=${join(programs.folder, `vmagent-${port}`)}`,
-      `-httpListenAddr=127.0.0.1:${port}`,
-    ]);
-    const vmagent = new VmagentProcess(`http://127.0.0.1:${port}`, running);
-    await eventually('vmagent to answer', async () => ((await fetch(`${vmagent.url}/health`)).ok ? true : undefined), {
-      during: running,
+    const started = await startListening(programs, {
+      name: 'vmagent',
+      program: vmagentProgram(),
+      config,
+      flags: ({ address, configFile, storageFolder }) => [
+        `-promscrape.config=${configFile}`,
+        `-remoteWrite.url=${writeUrl}`,
+        ...flags,
+        `-remoteWrite.tmpDataPath=${storageFolder}`,
+        `-httpListenAddr=${address}`,
+      ],
+      readyPath: '/health',
     });
-    return vmagent;
+    return new VmagentProcess(started);
   }
 
   /** Resolves when each target was scraped: until then it is `down` without an error, last scraped in 1970. */

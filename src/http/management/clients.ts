@@ -7,7 +7,7 @@ import { checkScopes, inOrder, splitScopes } from '../../domain/scopes.js';
 import { clientId, isoTime, isoTimeOrNull, metricsId, nameOf, projectId, time } from './fields.js';
 import { ruled } from './input.js';
 import { type Call, type Operation, operation } from './operation.js';
-import { creationPlace, next, paging, readPage } from './paging.js';
+import { byCreation, creationPlace, next, paging, readPage } from './paging.js';
 import { listedProject, reachProject } from './projects.js';
 
 const scope = z.string().openapi({
@@ -104,10 +104,7 @@ const list = operation({
     const { query, admin } = call;
     const of = await listedProject(call, query.project_id);
     const page = readPage(query, creationPlace);
-    const { items, next } = page.cut(await admin.clients.list(of, page.stretch), ({ createdAt, id }) => [
-      createdAt,
-      id,
-    ]);
+    const { items, next } = page.cut(await admin.clients.list(of, page.stretch), byCreation);
     return { body: { clients: items.map(representClient), next } };
   },
 });

@@ -5,7 +5,7 @@ import type { MetricStream } from '../../domain/stream.js';
 import { withoutHealth } from './etag.js';
 import { projectId, time } from './fields.js';
 import { type Call, type Operation, operation } from './operation.js';
-import { creationPlace, next, paging, readPage } from './paging.js';
+import { creationPlace, cutWhole, next, paging, readPage } from './paging.js';
 import { listedProject, reachProject } from './projects.js';
 
 export const streamId = z.string().openapi({ description: 'The id of the stream.', example: 'mst_Q29uc29sZXN0cmVh' });
@@ -95,11 +95,8 @@ const list = operation({
   handle: async (call) => {
     const { query, admin } = call;
     const page = readPage(query, creationPlace);
-    const { after, limit } = page.stretch;
-    const all = await admin.streams.list((await listedProject(call, query.project_id)) ?? undefined);
-    const isAfter = ({ createdAt, id }: MetricStream): boolean =>
-      after === undefined || createdAt > after[0] || (createdAt === after[0] && id > after[1]);
-    const { items, next } = page.cut(all.filter(isAfter).slice(0, limit), ({ createdAt, id }) => [createdAt, id]);
+    const all = await admin.streams.list(await listedProject(call, query.project_id));
+    const { items, next } = cutWhole(page, all);
     return { body: { metric_streams: items.map(streamJson), next } };
   },
 });

@@ -23,6 +23,14 @@ export const next = z
 
 /** For the place of whatever is ordered by creation, then id. */
 export const creationPlace = z.tuple([z.number(), z.string()]);
+type CreationPlace = z.output<typeof creationPlace>;
+
+interface Created {
+  readonly createdAt: number;
+  readonly id: string;
+}
+
+export const byCreation = ({ createdAt, id }: Created): CreationPlace => [createdAt, id];
 
 /** A page that is asked for: read so much of the list, and cut it. */
 export interface Page<Place> {
@@ -51,6 +59,14 @@ export function readPage<Place>(
       return { items, next: found.length > count ? writeCursor(placeOf(items.at(-1)!)) : null };
     },
   };
+}
+
+/** The page of a list that was read as a whole, ordered by creation, then id. */
+export function cutWhole<Item extends Created>({ stretch, cut }: Page<CreationPlace>, all: readonly Item[]) {
+  const { after, limit } = stretch;
+  const isAfter = ({ createdAt, id }: Created): boolean =>
+    after === undefined || createdAt > after[0] || (createdAt === after[0] && id > after[1]);
+  return cut(all.filter(isAfter).slice(0, limit), byCreation);
 }
 
 const writeCursor = (place: unknown): string => Buffer.from(JSON.stringify(place)).toString('base64url');

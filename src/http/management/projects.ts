@@ -7,7 +7,7 @@ import { isoTime, metricsId, nameOf, projectId, time } from './fields.js';
 import { ruled } from './input.js';
 import { endpointLimits, limitChanges, limits } from './limits.js';
 import { type Call, type Operation, operation } from './operation.js';
-import { creationPlace, next, paging, readPage } from './paging.js';
+import { byCreation, creationPlace, next, paging, readPage } from './paging.js';
 
 const project = z.strictObject({ id: projectId, name: nameOf('project'), created_at: time, limits }).openapi('Project');
 const example = { id: 'acme', name: 'Acme', created_at: '2026-01-01T12:00:00.000Z', limits: { series: 100_000 } };
@@ -61,7 +61,7 @@ const list = operation({
       return { body: { projects: [representProject(await admin.projects.get(caller.projectId))], next: null } };
     }
     const page = readPage(query, creationPlace);
-    const { items, next } = page.cut(await admin.projects.list(page.stretch), ({ createdAt, id }) => [createdAt, id]);
+    const { items, next } = page.cut(await admin.projects.list(page.stretch), byCreation);
     return { body: { projects: items.map(representProject), next } };
   },
 });

@@ -4,7 +4,7 @@ import { sourceTypes } from '../../domain/source.js';
 import { withoutHealth } from './etag.js';
 import { metricsId, projectId, time } from './fields.js';
 import { type Call, type Operation, operation } from './operation.js';
-import { creationPlace, next, paging, readPage } from './paging.js';
+import { creationPlace, cutWhole, next, paging, readPage } from './paging.js';
 import { listedProject, reachProject } from './projects.js';
 
 const sourceId = z.string().openapi({ description: 'The id of the source.', example: 'src_Q29uc29sZXNvdXJj' });
@@ -119,12 +119,8 @@ const list = operation({
   },
   handle: async (call) => {
     const page = readPage(call.query, creationPlace);
-    const { after, limit } = page.stretch;
     const all = await call.admin.sources.list(await listedProject(call, call.query.project_id));
-    const rest = all.filter(
-      ({ createdAt, id }) => after === undefined || createdAt > after[0] || (createdAt === after[0] && id > after[1]),
-    );
-    const { items, next } = page.cut(rest.slice(0, limit), ({ createdAt, id }) => [createdAt, id]);
+    const { items, next } = cutWhole(page, all);
     return { body: { sources: items.map(sourceJson), next } };
   },
 });

@@ -6,7 +6,7 @@ import { WeirError } from '../../domain/errors.js';
 import { checkScopes, inOrder, splitScopes } from '../../domain/scopes.js';
 import { clientId, isoTime, isoTimeOrNull, metricsId, nameOf, projectId, time } from './fields.js';
 import { ruled } from './input.js';
-import { type Call, type Operation, operation } from './operation.js';
+import { type Asking, type Operation, operation } from './operation.js';
 import { byCreation, creationPlace, next, paging, readPage } from './paging.js';
 import { listedProject, reachProject } from './projects.js';
 
@@ -75,10 +75,7 @@ export const clientParams = z.strictObject({ client_id: clientId });
 const tag = 'Clients';
 
 /** The client, if it is there and the caller reaches it. */
-export async function reachClient(
-  { caller, admin }: Pick<Call<unknown, unknown, unknown>, 'caller' | 'admin'>,
-  id: string,
-): Promise<Client> {
+export async function reachClient({ caller, admin }: Asking, id: string): Promise<Client> {
   const found = await admin.clients.get(id);
   caller.requireReach(found.projectId);
   return found;

@@ -4,7 +4,7 @@ import { WeirError } from '../../domain/errors.js';
 import type { MetricStream } from '../../domain/stream.js';
 import { withoutHealth } from './etag.js';
 import { projectId, time } from './fields.js';
-import { type Call, type Operation, operation } from './operation.js';
+import { type Asking, type Operation, operation } from './operation.js';
 import { creationPlace, cutWhole, next, paging, readPage } from './paging.js';
 import { listedProject, reachProject } from './projects.js';
 
@@ -56,10 +56,7 @@ export const streamOwner = projectId
   .openapi({ description: "A project's client may leave it out.", example: 'acme' });
 
 /** Whose it becomes: named by an operator, implied by a client of a project. */
-export async function ownerOf(
-  call: Pick<Call<unknown, unknown, unknown>, 'caller' | 'admin'>,
-  named: string | undefined,
-) {
+export async function ownerOf(call: Asking, named: string | undefined) {
   const wanted = named ?? call.caller.projectId;
   if (wanted === null) throw new WeirError('invalid', 'Give project_id.', { field: 'project_id' });
   await reachProject(call, wanted, 'project_id');
@@ -67,10 +64,7 @@ export async function ownerOf(
 }
 
 /** The stream, if it is there and the caller reaches it. */
-export async function reachStream(
-  { caller, admin }: Pick<Call<unknown, unknown, unknown>, 'caller' | 'admin'>,
-  id: string,
-): Promise<MetricStream> {
+export async function reachStream({ caller, admin }: Asking, id: string): Promise<MetricStream> {
   const found = await admin.streams.get(id);
   caller.requireReach(found.projectId);
   return found;

@@ -58,6 +58,9 @@ export interface Call<P, Q, B> {
   expecting<T>(represent: (thing: T) => unknown): Expectation<T> | undefined;
 }
 
+/** Who asks, and what is done on their behalf: all of a request that a rule about reach wants. */
+export type Asking = Pick<Call<unknown, unknown, unknown>, 'caller' | 'admin'>;
+
 export interface Answer {
   readonly body?: unknown;
   /** Of what was created, below `/api/v2`. */

@@ -2,11 +2,10 @@ import { z } from '@hono/zod-openapi';
 import { defaultTop, mostTop } from '../../admin/projects.js';
 import { checkSuppliedId } from '../../domain/ids.js';
 import type { Project } from '../../domain/project.js';
-import type { Caller } from './caller.js';
 import { isoTime, metricsId, nameOf, projectId, time } from './fields.js';
 import { ruled } from './input.js';
 import { endpointLimits, limitChanges, limits } from './limits.js';
-import { type Call, type Operation, operation } from './operation.js';
+import { type Asking, type Operation, operation } from './operation.js';
 import { byCreation, creationPlace, next, paging, readPage } from './paging.js';
 
 const project = z.strictObject({ id: projectId, name: nameOf('project'), created_at: time, limits }).openapi('Project');
@@ -23,20 +22,13 @@ const params = z.strictObject({ project_id: projectId });
 const tag = 'Projects';
 
 /** The project, if it is there and the caller reaches it. */
-export function reachProject(
-  { caller, admin }: Pick<Call<unknown, unknown, unknown>, 'caller' | 'admin'>,
-  id: string,
-  field?: string,
-) {
+export function reachProject({ caller, admin }: Asking, id: string, field?: string) {
   caller.requireReach(id, field);
   return admin.projects.get(id);
 }
 
 /** The project a list is of: a project's client sees its own whether it names it or not. */
-export async function listedProject(
-  call: Pick<Call<unknown, unknown, unknown>, 'caller' | 'admin'> & { readonly caller: Caller },
-  asked: string | undefined,
-): Promise<string | undefined> {
+export async function listedProject(call: Asking, asked: string | undefined): Promise<string | undefined> {
   if (asked !== undefined) await reachProject(call, asked, 'project_id');
   return asked ?? call.caller.projectId ?? undefined;
 }

@@ -3,7 +3,7 @@ import { newSourceSchema, probeJson, sourceJson, sourcePatchSchema } from '../..
 import { sourceTypes } from '../../domain/source.js';
 import { withoutHealth } from './etag.js';
 import { metricsId, projectId, time } from './fields.js';
-import { type Call, type Operation, operation } from './operation.js';
+import { type Asking, type Operation, operation } from './operation.js';
 import { creationPlace, cutWhole, next, paging, readPage } from './paging.js';
 import { listedProject, reachProject } from './projects.js';
 
@@ -92,10 +92,7 @@ const newSource = newSourceSchema.extend({ project_id: projectId });
 const tag = 'Sources';
 const one = z.strictObject({ source_id: sourceId });
 
-const reachSource = async (
-  { admin, caller }: Pick<Call<unknown, unknown, unknown>, 'caller' | 'admin'>,
-  id: string,
-) => {
+const reachSource = async ({ admin, caller }: Asking, id: string) => {
   const found = await admin.sources.get(id);
   caller.requireReach(found.projectId);
   return found;

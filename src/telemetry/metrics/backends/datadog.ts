@@ -2,8 +2,7 @@ import { z } from 'zod';
 import { type DatadogSeries, datadogSeriesBody, datadogTags } from '../../../formats/datadog-series.js';
 import { type BackendContext, backendKind, type MetricsBackend } from '../backend.js';
 import { Deltas } from '../deltas.js';
-import { type HttpParcel, post } from '../http-sender.js';
-import { every, Outbox } from '../outbox.js';
+import { type HttpParts, httpBackend } from '../http-backend.js';
 import type { Family, HistogramSeries, NumberSeries } from '../registry.js';
 import { httpUrl, path, readSecret, tags } from './options.js';
 
@@ -28,19 +27,9 @@ export const datadog = backendKind({
   open: ({ api_key_file: keyFile, site, url }, context): MetricsBackend => {
     const key = readSecret(keyFile);
     const base = (url ?? `https://api.${site ?? 'datadoghq.com'}`).replace(/\/+$/, '');
-    const { registry, collect, complain, dropped, random, clock } = context;
-    const outbox = new Outbox<HttpParcel>({
-      send: (parcel, signal) => post(parcel, { 'dd-api-key': key }, { fetch: context.fetch, signal }),
-      capacity: 30,
-      timeoutMs: 10_000,
-      attempts: 5,
-      dropped,
-      complain: (error) => complain(error, 'measurements could not be sent to Datadog'),
-      random,
-    });
+    const { registry, clock } = context;
     const deltas = new Deltas();
-    const gather = async (): Promise<void> => {
-      await collect();
+    const gather: HttpParts['gather'] = (outbox) => {
       const series = registry
         .families()
         .filter((family) => context.wants(family.key))
@@ -52,9 +41,17 @@ export const datadog = backendKind({
         outbox.push({ url: `${base}/api/v2/series`, contentType: 'application/json', body }, part.length);
       }
     };
-    const flush = (): Promise<void> => gather().catch((error) => complain(error, 'Datadog series could not be made'));
-    const stop = every(flushEveryMs, () => void flush());
+    const parts: HttpParts = {
+      headers: { 'dd-api-key': key },
+      capacity: 30,
+      everyMs: flushEveryMs,
+      gather,
+      whenGatheringFails: 'Datadog series could not be made',
+      whenSendingFails: 'measurements could not be sent to Datadog',
+    };
+    const { backend, outbox } = httpBackend(parts, context);
     return {
+      ...backend,
       event: (title, text, { alertType, aggregationKey, sourceTypeName, priority, instance, tags: all }) => {
         const body = JSON.stringify({
           title,
@@ -67,15 +64,6 @@ export const datadog = backendKind({
           tags: datadogTags(instance === undefined ? all : { instance, ...all }),
         });
         outbox.push({ url: `${base}/api/v1/events`, contentType: 'application/json', body }, 1);
-      },
-      flush: async () => {
-        await flush();
-        await outbox.settled();
-      },
-      close: async (signal) => {
-        stop();
-        await flush();
-        await outbox.close(signal);
       },
     };
   },

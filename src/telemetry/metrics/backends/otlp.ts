@@ -2,8 +2,7 @@ import { z } from 'zod';
 import { encodeOtlp, type OtlpAttributes, type OtlpMetric, type Temporality } from '../../../formats/otlp.js';
 import { backendKind, type MetricsBackend } from '../backend.js';
 import { Deltas } from '../deltas.js';
-import { type HttpParcel, post } from '../http-sender.js';
-import { every, Outbox } from '../outbox.js';
+import { type HttpParts, httpBackend } from '../http-backend.js';
 import type { Family, HistogramSeries, NumberSeries } from '../registry.js';
 import { httpUrl, path, readSecret, tags } from './options.js';
 
@@ -25,27 +24,16 @@ export const otlp = backendKind({
   readsRegistry: true,
   sends: true,
   open: (options, context): MetricsBackend => {
-    const { registry, collect, complain, dropped, random, clock, prefix } = context;
+    const { registry, clock, prefix } = context;
     const url = options.endpoint ?? 'http://127.0.0.1:4318/v1/metrics';
     const header = options.api_key_header ?? 'api-key';
     const headers = options.api_key_file ? { [header]: readSecret(options.api_key_file) } : {};
     const temporality = options.temporality ?? 'cumulative';
     const service = prefix.replace(/\.$/, '') || 'unknown_service';
     const resource = attributesOf({ 'service.name': service, ...context.tags });
-    const outbox = new Outbox<HttpParcel>({
-      send: (parcel, signal) => post(parcel, headers, { fetch: context.fetch, signal }),
-      // A sum that was dropped is in the next one, a difference is not.
-      capacity: temporality === 'delta' ? 30 : 1,
-      timeoutMs: 10_000,
-      attempts: 5,
-      dropped,
-      complain: (error) => complain(error, 'measurements could not be sent by OTLP'),
-      random,
-    });
     const deltas = temporality === 'delta' ? new Deltas() : undefined;
     let lastAt = registry.since;
-    const gather = async (): Promise<void> => {
-      await collect();
+    const gather: HttpParts['gather'] = (outbox) => {
       const wanted = registry.families().filter(({ key }) => context.wants(key));
       const time: Span = { startMs: deltas === undefined ? registry.since : lastAt, timeMs: clock.now(), temporality };
       const metrics = wanted.map((family) => metricOf(family, prefix, time, deltas));
@@ -57,19 +45,16 @@ export const otlp = backendKind({
       const [body] = encodeOtlp(source, metrics, 'protobuf', Number.POSITIVE_INFINITY);
       outbox.push({ url, contentType: 'application/x-protobuf', body: body! }, points);
     };
-    const flush = (): Promise<void> => gather().catch((error) => complain(error, 'OTLP metrics could not be made'));
-    const stop = every(flushEveryMs, () => void flush());
-    return {
-      flush: async () => {
-        await flush();
-        await outbox.settled();
-      },
-      close: async (signal) => {
-        stop();
-        await flush();
-        await outbox.close(signal);
-      },
+    const parts: HttpParts = {
+      headers,
+      // A sum that was dropped is in the next one, a difference is not.
+      capacity: temporality === 'delta' ? 30 : 1,
+      everyMs: flushEveryMs,
+      gather,
+      whenGatheringFails: 'OTLP metrics could not be made',
+      whenSendingFails: 'measurements could not be sent by OTLP',
     };
+    return httpBackend(parts, context).backend;
   },
 });
 

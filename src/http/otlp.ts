@@ -3,14 +3,14 @@ import { WeirError } from '../domain/errors.js';
 import type { Soon } from '../domain/soon.js';
 import { otlpEncoding } from '../formats/negotiate.js';
 import { exportResponse, type OtlpEncoding, otlpTypes, statusResponse } from '../formats/otlp/response.js';
-import type { Exported, Otlp } from '../ingest/otlp.js';
+import type { Exported, Otlp, OtlpExport } from '../ingest/otlp.js';
 import type { Directory } from '../storage/directory.js';
 import type { GatewayMetrics } from '../telemetry/gateway-metrics.js';
 import type { Authenticator } from './authenticate.js';
 import type { TrustedProxies } from './client-address.js';
 import { type Ctx, header } from './context.js';
 import { authorizeForAll, counting } from './for-all.js';
-import { authorize, readInflated } from './push.js';
+import { authorize, readInflated, releaseBody } from './push.js';
 import { counted, type RequestCounting } from './requests.js';
 
 export interface OtlpOptions extends RequestCounting {
@@ -31,15 +31,15 @@ export function handleOtlp(c: Ctx, projectId: string, metricsId: string, options
 export function handleOtlpForAll(c: Ctx, options: OtlpOptions): Soon<Response> {
   return counted(options, c, { api: 'METRICS', operation_name: 'POST /otlp/v1/metrics' }, async () => {
     const { limits, by } = await counting(options.metrics, () => authorizeForAll(c, options));
-    return take(c, limits, options, (encoding, body) => options.otlp.exportRouted({ encoding, body, by }));
+    return take(c, limits, options, (request) => options.otlp.exportRouted({ ...request, by }));
   });
 }
 
 async function exportTo(c: Ctx, projectId: string, metricsId: string, options: OtlpOptions): Promise<Response> {
   const { endpoint, limits } = await counting(options.metrics, () => authorize(c, projectId, metricsId, options));
   const { otlp, usage, clock } = options;
-  return take(c, limits, options, async (encoding, body) => {
-    const exported = await otlp.export({ endpoint, limits, encoding, body });
+  return take(c, limits, options, async (request) => {
+    const exported = await otlp.export({ endpoint, limits, ...request });
     usage.of(projectId).samples(exported.points, clock.now());
     return exported;
   });
@@ -49,13 +49,14 @@ async function take(
   c: Ctx,
   limits: LimitsAt,
   { metrics }: OtlpOptions,
-  store: (encoding: OtlpEncoding, body: Buffer) => Promise<Exported>,
+  store: (request: Pick<OtlpExport, 'encoding' | 'body' | 'onRead'>) => Promise<Exported>,
 ): Promise<Response> {
   try {
     const encoding = otlpEncoding(header(c, 'content-type'));
     if (encoding === undefined) throw unsupportedType();
     const body = await readInflated(c, limits);
-    const { points, rejectedPoints, message } = await store(encoding, body);
+    const onRead = () => releaseBody(body);
+    const { points, rejectedPoints, message } = await store({ encoding, body, onRead });
     metrics.samples(points);
     if (rejectedPoints === 0) metrics.pushAccepted();
     else metrics.pushRefused('invalid');

@@ -51,7 +51,7 @@ async function push(c: Ctx, projectId: string, metricsId: string, options: PushO
     if (syntax === undefined) throw unsupportedType();
     const body = await readInflated(c, limits);
     const mode = method === 'PUT' ? 'replace-group' : 'replace-families';
-    const onRead = () => rooms.release(body);
+    const onRead = () => releaseBody(body);
     const samples = await ingest.push({ endpoint, limits, group, mode, syntax, body, onRead });
     metrics.samples(samples);
     usage.of(projectId).samples(samples, clock.now());
@@ -105,6 +105,9 @@ export async function readInflated(c: Ctx, limits: LimitsAt): Promise<Buffer> {
     throw new WeirError('invalid', 'The body is not valid gzip.');
   }
 }
+
+/** Says that a body that `readInflated` gave was read, or refused. */
+export const releaseBody = (body: Buffer): void => rooms.release(body);
 
 /** To be released when it was read. */
 const readRoomy = (c: Ctx, limits: LimitsAt, limit: 'body_compressed_bytes' | 'body_inflated_bytes'): Promise<Buffer> =>

@@ -5,7 +5,7 @@ import { type LimitOwner, type Limits, limitSentence, metricLimitSentence } from
 import type { Steps } from '../domain/turns.js';
 import { change, type KnownSeries, type Metadata, notThere, type SeriesBatch } from '../formats/series-batch.js';
 import type { SeriesTable } from '../storage/live/series-table.js';
-import type { RefusalReason } from '../storage/refusals.js';
+import { type RefusalReason, refusalReasons } from '../storage/refusals.js';
 import type { LiveWrite } from '../storage/store.js';
 import { cutHelp, isMetricName, refusalOf } from './new-series.js';
 
@@ -48,6 +48,7 @@ export function takeBatch(
   let refusedSamples = 0;
   let reason: string | undefined;
   let rooms: Room[] | undefined;
+  const refusals: Partial<Record<RefusalReason, number>> = {};
   for (let point = 0; point < points; point++) {
     const from = batch.points === undefined ? point : batch.points[point]!;
     const to = batch.points === undefined ? point + 1 : batch.points[point + 1]!;
@@ -74,7 +75,7 @@ export function takeBatch(
     }
     if (fresh > 0 && refusal === undefined) {
       rooms ??= roomsOf(limits, write);
-      const full = rooms.find(({ left }) => fresh > left);
+      const full = fullOne(rooms, fresh);
       if (full === undefined) for (const room of rooms) room.left -= fresh;
       else {
         why = 'series';
@@ -83,7 +84,7 @@ export function takeBatch(
       }
     }
     if (refusal !== undefined) {
-      refuse(why, to - from);
+      refusals[why] = (refusals[why] ?? 0) + to - from;
       refusedPoints++;
       for (let index = from; index < to; index++) refusedSamples += batch.samples[index]!;
       reason ??= `${describeSeries(batch, from, table)}: ${refusal}`;
@@ -110,7 +111,13 @@ export function takeBatch(
       } else if (time >= table.times[series]!) record.set(series, batch.values[index]!, time, now);
     }
   }
+  for (const why of refusalReasons) if (refusals[why] !== undefined) refuse(why, refusals[why]);
   return { samples, histograms, refusedPoints, refusedSamples, reason };
+}
+
+function fullOne(rooms: readonly Room[], fresh: number): Room | undefined {
+  for (const room of rooms) if (fresh > room.left) return room;
+  return undefined;
 }
 
 /** The series, or -1: as it was found when the request was read, as far as that holds. */

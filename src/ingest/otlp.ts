@@ -12,6 +12,7 @@ import { partsOfResources } from '../formats/otlp/routes.js';
 import { type Part, partRoom } from '../formats/routes.js';
 import { type KnownSeries, notLookedUp, SeriesBatch } from '../formats/series-batch.js';
 import type { Doer, LiveStore } from '../storage/store.js';
+import { BatchPool } from './batch-pool.js';
 import { lookUp, takeBatch } from './live-series.js';
 import type { SampleRate } from './rate.js';
 import type { Routed } from './routed.js';
@@ -30,10 +31,12 @@ export interface OtlpExport {
   readonly encoding: OtlpEncoding;
   /** Inflated. */
   readonly body: Buffer;
+  /** Told when the body was read, or refused: its bytes may be used for something else then. */
+  readonly onRead?: () => void;
 }
 
 /** An export with the metrics of many customers. */
-export interface RoutedExport extends Pick<OtlpExport, 'encoding' | 'body'> {
+export interface RoutedExport extends Pick<OtlpExport, 'encoding' | 'body' | 'onRead'> {
   readonly by: Doer;
 }
 
@@ -57,31 +60,33 @@ export interface OtlpOptions {
 /** Takes OTLP metrics in; resolves when what was taken is on disk. */
 export class Otlp {
   private readonly options: OtlpOptions;
+  private readonly batches = new BatchPool();
 
   constructor(options: OtlpOptions) {
     this.options = options;
   }
 
   /** Throws `invalid` for a body that cannot be read and `rate_limited`, having stored nothing. */
-  async export({ endpoint, limits, encoding, body }: OtlpExport): Promise<Exported> {
-    const { live, rate, turns } = this.options;
-    const batch = new SeriesBatch();
-    const known = live.peekTable(endpoint.id);
-    const converted = await turns.do(this.reading(encoding, body, batch, known), endpoint.id);
-    rate.take(endpoint, batch.totalSamples, limits);
-    if (batch.series === 0 && batch.metadata.length === 0) return outcome(0, converted.refused, converted.reason);
-    const taken = await live.write(endpoint, (write) => {
-      // Numbers of series hold for one table; after a fold, or for one that came back from disk, they mean nothing.
-      if (known !== undefined && known !== write.table) batch.numbers.fill(notLookedUp);
-      return takeBatch(batch, write, endpoint, limits);
+  export({ endpoint, limits, encoding, body, onRead }: OtlpExport): Promise<Exported> {
+    return this.batches.lend(async (batch) => {
+      const { live, rate, turns } = this.options;
+      const known = live.peekTable(endpoint.id);
+      const converted = await turns.do(this.reading(encoding, body, batch, known), endpoint.id).finally(onRead);
+      rate.take(endpoint, batch.totalSamples, limits);
+      if (batch.series === 0 && batch.metadata.length === 0) return outcome(0, converted.refused, converted.reason);
+      const taken = await live.write(endpoint, (write) => {
+        // Numbers of series hold for one table; after a fold, or for one that came back from disk, they mean nothing.
+        if (known !== undefined && known !== write.table) batch.numbers.fill(notLookedUp);
+        return takeBatch(batch, write, endpoint, limits);
+      });
+      return outcome(taken.samples, converted.refused + taken.refusedSamples, converted.reason ?? taken.reason);
     });
-    return outcome(taken.samples, converted.refused + taken.refusedSamples, converted.reason ?? taken.reason);
   }
 
   /** The same for many endpoints, by the attributes of a resource that say where its metrics belong. */
-  async exportRouted({ encoding, body, by }: RoutedExport): Promise<Exported> {
+  async exportRouted({ encoding, body, onRead, by }: RoutedExport): Promise<Exported> {
     const { routed, turns } = this.options;
-    const { parts, refused, reason } = await turns.do(this.readingRouted(encoding, body), by.actor);
+    const { parts, refused, reason } = await turns.do(this.readingRouted(encoding, body), by.actor).finally(onRead);
     const taken = await routed.take(parts, [], by);
     return outcome(taken.samples, refused + taken.refusedSamples, reason ?? taken.reason);
   }

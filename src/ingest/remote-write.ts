@@ -5,8 +5,8 @@ import { expandHistograms } from '../formats/remote-write/native-histogram.js';
 import { writeRequest1Steps } from '../formats/remote-write/v1.js';
 import { writeRequest2Steps } from '../formats/remote-write/v2.js';
 import { partsOf } from '../formats/routes.js';
-import { SeriesBatch } from '../formats/series-batch.js';
 import type { Doer, LiveStore } from '../storage/store.js';
+import { BatchPool } from './batch-pool.js';
 import { type Taken, takeBatch } from './live-series.js';
 import type { SampleRate } from './rate.js';
 import { RepeatedRequests } from './repeated-requests.js';
@@ -35,8 +35,6 @@ export interface Written {
 }
 
 const ours = Buffer.from(instanceLabel);
-const mostFreeBatches = 16;
-const largestKeptBatch = 100_000;
 
 /** Takes Prometheus remote write in; resolves when what was taken is on disk. */
 export class RemoteWrite {
@@ -45,7 +43,7 @@ export class RemoteWrite {
   private readonly routed: Routed;
   private readonly turns: Turns;
   private readonly bounds: () => readonly number[];
-  private readonly free: SeriesBatch[] = [];
+  private readonly batches = new BatchPool();
   private readonly repeated = new RepeatedRequests();
 
   /** `bounds` are the buckets of exponential histograms; they change with a reload. */
@@ -59,7 +57,7 @@ export class RemoteWrite {
 
   /** Throws `invalid` for a body that cannot be read and `rate_limited`, having stored nothing. */
   write({ endpoint, limits, version, body }: WriteRequest): Promise<Written> {
-    return this.withBatch(async (batch) => {
+    return this.batches.lend(async (batch) => {
       const known = this.live.peekTable(endpoint.id);
       const steps: Steps<unknown> =
         known !== undefined && version === '1.0'
@@ -82,7 +80,7 @@ export class RemoteWrite {
 
   /** The same for many endpoints, by the labels that say where each series belongs. */
   writeRouted({ version, body, by }: RoutedWriteRequest): Promise<Written> {
-    return this.withBatch(async (batch) => {
+    return this.batches.lend(async (batch) => {
       const { projectLabel, endpointLabel } = this.routed.router.settings;
       const routing = { project: Buffer.from(projectLabel), endpoint: Buffer.from(endpointLabel) };
       await this.turns.do<unknown>(reading[version](body, batch, ours, routing), by.actor);
@@ -90,18 +88,6 @@ export class RemoteWrite {
       const taken = await this.routed.take(partsOf(batch), batch.metadata, by);
       return outcome(taken, natives);
     });
-  }
-
-  private async withBatch(work: (batch: SeriesBatch) => Promise<Written>): Promise<Written> {
-    const batch = this.free.pop() ?? new SeriesBatch();
-    try {
-      return await work(batch);
-    } finally {
-      if (this.free.length < mostFreeBatches && batch.values.length <= largestKeptBatch) {
-        batch.clear(Buffer.alloc(0));
-        this.free.push(batch);
-      }
-    }
   }
 }
 

@@ -128,6 +128,25 @@ describe('the decoders of OTLP', () => {
     );
   });
 
+  it('fill a batch that served another request as they fill a new one', () => {
+    const filled = (sent: JsonValue, batch: SeriesBatch) => {
+      const converted = atOnce(convertSteps(atOnce(otlpProtobufSteps(encodeExport(sent))), batch, options));
+      const series = Array.from({ length: batch.series }, (_, i) => [
+        batch.nameOf(i),
+        batch.labelsOf(i),
+        [batch.changes, batch.values, batch.times, batch.starts, batch.samples, batch.numbers].map((each) => each[i]),
+      ]);
+      return { converted, series, points: batch.points, metadata: [...batch.metadata], samples: batch.totalSamples };
+    };
+    fc.assert(
+      fc.property(fc.array(request, { minLength: 2, maxLength: 4 }), (all) => {
+        const batch = new SeriesBatch();
+        for (const sent of all) expect(filled(sent, batch)).toEqual(filled(sent, new SeriesBatch()));
+      }),
+      { numRuns: 200 },
+    );
+  });
+
   it('read or refuse whatever is done to a body, and what is read can be converted', () => {
     fc.assert(
       fc.property(request, fc.boolean(), mutations, (sent, isJson, all) => {

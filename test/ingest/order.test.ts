@@ -86,7 +86,7 @@ function exporter(limits = defaultLimits, turns = hurried()) {
   const options = { live: store.live, rate: new SampleRate(clock), clock, routed: undefined as never };
   const otlp = new Otlp({ ...options, turns, settings });
   const nanos = (afterMs: number): string => `${clock.now() + afterMs}000000`;
-  return (count: number, fromMs: number, toMs: number) => {
+  return (count: number, fromMs: number, toMs: number, onRead: (body: Buffer) => void = () => {}) => {
     const dataPoints = Array.from({ length: count }, (_, i) => ({
       attributes: [{ key: 'i', value: { stringValue: String(i) } }],
       startTimeUnixNano: nanos(fromMs),
@@ -96,7 +96,7 @@ function exporter(limits = defaultLimits, turns = hurried()) {
     const sum = { aggregationTemporality: 1, isMonotonic: true, dataPoints };
     const metrics = [{ name: 'c_total', sum }];
     const body = encodeExport({ resourceMetrics: [{ scopeMetrics: [{ metrics }] }] });
-    return otlp.export({ endpoint, limits, encoding: 'protobuf', body });
+    return otlp.export({ endpoint, limits, encoding: 'protobuf', body, onRead: () => onRead(body) });
   };
 }
 
@@ -105,6 +105,20 @@ it('a delta that comes right after a large export grows what that left', async (
   const answers = await Promise.all([send(2000, -2000, -1000), send(1, -1000, 0)]);
   expect(answers.map(({ rejectedPoints }) => rejectedPoints)).toEqual([0, 0]);
   expect(await page()).toContain('c_total{i="0",instance_id="m"} 2');
+});
+
+it('the bytes of an export may be used again once it was read', async () => {
+  const send = exporter();
+  let read = 0;
+  const scribble = (body: Buffer): void => {
+    read++;
+    body.fill(0xff);
+  };
+  await Promise.all([send(2000, -2000, -1000, scribble), send(2, -1000, 0, scribble)]);
+  expect(read).toBe(2);
+  const shown = await page();
+  expect(shown).toHaveLength(2000);
+  expect(shown.slice(0, 3)).toEqual([0, 1, 2].map((i) => `c_total{i="${i}",instance_id="m"} ${i < 2 ? 2 : 1}`));
 });
 
 it('a series that two exports bring at once is one, and has both', async () => {

@@ -8,8 +8,10 @@ export class BatchWriter {
   private bytes: Buffer = Buffer.allocUnsafe(4 * 1024);
   private used = 0;
   private readonly points: number[] = [];
-  /** Where texts stand: names and most values come again and again. */
-  private readonly places = new Map<string, readonly [from: number, to: number]>();
+  /** By text, its number: names and most values come again and again. */
+  private readonly texts = new Map<string, number>();
+  /** By number, where the text begins; the next begins where it ends. */
+  private starts = new Uint32Array(256);
 
   constructor(batch: SeriesBatch) {
     batch.clear(this.bytes);
@@ -32,9 +34,15 @@ export class BatchWriter {
   ): void {
     const { batch } = this;
     batch.begin();
-    batch.name(...this.place(name));
-    for (const [label, text] of labels) {
-      if (label !== nameLabel) batch.label(...this.place(label), ...this.place(text));
+    const named = this.textOf(name);
+    batch.name(this.starts[named]!, this.starts[named + 1]!);
+    for (let i = 0; i < labels.length; i++) {
+      const label = labels[i]!;
+      if (label[0] === nameLabel) continue;
+      const key = this.textOf(label[0]);
+      const value = this.textOf(label[1]);
+      const { starts } = this;
+      batch.label(starts[key]!, starts[key + 1]!, starts[value]!, starts[value + 1]!);
     }
     batch.sample(does, value, time);
     const index = batch.series - 1;
@@ -53,19 +61,20 @@ export class BatchWriter {
     this.batch.bytes = this.bytes;
   }
 
-  private place(text: string): readonly [number, number] {
-    let place = this.places.get(text);
-    if (place !== undefined) return place;
-    const length = Buffer.byteLength(text);
-    if (this.used + length > this.bytes.length) {
-      const larger = Buffer.allocUnsafe(Math.ceil((this.used + length) * 1.5));
+  private textOf(text: string): number {
+    const known = this.texts.get(text);
+    if (known !== undefined) return known;
+    const number = this.texts.size;
+    this.texts.set(text, number);
+    // Three bytes are the most that a unit of the text may become.
+    if (this.used + text.length * 3 > this.bytes.length) {
+      const larger = Buffer.allocUnsafe(Math.ceil((this.used + text.length * 3) * 1.5));
       this.bytes.copy(larger, 0, 0, this.used);
       this.bytes = larger;
     }
-    this.bytes.write(text, this.used);
-    place = [this.used, this.used + length];
-    this.used += length;
-    this.places.set(text, place);
-    return place;
+    this.used += this.bytes.write(text, this.used);
+    this.starts = withRoom(this.starts, number + 2);
+    this.starts[number + 1] = this.used;
+    return number;
   }
 }

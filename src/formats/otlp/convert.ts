@@ -4,8 +4,9 @@ import { change, type SeriesBatch } from '../series-batch.js';
 import { canonicalNumber } from '../syntax.js';
 import { BatchWriter } from './batch-writer.js';
 import { fixedBounds, toFixedBuckets } from './exponential.js';
-import { labelName, metricName, type TranslationStrategy } from './names.js';
-import { type Attributes, type Metric, type OtlpRequest, type Point, temporality } from './request.js';
+import { Labels, merged } from './labels.js';
+import { metricName, type TranslationStrategy } from './names.js';
+import { type Attribute, type Attributes, type Metric, type OtlpRequest, type Point, temporality } from './request.js';
 
 export interface ConvertOptions {
   readonly strategy: TranslationStrategy;
@@ -44,13 +45,14 @@ export function* convertSteps(
   options: ConvertOptions,
 ): Steps<Converted> {
   const writer = new BatchWriter(batch);
+  const labels = new Labels(options.ours);
   const described = new Set<string>();
   let refused = 0;
   let reason: string | undefined;
   let converted = 0;
   for (const { attributes, metrics } of resources) {
     if (++converted % partsAStep === 0) yield;
-    const { common, info } = resourceLabels(attributes, options);
+    const { common, info } = resourceLabels(attributes, labels, options);
     let newest = 0;
     for (const metric of metrics) {
       if (++converted % partsAStep === 0) yield;
@@ -76,8 +78,7 @@ export function* convertSteps(
         }
         if (point.time === 0) point.time = options.now;
         newest = Math.max(newest, point.time);
-        const labels = merged(labelsOf(point.attributes, options.ours), common);
-        writePoint(writer, name, metric, point, labels, options.bounds);
+        writePoint(writer, name, metric, point, merged(labels.of(point.attributes), common), options.bounds);
       }
     }
     if (info !== undefined && newest > 0) {
@@ -148,22 +149,23 @@ function writePoint(
     metric.temporality === temporality.delta && (kind === 'sum' || kind === 'histogram' || kind === 'exponential');
   const does = point.noValue ? change.end : isDelta ? change.add : change.set;
   writer.beginPoint();
+  if (kind === 'gauge' || kind === 'sum') writer.series(name, labels, does, point.value, point.time, point.start, true);
+  else writeParts(writer, name, kind, does, point, labels, fixedBounds);
+}
+
+/** Of a point that is several series. */
+function writeParts(
+  writer: BatchWriter,
+  name: string,
+  kind: Metric['kind'],
+  does: number,
+  point: Point,
+  labels: Attributes,
+  fixedBounds: readonly number[] | undefined,
+): void {
   const put = (suffix: string, extra: Attributes, value: number): void => {
-    const all = extra.length === 0 ? labels : merged(extra, labels);
-    writer.series(
-      name + suffix,
-      all,
-      does,
-      value,
-      point.time,
-      point.start,
-      suffix === '_count' || kind === 'gauge' || kind === 'sum',
-    );
+    writer.series(name + suffix, merged(extra, labels), does, value, point.time, point.start, suffix === '_count');
   };
-  if (kind === 'gauge' || kind === 'sum') {
-    put('', [], point.value);
-    return;
-  }
   if (kind === 'summary') {
     for (const [quantile, value] of point.quantiles) put('', [['quantile', canonicalNumber(quantile)]], value);
   } else {
@@ -185,44 +187,19 @@ function explicitBuckets({ bounds, bucketCounts }: Point): { bounds: readonly nu
 }
 
 /** `job`, `instance` and what is promoted; and all the rest, for `target_info`. */
-function resourceLabels(attributes: Attributes, { promoted, ours }: ConvertOptions) {
+function resourceLabels(attributes: Attributes, labels: Labels, { promoted }: ConvertOptions) {
   const values = new Map(attributes);
   const service = values.get('service.name') ?? '';
   const namespace = values.get('service.namespace') ?? '';
   const instance = values.get('service.instance.id') ?? '';
-  const identity: Attributes = [];
+  const identity: Attribute[] = [];
   const job = namespace !== '' && service !== '' ? `${namespace}/${service}` : service;
   if (job !== '') identity.push(['job', job]);
   if (instance !== '') identity.push(['instance', instance]);
   const lifted = attributes.filter(([key]) => promoted.includes(key));
-  const common = merged(identity, labelsOf(lifted, ours));
+  const common = merged(identity, labels.of(lifted));
   const identifying = ['service.name', 'service.namespace', 'service.instance.id'];
-  const rest = labelsOf(
-    attributes.filter(([key]) => !identifying.includes(key)),
-    ours,
-  );
+  const rest = labels.of(attributes.filter(([key]) => !identifying.includes(key)));
   const info = identity.length > 0 && rest.length > 0 ? merged(identity, rest) : undefined;
   return { common, info };
-}
-
-/** Labels by their names here; where several keys become one name, their values in the order of the keys. */
-function labelsOf(attributes: Attributes, ours: string): Attributes {
-  const byName = new Map<string, Attributes>();
-  for (const [key, value] of attributes) {
-    const name = labelName(key);
-    if (name === '' || name === ours || name === '__name__') continue;
-    const same = byName.get(name);
-    if (same === undefined) byName.set(name, [[key, value]]);
-    else same.push([key, value]);
-  }
-  return [...byName].map(([name, pairs]) => {
-    if (pairs.length > 1) pairs.sort(([a], [b]) => (a < b ? -1 : 1));
-    return [name, pairs.map(([, value]) => value).join(';')];
-  });
-}
-
-/** Where both have a label, the first is taken. */
-function merged(first: Attributes, second: Attributes): Attributes {
-  const names = new Set(first.map(([name]) => name));
-  return [...first, ...second.filter(([name]) => !names.has(name))];
 }

@@ -5,6 +5,7 @@ import {
   type Buckets,
   deepestValue,
   type Metric,
+  type MetricKind,
   newMetric,
   newPoint,
   type OtlpRequest,
@@ -53,7 +54,7 @@ function readMetric(json: Json): Metric {
     metric.kind = kind;
     metric.temporality = readTemporality(data.aggregationTemporality);
     metric.monotonic = data.isMonotonic === true;
-    metric.points = objects(data, 'dataPoints').map(readPoint);
+    metric.points = objects(data, 'dataPoints').map((point) => readPoint(point, kind));
   }
   return metric;
 }
@@ -65,8 +66,8 @@ function readTemporality(value: unknown): number {
   return typeof value === 'number' ? value : temporality.unspecified;
 }
 
-function readPoint(json: Json): Point {
-  const point = newPoint();
+function readPoint(json: Json, kind: MetricKind): Point {
+  const point = newPoint(kind);
   point.attributes = attributes(json);
   point.start = Math.floor(number(json, 'startTimeUnixNano') / 1e6);
   point.time = Math.floor(number(json, 'timeUnixNano') / 1e6);

@@ -1,7 +1,7 @@
 import type { Steps } from '../../domain/turns.js';
 import { ProtoReader, wire } from '../proto-reader.js';
 import {
-  type Attributes,
+  type Attribute,
   deepestValue,
   type Metric,
   newMetric,
@@ -24,6 +24,7 @@ export function* otlpProtobufSteps(body: Buffer): Steps<OtlpRequest> {
 
 /** What is read between two stops. */
 const fieldsAStep = 32;
+const mostKeys = 64;
 
 const kinds = { 5: 'gauge', 7: 'sum', 9: 'histogram', 10: 'exponential', 11: 'summary' } as const;
 
@@ -31,6 +32,10 @@ class OtlpReader {
   private readonly wire: ProtoReader;
   /** Fields so far, those of a point counted as one. */
   private read = 0;
+  /** By length, the last key of an attribute and where it stands. */
+  private readonly keys = new Array<{ at: number; text: string } | undefined>(mostKeys);
+  /** Those of the point that is being read. */
+  private readonly attributes: Attribute[] = [];
 
   constructor(body: Buffer) {
     this.wire = new ProtoReader(body, 'ExportMetricsServiceRequest');
@@ -69,7 +74,8 @@ class OtlpReader {
   }
 
   private resource(request: OtlpRequest, end: number): Steps<void> {
-    const resource: OtlpRequest['resources'][number] = { attributes: [], metrics: [] };
+    const attributes: Attribute[] = [];
+    const resource: OtlpRequest['resources'][number] = { attributes, metrics: [] };
     request.resources.push(resource);
     const scope = (stop: number): Steps<void> =>
       this.messages(stop, 2, (inner) => this.metric(resource.metrics, inner));
@@ -77,24 +83,58 @@ class OtlpReader {
       if (field !== 1 || type !== wire.bytes) return false;
       this.message(stop, (inner, innerType, innerEnd) => {
         if (inner !== 1 || innerType !== wire.bytes) return false;
-        this.attribute(resource.attributes, innerEnd, 0);
+        attributes.push(this.attribute(innerEnd, 0));
         return true;
       });
       return true;
     });
   }
 
-  private attribute(to: Attributes, outer: number, depth: number): void {
+  /** Makes no more than what it gives: a request has an attribute or more for each of thousands of points. */
+  private attribute(outer: number, depth: number): Attribute {
+    const { wire: reader } = this;
+    const end = reader.block(outer);
     let key = '';
     let value = '';
-    this.message(outer, (field, type, end) => {
-      if (type !== wire.bytes) return false;
-      if (field === 1) key = this.wire.string(end);
-      else if (field === 2) value = asText(this.value(end, depth));
-      else return false;
-      return true;
-    });
-    to.push([key, value]);
+    while (reader.at < end) {
+      const tag = this.tag(end);
+      if (tag === 8 + wire.bytes) key = this.key(end);
+      else if (tag === 16 + wire.bytes) value = this.plainText(end) ?? asText(this.value(end, depth));
+      else reader.skip(tag % 8, end);
+    }
+    return [key, value];
+  }
+
+  /** A text that is mostly the last one of its length. */
+  private key(outer: number): string {
+    const { wire: reader } = this;
+    const end = reader.block(outer);
+    const { at } = reader;
+    reader.at = end;
+    const length = end - at;
+    const last = length < mostKeys ? this.keys[length] : undefined;
+    if (last !== undefined && isSame(reader.bytes, at, end, last.at)) return last.text;
+    const text = reader.bytes.toString('utf8', at, end);
+    if (length < mostKeys) this.keys[length] = { at, text };
+    return text;
+  }
+
+  /** The value, if it is a text and nothing else; else nothing is read. */
+  private plainText(outer: number): string | undefined {
+    const { wire: reader } = this;
+    const { at } = reader;
+    const end = reader.block(outer);
+    if (reader.at < end && reader.bytes[reader.at] === 8 + wire.bytes) {
+      reader.at++;
+      const stop = reader.block(end);
+      if (stop === end) {
+        const text = reader.bytes.toString('utf8', reader.at, end);
+        reader.at = end;
+        return text;
+      }
+    }
+    reader.at = at;
+    return undefined;
   }
 
   /** Text as it is, all else as JSON. */
@@ -116,10 +156,10 @@ class OtlpReader {
         });
         value = list;
       } else if (field === 6 && type === wire.bytes) {
-        const entries: [string, string][] = [];
+        const entries: Attribute[] = [];
         this.message(end, (inner, innerType, innerEnd) => {
           if (inner !== 1 || innerType !== wire.bytes) return false;
-          this.attribute(entries, innerEnd, depth + 1);
+          entries.push(this.attribute(innerEnd, depth + 1));
           return true;
         });
         value = Object.fromEntries(entries);
@@ -168,21 +208,30 @@ class OtlpReader {
   }
 
   private point(kind: Metric['kind'], outer: number): Point {
-    const point = newPoint();
-    const read = { gauge: number, sum: number, histogram, exponential, summary, none: number }[kind];
-    this.message(outer, (field, type, end) => {
-      const { wire: reader } = this;
-      if (field === 2 && type === wire.fixed64) point.start = Math.floor(reader.fixed64(end) / 1e6);
-      else if (field === 3 && type === wire.fixed64) point.time = Math.floor(reader.fixed64(end) / 1e6);
+    const { wire: reader, attributes } = this;
+    const point = newPoint(kind);
+    const read = readers[kind];
+    const end = reader.block(outer);
+    let count = 0;
+    while (reader.at < end) {
+      const tag = this.tag(end);
+      if (tag === 16 + wire.fixed64) point.start = Math.floor(reader.fixed64(end) / 1e6);
+      else if (tag === 24 + wire.fixed64) point.time = Math.floor(reader.fixed64(end) / 1e6);
       else {
-        const known = read(reader, point, field, type, end);
-        if (known === 'attribute') this.attribute(point.attributes, end, 0);
-        return known !== false;
+        const known = read(reader, point, Math.floor(tag / 8), tag % 8, end);
+        if (known === 'attribute') attributes[count++] = this.attribute(end, 0);
+        else if (!known) reader.skip(tag % 8, end);
       }
-      return true;
-    });
+    }
+    // A list that grows takes room for more than most points have.
+    if (count > 0) point.attributes = attributes.slice(0, count);
     return point;
   }
+}
+
+function isSame(bytes: Buffer, at: number, end: number, other: number): boolean {
+  for (let i = at; i < end; i++) if (bytes[i] !== bytes[other + i - at]) return false;
+  return true;
 }
 
 type Read = (reader: ProtoReader, point: Point, field: number, type: number, end: number) => boolean | 'attribute';
@@ -250,6 +299,15 @@ const summary: Read = (reader, point, field, type, end) => {
   } else if (field === 8 && type === wire.varint) point.noValue = (reader.varint(end) & noValueFlag) !== 0;
   else return false;
   return true;
+};
+
+const readers: Readonly<Record<Metric['kind'], Read>> = {
+  gauge: number,
+  sum: number,
+  histogram,
+  exponential,
+  summary,
+  none: number,
 };
 
 /** A value as a label holds it. */

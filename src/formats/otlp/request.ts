@@ -4,7 +4,8 @@ export interface OtlpRequest {
 }
 
 /** Key and value, the value as text. */
-export type Attributes = [string, string][];
+export type Attribute = readonly [key: string, value: string];
+export type Attributes = readonly Attribute[];
 
 export interface ResourceMetrics {
   attributes: Attributes;
@@ -62,22 +63,29 @@ export const newMetric = (): Metric => ({
   points: [],
 });
 
-export const newPoint = (): Point => ({
-  attributes: [],
+/** In the place of lists that nothing is put into: a request has thousands of points, and most have one number each. */
+const nothing: never[] = [];
+const noBuckets: Buckets = { offset: 0, counts: nothing };
+Object.freeze(nothing);
+Object.freeze(noBuckets);
+
+/** Only the lists of its kind are its own. */
+export const newPoint = (kind: MetricKind): Point => ({
+  attributes: nothing,
   start: 0,
   time: 0,
   noValue: false,
   value: 0,
   count: 0,
   sum: undefined,
-  bucketCounts: [],
-  bounds: [],
+  bucketCounts: kind === 'histogram' ? [] : nothing,
+  bounds: kind === 'histogram' ? [] : nothing,
   scale: 0,
   zeroCount: 0,
   zeroThreshold: 0,
-  positive: { offset: 0, counts: [] },
-  negative: { offset: 0, counts: [] },
-  quantiles: [],
+  positive: kind === 'exponential' ? { offset: 0, counts: [] } : noBuckets,
+  negative: kind === 'exponential' ? { offset: 0, counts: [] } : noBuckets,
+  quantiles: kind === 'summary' ? [] : nothing,
 });
 
 /** Values in values, as deep as anyone needs them. */

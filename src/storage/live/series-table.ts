@@ -52,7 +52,8 @@ export class SeriesTable implements KnownSeries {
   /** The series that came after this one the last time: mostly it does so again. */
   private following = new Uint32Array(16);
   private last = 0;
-  private readonly scratch: number[] = [];
+  /** Ids of the series that is looked for: a list that is emptied would give its memory back each time. */
+  private scratch = new Uint32Array(32);
 
   get weight(): number {
     const { values, firsts, ids, slots, following } = this;
@@ -81,15 +82,17 @@ export class SeriesTable implements KnownSeries {
     }
     batch.sort(index);
     const { ranges, bytes } = batch;
+    const first = batch.first[index]!;
+    const count = batch.first[index + 1]! - first;
+    this.scratch = withRoom(this.scratch, count);
     const ids = this.scratch;
-    ids.length = 0;
-    for (let label = batch.first[index]!; label < batch.first[index + 1]!; label++) {
-      const at = label * 4;
+    for (let i = 0; i < count; i++) {
+      const at = (first + i) * 4;
       const id = this.pairs.find(bytes, ranges[at]!, ranges[at + 1]!, ranges[at + 2]!, ranges[at + 3]!);
       if (id === -1) return -1;
-      ids.push(id);
+      ids[i] = id;
     }
-    const series = this.lookUp(ids);
+    const series = this.lookUp(ids, count);
     if (series !== -1) this.follow(series);
     return series;
   }
@@ -133,19 +136,19 @@ export class SeriesTable implements KnownSeries {
     return true;
   }
 
-  private lookUp(ids: readonly number[]): number {
+  private lookUp(ids: Uint32Array, count: number): number {
     const mask = this.slots.length - 1;
-    for (let slot = hashOf(ids) & mask; this.slots[slot] !== 0; slot = (slot + 1) & mask) {
+    for (let slot = hashOf(ids, 0, count) & mask; this.slots[slot] !== 0; slot = (slot + 1) & mask) {
       const series = this.slots[slot]! - 1;
-      if (this.hasIds(series, ids)) return series;
+      if (this.hasIds(series, ids, count)) return series;
     }
     return -1;
   }
 
-  private hasIds(series: number, ids: readonly number[]): boolean {
+  private hasIds(series: number, ids: Uint32Array, count: number): boolean {
     const first = this.firsts[series]!;
-    if (this.firsts[series + 1]! - first !== ids.length) return false;
-    for (let i = 0; i < ids.length; i++) if (this.ids[first + i] !== ids[i]) return false;
+    if (this.firsts[series + 1]! - first !== count) return false;
+    for (let i = 0; i < count; i++) if (this.ids[first + i] !== ids[i]) return false;
     return true;
   }
 
@@ -181,7 +184,7 @@ export class SeriesTable implements KnownSeries {
 
   private place(series: number): void {
     const mask = this.slots.length - 1;
-    let slot = hashOf(this.idsOf(series)) & mask;
+    let slot = hashOf(this.ids, this.firsts[series]!, this.firsts[series + 1]!) & mask;
     while (this.slots[slot] !== 0) slot = (slot + 1) & mask;
     this.slots[slot] = series + 1;
   }
@@ -301,8 +304,8 @@ export class SeriesTable implements KnownSeries {
   }
 }
 
-function hashOf(ids: ArrayLike<number>): number {
+function hashOf(ids: Uint32Array, from: number, to: number): number {
   let hash = 0;
-  for (let i = 0; i < ids.length; i++) hash = Math.imul(hash, 31) + spread(ids[i]! ^ seed);
+  for (let i = from; i < to; i++) hash = Math.imul(hash, 31) + spread(ids[i]! ^ seed);
   return spread(hash);
 }

@@ -211,6 +211,66 @@ describe('the live series of a gateway', () => {
     }
   });
 
+  it('that come and go without end take no more room, and no columns anew but at a fold', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'weir-churn-'));
+    const path = join(folder, 'weir.db');
+    const clock = new HeldClock();
+    const store = openSqliteStore({ path, now: () => clock.now(), exclusive: true });
+    const file = new Sqlite(path, { readonly: true });
+    const recordBytes = file.prepare(
+      'SELECT (SELECT total(length(record)) FROM live_delta) + (SELECT total(length(record)) FROM live_base) AS n',
+    );
+    try {
+      await store.projects.create({ id: 'acme', name: 'acme', createdAt: 0, limits: {} });
+      const settings = { name: 'e', lifetimeMs, timestamps: false, metadata: {}, limits: {}, createdAt: 0 };
+      const made = { projectId: 'acme', metricsId: 'm', ...settings, ...noRelabeling };
+      const endpoint = await store.endpoints.create(made);
+      const rate = new SampleRate(clock);
+      const ingest = new RemoteWrite(store.live, rate, undefined as never, new Turns(systemClock), () => []);
+      const limits = { ...defaultLimits, series: 2000 };
+      const seen = { tables: new Set<number>(), columns: new Set<unknown>(), most: 0, records: 0 };
+      const generations: (typeof seen)[] = [];
+      // Each generation fills the project up, is refused at its limit, and ends.
+      for (let generation = 0; generation < 30; generation++) {
+        const now = { tables: new Set<number>(), columns: new Set<unknown>(), most: 0, records: 0 };
+        for (let request = 0; request < 3; request++) {
+          const sent = Array.from(
+            { length: 1000 },
+            (_, i): SentSeries => ({
+              labels: { __name__: 'bomb', user: String(1e7 + generation * 3000 + request * 1000 + i) },
+              samples: [[1, clock.now()]],
+            }),
+          );
+          const { samples: taken } = await ingest.write({ endpoint, limits, version: '1.0', body: request1(sent) });
+          expect(taken).toBe(request < 2 ? 1000 : 0);
+          const table = store.live.peekTable(endpoint.id)!;
+          now.tables.add(table.serial);
+          for (const column of [table.values, table.times, table.seen, table.firsts, table.ids])
+            now.columns.add(column);
+          now.most = Math.max(now.most, table.weight);
+          now.records = Math.max(now.records, (recordBytes.get() as { n: number }).n);
+          clock.advance(lifetimeMs / 3);
+        }
+        generations.push(now);
+      }
+      const all = (from: number, to: number): typeof seen => ({
+        tables: new Set(generations.slice(from, to).flatMap(({ tables }) => [...tables])),
+        columns: new Set(generations.slice(from, to).flatMap(({ columns }) => [...columns])),
+        most: Math.max(...generations.slice(from, to).map(({ most }) => most)),
+        records: Math.max(...generations.slice(from, to).map(({ records }) => records)),
+      });
+      const [early, late] = [all(5, 10), all(10, 30)];
+      expect(late.tables.size).toBeGreaterThan(5);
+      expect(late.columns.size).toBe(late.tables.size * 5);
+      expect(late.most).toBeLessThanOrEqual(early.most);
+      expect(late.records).toBeLessThanOrEqual(early.records);
+    } finally {
+      file.close();
+      await store.close();
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   it('of 20,000 weigh less than 150 bytes each', async () => {
     const table = new SeriesTable();
     const batch = new SeriesBatch();
@@ -236,6 +296,12 @@ describe('the live series of a gateway', () => {
     }
     expect(table.living).toBe(20_000);
     expect(table.weight / table.living).toBeLessThan(150);
+    // What is left of them, when most have ended at once, takes no room for all.
+    for (let series = 0; series < table.count; series++) if (series % 1000 > 0) table.end(series, 2);
+    const compacted = table.compacted();
+    expect(compacted.living).toBe(20);
+    expect(compacted.weight).toBeLessThan(16_384);
+    expect(compacted.labelsOf(19)).toEqual(table.labelsOf(19_000));
   });
 });
 

@@ -9,6 +9,8 @@ const equals = 0x3d;
 const seed = Math.floor(Math.random() * 2 ** 32);
 const fnvPrime = 16777619;
 const isEscaped = 0x8000;
+/** Copies go in words of four bytes, and read and write up to three beyond the last pair. */
+const copiesBeyond = 3;
 export const longestName = 0x7fff;
 
 /**
@@ -172,26 +174,60 @@ export class PairTable {
 
   /** Takes over a pair that is not here yet from another table. */
   adopt(other: PairTable, otherId: number): number {
-    const id = this.append(other.text(otherId), other.nameLengths[otherId]!);
+    const id = this.appendRoom(other.length(otherId), other.nameLengths[otherId]!);
+    other.copy(otherId, this.words, this.start(id));
     this.enter(id, other.hashes[otherId]!);
     return id;
   }
 
-  private append(text: Uint8Array, nameLength: number): number {
-    const id = this.count++;
-    const at = this.start(id);
-    // Copies read up to three bytes beyond the last pair.
-    if (at + text.length + 3 > this.bytes.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.ceil((at + text.length) * 1.25) + 256);
-      this.bytes.copy(larger, 0, 0, at);
-      this.bytes = larger;
-      this.words = wordsOf(larger);
+  /** How many pairs have this mark, and how long they are together. */
+  bytesOf(marks: Int32Array, mark: number): { count: number; bytes: number } {
+    let count = 0;
+    let bytes = 0;
+    for (let id = 0; id < this.count; id++) {
+      if (marks[id] !== mark) continue;
+      count++;
+      bytes += this.length(id);
     }
-    this.bytes.set(text, at);
+    return { count, bytes };
+  }
+
+  get size(): { count: number; bytes: number } {
+    return { count: this.count, bytes: this.start(this.count) };
+  }
+
+  /** Of a table that is empty. */
+  makeRoom(count: number, bytes: number): void {
+    this.makeBytes(bytes + copiesBeyond);
+    this.ends = withRoom(this.ends, count);
+    this.nameLengths = withRoom(this.nameLengths, count);
+    this.hashes = withRoom(this.hashes, count);
+    while (this.slots.length < count * 1.5) this.slots = new Int32Array(this.slots.length * 2);
+  }
+
+  private makeBytes(length: number): void {
+    if (length <= this.bytes.length) return;
+    const larger = Buffer.allocUnsafeSlow(length);
+    this.bytes.copy(larger, 0, 0, this.start(this.count));
+    this.bytes = larger;
+    this.words = wordsOf(larger);
+  }
+
+  private append(text: Uint8Array, nameLength: number): number {
+    const id = this.appendRoom(text.length, nameLength);
+    this.bytes.set(text, this.start(id));
+    return id;
+  }
+
+  /** A new pair, whose bytes are still to come. */
+  private appendRoom(length: number, nameLength: number): number {
+    const end = this.start(this.count) + length;
+    if (end + copiesBeyond > this.bytes.length) this.makeBytes(Math.ceil(end * 1.25) + 256);
+    const id = this.count++;
     this.ends = withRoom(this.ends, this.count);
     this.nameLengths = withRoom(this.nameLengths, this.count);
     this.hashes = withRoom(this.hashes, this.count);
-    this.ends[id] = at + text.length;
+    this.ends[id] = end;
     this.nameLengths[id] = nameLength;
     return id;
   }

@@ -105,41 +105,51 @@ interface Changes {
 function encode(table: SeriesTable, { firstPair, firstSeries, changed, ended, described }: Changes): Buffer {
   const { nameLengths, lengths, bytes } = table.pairs.written(firstPair);
   const descriptions = described.length === 0 ? Buffer.alloc(0) : Buffer.from(JSON.stringify(described));
-  const widths = new Uint32Array(table.count - firstSeries);
-  for (let i = 0; i < widths.length; i++)
-    widths[i] = table.firsts[firstSeries + i + 1]! - table.firsts[firstSeries + i]!;
+  const added = table.count - firstSeries;
   const ids = table.ids.subarray(table.firsts[firstSeries]!, table.firsts[table.count]!);
   const { series } = changed;
   const rows = series.length;
   const [sameTime, sameSeen, inRow] = [changed.sameTime, changed.sameSeen, changed.inRow].map((is) => is && rows > 0);
-  const numbers = new Float64Array(rows + (sameTime ? 1 : rows) + (sameSeen ? 1 : rows) + ended.length);
+  const numberCount = rows + (sameTime ? 1 : rows) + (sameSeen ? 1 : rows) + ended.length;
+  const wordCount = (inRow ? 1 : rows) + ended.length + lengths.length + added + ids.length;
+  const textAt = headerLength + numberCount * 8 + wordCount * 4 + nameLengths.length * 2;
+  // Made in its place, not put together of columns: a record may weigh megabytes, and is garbage when it is on disk.
+  const record = Buffer.allocUnsafeSlow(textAt + bytes.length + descriptions.length);
+  const numbers = new Float64Array(record.buffer, headerLength, numberCount);
   if (inRow) numbers.set(table.values.subarray(series[0], series[0]! + rows));
   else for (let i = 0; i < rows; i++) numbers[i] = table.values[series[i]!]!;
   let at = rows;
   for (let i = 0; i < (sameTime ? 1 : rows); i++) numbers[at++] = table.times[series[i]!]!;
   for (let i = 0; i < (sameSeen ? 1 : rows); i++) numbers[at++] = table.seen[series[i]!]!;
   for (let i = 0; i < ended.length; i++) numbers[at++] = table.times[ended[i]!]!;
-  const header = Uint32Array.of(
+  const header = [
     magic,
     firstPair,
     lengths.length,
     bytes.length,
     firstSeries,
-    widths.length,
+    added,
     ids.length,
     rows,
     (sameTime ? flags.sameTime : 0) | (sameSeen ? flags.sameSeen : 0) | (inRow ? flags.inRow : 0),
     ended.length,
     descriptions.length,
     0,
-  );
-  const numbered = Uint32Array.from(inRow ? series.slice(0, 1) : series);
-  const columns = [numbers, numbered, Uint32Array.from(ended), lengths, widths, ids, nameLengths];
-  return Buffer.concat([asBytes(header), ...columns.map(asBytes), bytes, descriptions]);
+  ];
+  new Uint32Array(record.buffer, 0, header.length).set(header);
+  const words = new Uint32Array(record.buffer, headerLength + numberCount * 8, wordCount);
+  let word = 0;
+  for (let i = 0; i < (inRow ? 1 : rows); i++) words[word++] = series[i]!;
+  for (let i = 0; i < ended.length; i++) words[word++] = ended[i]!;
+  words.set(lengths, word);
+  word += lengths.length;
+  for (let i = firstSeries; i < table.count; i++) words[word++] = table.firsts[i + 1]! - table.firsts[i]!;
+  words.set(ids, word);
+  new Uint16Array(record.buffer, textAt - nameLengths.length * 2, nameLengths.length).set(nameLengths);
+  record.set(bytes, textAt);
+  record.set(descriptions, textAt + bytes.length);
+  return record;
 }
-
-const asBytes = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Buffer =>
-  Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength);
 
 /** Applies a record to the table it was made for, in the state it had then. Throws on anything else. */
 export function applyRecord(table: SeriesTable, record: Buffer): void {

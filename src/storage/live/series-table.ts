@@ -287,22 +287,75 @@ export class SeriesTable implements KnownSeries {
     return true;
   }
 
-  /** A table with the series that live, and nothing else. */
+  /**
+   * A table with the series that live, and nothing else. Others wait for it: its room is taken at once, and it is filled
+   * column by column.
+   */
   compacted(): SeriesTable {
     const compact = new SeriesTable();
-    const renamed = new Int32Array(this.pairs.count).fill(-1);
+    const renamed = new Int32Array(this.pairs.count).fill(unused);
+    const needed = { ids: this.markUsed(renamed), pairs: this.pairs.bytesOf(renamed, used) };
+    const isChurn = this.count > 2 * this.living && this.count < 4 * this.living + fewSeries;
+    // Where series come and go, as many will have come by the next time: growing there once more would make garbage only.
+    if (isChurn) compact.makeRoom(this.count, this.firsts[this.count]!, this.pairs.size);
+    else compact.makeRoom(this.living, needed.ids, needed.pairs);
+    const { firsts, ids, seen } = this;
+    let at = 0;
+    let count = 0;
+    let oldest = Number.POSITIVE_INFINITY;
     for (let series = 0; series < this.count; series++) {
-      if (!this.isLiving(series)) continue;
-      const ids = this.idsOf(series).map((id) => {
-        if (renamed[id] === -1) renamed[id] = compact.pairs.adopt(this.pairs, id);
-        return renamed[id]!;
-      });
-      compact.set(compact.append(ids), this.values[series]!, this.times[series]!, this.seen[series]!);
+      const came = seen[series]!;
+      if (came === 0) continue;
+      const end = firsts[series + 1]!;
+      for (let i = firsts[series]!; i < end; i++) {
+        const id = ids[i]!;
+        if (renamed[id] === used) renamed[id] = compact.pairs.adopt(this.pairs, id);
+        compact.ids[at++] = renamed[id]!;
+      }
+      compact.firsts[count + 1] = at;
+      compact.values[count] = this.values[series]!;
+      compact.times[count] = this.times[series]!;
+      compact.seen[count] = came;
+      compact.following[count] = count + 1;
+      compact.place(count++);
+      if (came < oldest) oldest = came;
     }
+    compact.count = count;
+    compact.living = count;
+    compact.structure = count;
+    compact.oldest = oldest;
+    for (const [name, living] of this.ofMetric) compact.ofMetric.set(renamed[name]!, living);
     for (const [name, header] of this.descriptions) compact.descriptions.set(name, header);
     return compact;
   }
+
+  /** Marks the pairs of the series that live; gives how many ids these have. */
+  private markUsed(pairs: Int32Array): number {
+    const { firsts, ids, seen } = this;
+    let all = 0;
+    for (let series = 0; series < this.count; series++) {
+      if (seen[series] === 0) continue;
+      const end = firsts[series + 1]!;
+      for (let i = firsts[series]!; i < end; i++) pairs[ids[i]!] = used;
+      all += end - firsts[series]!;
+    }
+    return all;
+  }
+
+  /** Of a table that is empty: to grow there by steps would be to make each column five times over. */
+  private makeRoom(series: number, ids: number, pairs: { count: number; bytes: number }): void {
+    this.reserve(series, ids);
+    while (this.slots.length < series * 1.5) this.slots = new Int32Array(this.slots.length * 2);
+    this.pairs.makeRoom(pairs.count, pairs.bytes);
+  }
 }
+
+/** A table for so many is small, however few there are. */
+const fewSeries = 8192;
+
+/** In the place of the number a pair has in a compacted table. */
+const unused = -1;
+const used = -2;
 
 function hashOf(ids: Uint32Array, from: number, to: number): number {
   let hash = 0;

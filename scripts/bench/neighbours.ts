@@ -12,7 +12,10 @@ const probePolicy = spawnSync('chrt', ['--rr', '1', 'true']).status === 0 ? ['--
  * V8's collector by slices of milliseconds, which tells more of the scheduler than of the gateway.
  */
 export const unpinned = (): Promise<Weir> =>
-  Weir.start(['--expose-gc', '--import', compiled('collect-on-signal.js')], '', {}, anyCore);
+  Weir.start(['--expose-gc', '--import', compiled('collect-on-signal.js')], '', asInstalled, anyCore);
+
+/** What contrib/systemd/weir.service sets beside the paths. */
+const asInstalled = { MALLOC_MMAP_THRESHOLD_: '262144' };
 
 /**
  * A process that is asked by messages, and answers each by one. What yields runs only while the probes it shares a core

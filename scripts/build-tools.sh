@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Builds Prometheus 3, Telegraf and the OpenTelemetry Collector from their Go modules into .e2e/tools, where `npm run
-# test:e2e` finds them. CPU: three minutes for Prometheus, one for Telegraf, fourteen for the Collector, whose receiver brings
-# Kubernetes' client; 3 GB of modules. Wants Go 1.26 or newer.
+# Builds Prometheus 3, Telegraf, the OpenTelemetry Collector, Thanos and Mimir from their Go modules into .e2e/tools, where `npm
+# run test:e2e` finds them. CPU: three minutes for Prometheus, one for Telegraf, fourteen for the Collector, whose receiver
+# brings Kubernetes' client, four for Thanos, seven for Mimir; 5 GB of modules. Wants Go 1.26 or newer.
 # Usage: bash scripts/build-tools.sh [TOOL …]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -11,13 +11,17 @@ work=$(mktemp -d)
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
 export CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS=-mod=mod
 
-# Prometheus' source of this version in a folder, without the service discovery of clouds, which is most of it and which Prometheus lets
-# one leave out (plugins.yml).
-prometheus_source() {
+# The source of a module of this version in a folder: what a module replaces counts only where it is the main one.
+source_of() {
   local dir
-  dir=$(GOFLAGS='' go mod download -json "github.com/prometheus/prometheus@$1" | sed -n 's/.*"Dir": "\(.*\)",/\1/p')
+  dir=$(GOFLAGS='' go mod download -json "$1" | sed -n 's/.*"Dir": "\(.*\)",/\1/p')
   cp -r "$dir" "$2"
   chmod -R u+w "$2"
+}
+
+# Prometheus' without the service discovery of clouds, which is most of it and which Prometheus lets one leave out (plugins.yml).
+prometheus_source() {
+  source_of "github.com/prometheus/prometheus@$1" "$2"
   echo 'package plugins' >"$2/plugins/plugins.go"
 }
 
@@ -48,6 +52,19 @@ YAML
   cp out/otelcol "$tools/otelcol"
 }
 
-for tool in "${@:-prometheus3 telegraf otelcol}"; do
+# Newer ones need a module that cannot be had everywhere.
+thanos() {
+  source_of github.com/thanos-io/thanos@v0.36.1 "$work/thanos"
+  cd "$work/thanos"
+  GOFLAGS='' go build -o "$tools/thanos" ./cmd/thanos
+}
+
+mimir() {
+  source_of github.com/grafana/mimir@v1.3.1-0.20260423142704-aced80d74930 "$work/mimir"
+  cd "$work/mimir"
+  GOFLAGS='' go build -o "$tools/mimir" ./cmd/mimir
+}
+
+for tool in "${@:-prometheus3 telegraf otelcol thanos mimir}"; do
   for each in $tool; do [ -x "$tools/$each" ] || ("$each"); done
 done

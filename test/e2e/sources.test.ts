@@ -4,8 +4,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { samples, TestGateway } from '../support/gateway.js';
 import { startListening } from '../support/listening.js';
-import { eventually, nodeExporterProgram, Programs } from '../support/programs.js';
+import { MimirProcess } from '../support/mimir-process.js';
+import { builtProgram, eventually, nodeExporterProgram, Programs } from '../support/programs.js';
 import { PrometheusProcess, type StoredSeries, scrapeConfig } from '../support/prometheus-process.js';
+import { ThanosProcess } from '../support/thanos-process.js';
 import { VictoriaMetricsProcess } from '../support/victoria-metrics-process.js';
 import { WeirProcess } from '../support/weir-process.js';
 
@@ -82,20 +84,50 @@ describe("Debian's prometheus-node-exporter as a source", () => {
   });
 });
 
-const tsdbs = {
-  Prometheus: async (config: string) => {
-    const prometheus = await PrometheusProcess.start(programs, config);
-    await prometheus.allUp();
-    return prometheus;
-  },
-  VictoriaMetrics: (config: string) => VictoriaMetricsProcess.start(programs, config),
-};
+interface Tsdb {
+  readonly program: string;
+  /** One that scrapes by this configuration of Prometheus; `undefined` when its program is not built. */
+  readonly start: ((config: string) => Promise<{ readonly url: string; kill(): Promise<void> }>) | undefined;
+  /** Whether it keeps types and help. */
+  readonly describes: boolean;
+  readonly tenant?: string;
+}
 
-describe.each([
-  { program: 'Prometheus', describes: true },
-  // It keeps neither types nor help.
-  { program: 'VictoriaMetrics', describes: false },
-] as const)("Debian's $program with the series of 200 customers as a source", ({ program, describes }) => {
+const [thanos, mimir] = [builtProgram('thanos'), builtProgram('mimir')];
+const tsdbs: readonly Tsdb[] = [
+  {
+    program: "Debian's Prometheus",
+    start: async (config) => {
+      const prometheus = await PrometheusProcess.start(programs, config);
+      await prometheus.allUp();
+      return prometheus;
+    },
+    describes: true,
+  },
+  {
+    program: "Debian's VictoriaMetrics",
+    start: (config) => VictoriaMetricsProcess.start(programs, config),
+    describes: false,
+  },
+  {
+    program: 'Thanos',
+    start: thanos === undefined ? undefined : (config) => ThanosProcess.start(thanos, programs, config),
+    describes: true,
+  },
+  {
+    program: 'Mimir',
+    start: mimir === undefined ? undefined : (config) => MimirProcess.start(mimir, programs, config, 'vendor'),
+    describes: true,
+    tenant: 'vendor',
+  },
+];
+
+describe.each(tsdbs)('$program with the series of 200 customers as a source', ({ start, describes, tenant }) => {
+  if (start === undefined) {
+    it.skip('was not built: bash scripts/build-tools.sh', () => {});
+    return;
+  }
+  const headers: Record<string, string> = tenant === undefined ? {} : { 'x-scope-orgid': tenant };
   const customers = Array.from({ length: 200 }, (_, i) => `c${i}`);
   /** What stands in the label of a customer; of one a text that would be more than a value if it were not escaped. */
   const labelOf = (customer: string): string => (customer === 'c7' ? 'c7"} or {project=~".*\\' : customer);
@@ -116,7 +148,7 @@ describe.each([
     });
     await new Promise<void>((resolve) => exporter.listen(0, '127.0.0.1', resolve));
     const target = `127.0.0.1:${(exporter.address() as AddressInfo).port}`;
-    tsdb = await tsdbs[program](
+    tsdb = await start(
       stringify({
         scrape_configs: [
           { job_name: 'all', scrape_interval: '1s', scrape_timeout: '1s', static_configs: [{ targets: [target] }] },
@@ -124,7 +156,9 @@ describe.each([
       }),
     );
     await eventually('all of them to be stored', async () => {
-      const answer = await fetch(`${tsdb.url}/api/v1/query?query=${encodeURIComponent('count({project!=""})')}`);
+      const answer = await fetch(`${tsdb.url}/api/v1/query?query=${encodeURIComponent('count({project!=""})')}`, {
+        headers,
+      });
       const { data } = (await answer.json()) as { data: { result: { value: [number, string] }[] } };
       return data.result[0]?.value[1] === '400' ? true : undefined;
     });
@@ -137,6 +171,7 @@ describe.each([
         metrics_id: 'db',
         type: 'promql',
         url: tsdb.url,
+        ...(tenant === undefined ? {} : { tenant }),
         matchers: [`project="${escaped(labelOf(customer))}"`, '__name__=~"jobs.*|depth"'],
       });
     }
@@ -167,7 +202,7 @@ describe.each([
 
   it('a proxy that drops the query trips the guard, and nothing is served', async () => {
     const proxy = createServer(async (_, response) => {
-      const all = await fetch(`${tsdb.url}/api/v1/query?query=${encodeURIComponent('{__name__=~".+"}')}`);
+      const all = await fetch(`${tsdb.url}/api/v1/query?query=${encodeURIComponent('{__name__=~".+"}')}`, { headers });
       response.setHeader('content-type', 'application/json');
       response.end(await all.text());
     });

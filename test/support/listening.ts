@@ -24,6 +24,7 @@ export interface Place {
 
 export interface Listening {
   readonly url: string;
+  readonly storageFolder: string;
   readonly running: RunningProgram;
 }
 
@@ -42,5 +43,5 @@ export async function startListening(
   await eventually(`${name} to be ready`, async () => ((await fetch(`${url}${readyPath}`)).ok ? true : undefined), {
     during: running,
   });
-  return { url, running };
+  return { url, storageFolder, running };
 }

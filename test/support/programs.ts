@@ -51,8 +51,10 @@ const ofVictoriaMetrics = (name: 'vmagent' | 'victoria-metrics') => (): string =
 export const vmagentProgram = ofVictoriaMetrics('vmagent');
 export const victoriaMetricsProgram = ofVictoriaMetrics('victoria-metrics');
 
+type BuiltTool = 'prometheus3' | 'telegraf' | 'otelcol' | 'thanos' | 'mimir';
+
 /** What `scripts/build-tools.sh` builds from Go modules, which takes too long to be asked of everybody. */
-export const builtProgram = (name: 'prometheus3' | 'telegraf' | 'otelcol'): string | undefined =>
+export const builtProgram = (name: BuiltTool): string | undefined =>
   [join(root, '.e2e/tools', name)].find(isExecutable);
 
 function installed(name: string, debianPackage: string): string {

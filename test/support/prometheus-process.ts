@@ -41,10 +41,13 @@ export interface LoadedRule {
 /** A stock Prometheus with its own storage. */
 export class PrometheusProcess {
   readonly url: string;
+  /** Where its samples are. */
+  readonly storageFolder: string;
   private readonly running: RunningProgram;
 
-  private constructor({ url, running }: Listening) {
+  private constructor({ url, storageFolder, running }: Listening) {
     this.url = url;
+    this.storageFolder = storageFolder;
     this.running = running;
   }
 

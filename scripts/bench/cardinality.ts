@@ -25,10 +25,11 @@ export const cardinalityBench =
       const ids = Array.from({ length: others }, (_, i) => `other${i}`);
       const [authorization, ...headers] = await weir.projects('bomb', ...ids);
       const targets: ProbeOrder['targets'][number][] = [];
-      for (const [i, id] of ids.entries()) {
-        await weir.push(id, headers[i]!, lines(100));
-        targets.push({ url: weir.routesOf(id).push, authorization: headers[i]! });
-      }
+      for (const [i, id] of ids.entries()) targets.push({ url: weir.routesOf(id).push, authorization: headers[i]! });
+      /** Before each round, as what is pushed ends after minutes. */
+      const pushAll = async (): Promise<void> => {
+        for (const [i, id] of ids.entries()) await weir.push(id, headers[i]!, lines(100));
+      };
       const rounds = Math.max(effort.rounds, 3);
       const perRound = Math.ceil(values / rounds);
       const seconds = Math.max(2, (perRound / seriesPerRequest) * (bombEveryMs / 1000));
@@ -39,6 +40,7 @@ export const cardinalityBench =
         urls: weir.routesOf('bomb'),
       };
       // What has to be compiled and cached is, and the project is at its limit, before the first round.
+      await pushAll();
       await probe.ask({ targets, everyMs: probeEveryMs, seconds: 2 });
       await bomb.ask({ ...order, values: 200_000, seconds: 20 });
       const before = await settled(weir);
@@ -47,6 +49,7 @@ export const cardinalityBench =
       const answers: Record<string, number> = {};
       let sent = 0;
       for (let round = 1; round <= rounds; round++) {
+        await pushAll();
         const quiet = await probe.ask({ targets, everyMs: probeEveryMs, seconds: Math.min(seconds, 10) });
         const [loud, report] = await Promise.all([
           probe.ask({ targets, everyMs: probeEveryMs, seconds }),

@@ -47,9 +47,6 @@ export class Directory {
   private readonly listeners: ((changes: readonly Change[] | undefined) => void)[] = [];
   private seen = 0;
   private syncing: Promise<void> | undefined;
-  /** Whether the log was read in this turn of the event loop, and what is awaited of that. */
-  private isSynced = false;
-  private synced: Soon<void> = undefined;
 
   constructor(store: Store, baseLimits: Limits) {
     this.store = store;
@@ -72,7 +69,10 @@ export class Directory {
     this.projects.clear();
   }
 
-  /** Forgets what the change log says has changed. Calls made meanwhile share one read. */
+  /**
+   * Forgets what the change log says has changed: nothing if there is nothing new. What is said of the log is never older than
+   * the call; calls share only what one of them is still reading, within one turn of the event loop.
+   */
   sync(): Soon<void> {
     if (this.syncing !== undefined) return this.syncing;
     const latest = this.store.changes.latest();
@@ -83,28 +83,12 @@ export class Directory {
     return this.syncing;
   }
 
-  /**
-   * At most once in a turn of the event loop: what is handled in it was sent before the turn began, so that nothing can
-   * have changed before it was sent and after the log was read.
-   */
-  private syncOnce(): Soon<void> {
-    if (!this.isSynced) {
-      this.synced = this.sync();
-      this.isSynced = true;
-      setImmediate(() => {
-        this.isSynced = false;
-        this.synced = undefined;
-      });
-    }
-    return this.synced;
-  }
-
   peekClient(id: string): LiveClient | undefined {
     return this.clients.get(id);
   }
 
   client(id: string): Soon<LiveClient | undefined> {
-    const synced = this.syncOnce();
+    const synced = this.sync();
     const known = synced === undefined ? this.clients.get(id) : undefined;
     return known ?? this.readClient(id, synced);
   }
@@ -133,7 +117,7 @@ export class Directory {
   }
 
   async project(id: string): Promise<LiveProject | undefined> {
-    await this.syncOnce();
+    await this.sync();
     const known = this.projects.get(id);
     if (known !== undefined) return known;
     const { seen } = this;

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs';
 import { expect, it } from 'vitest';
 import { defaultLimits } from '../../src/domain/limits.js';
 import { Directory } from '../../src/storage/directory.js';
@@ -25,3 +26,38 @@ it('whoever keeps a client learns of its end, even when memory had no room left 
   await directory.sync();
   expect(kept!.stale).toBe(true);
 });
+
+const turns: readonly (readonly [string, (work: () => void) => void])[] = [
+  ['in a timer', (work) => setTimeout(work, 1)],
+  ['after a setImmediate', (work) => setImmediate(work)],
+];
+
+it.each(turns)('a request sent after a change meets it, although the log was read %s just before', async (_, later) => {
+  const log: Change[] = [];
+  const store = storeOf(log);
+  const directory = new Directory(store, defaultLimits);
+  const before = await directory.client('first');
+  const after = new Promise((resolve) => {
+    later(() => {
+      void directory.client('first');
+      log.push({ seq: 1, noun: 'client', id: 'first' });
+      // Its answer is there when connections are read next, which is before this turn's end.
+      stat('.', () => {
+        resolve(directory.client('first'));
+      });
+      const until = performance.now() + 20;
+      while (performance.now() < until);
+    });
+  });
+  expect(await after).not.toBe(before);
+});
+
+function storeOf(log: readonly Change[]): Store {
+  return {
+    changes: {
+      latest: () => log.length,
+      since: async (seq: number) => log.slice(seq),
+    },
+    clients: { get: async (id: string) => ({ client: { id, projectId: 'acme' } }) },
+  } as unknown as Store;
+}

@@ -188,6 +188,30 @@ describe('the decoders of OTLP', () => {
     expect(refused).toBeGreaterThan(12_000);
     expect(reason).toContain('is beyond the 200000 series that one request may become');
   });
+
+  /** A histogram of one point. */
+  const wide = (labels: number, buckets: number): OtlpRequest => {
+    const attributes = Array.from({ length: labels }, (_, i) => ({ key: `a${i}`, value: { stringValue: 'v' } }));
+    const explicitBounds = Array.from({ length: buckets }, (_, i) => i);
+    const bucketCounts = Array.from({ length: buckets + 1 }, () => '1');
+    const dataPoints = [{ attributes, explicitBounds, bucketCounts, timeUnixNano: '1000000000' }];
+    const metrics = [{ name: 'h', histogram: { aggregationTemporality: 2, dataPoints } }];
+    return readOtlpJson(Buffer.from(JSON.stringify({ resourceMetrics: [{ scopeMetrics: [{ metrics }] }] })));
+  };
+
+  it('make no more labels of one request than anyone sends at once', () => {
+    const batch = new SeriesBatch();
+    const { refused, reason } = atOnce(convertSteps(wide(2100, 2100), batch, options));
+    expect(reason).toContain('is beyond the 4000000 labels that the series of one request may have');
+    expect([refused, batch.series]).toEqual([1, 0]);
+  });
+
+  it('stop within a point that becomes many series', () => {
+    const steps = convertSteps(wide(9, 1000), new SeriesBatch(), options);
+    let stops = 0;
+    while (steps.next(0).done !== true) stops++;
+    expect(stops).toBeGreaterThan(30);
+  });
 });
 
 function varint(value: number): Buffer {

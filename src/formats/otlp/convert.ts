@@ -25,9 +25,13 @@ export interface ConvertOptions {
  * before limits are asked.
  */
 const mostSeries = 200_000;
+/** Of all of them together: a point of a few hundred kilobytes may have as many labels as buckets, and each bucket has them all. */
+const mostLabels = 20 * mostSeries;
 
 /** Resources, metrics and points; a histogram is a dozen series or more. */
 const partsAStep = 16;
+/** The same within a point. */
+const labelsAStep = 256;
 
 export interface Converted {
   /** Points that have no form here, and why the first of them has none. */
@@ -50,6 +54,7 @@ export function* convertSteps(
   let refused = 0;
   let reason: string | undefined;
   let converted = 0;
+  let labelCount = 0;
   for (const { attributes, metrics } of resources) {
     if (++converted % partsAStep === 0) yield;
     const { common, info } = resourceLabels(attributes, labels, options);
@@ -70,7 +75,9 @@ export function* convertSteps(
       }
       for (const point of metric.points) {
         if (++converted % partsAStep === 0) yield;
-        const wrong = wrongness(metric, point) ?? tooMany(batch, metric, point, options.bounds);
+        const own = merged(labels.of(point.attributes), common);
+        const most = mostParts(metric, point, options.bounds);
+        const wrong = wrongness(metric, point) ?? tooMany(batch.series + most, labelCount + most * own.length);
         if (wrong !== undefined) {
           refused++;
           reason ??= `a point of the metric ${JSON.stringify(metric.name.slice(0, 100))} ${wrong}`;
@@ -78,7 +85,11 @@ export function* convertSteps(
         }
         if (point.time === 0) point.time = options.now;
         newest = Math.max(newest, point.time);
-        writePoint(writer, name, metric, point, merged(labels.of(point.attributes), common), options.bounds);
+        labelCount += most * own.length;
+        writer.beginPoint();
+        if (metric.kind === 'gauge' || metric.kind === 'sum')
+          writer.series(name, own, doesOf(metric, point), point.value, point.time, point.start, true);
+        else yield* writeParts(writer, name, metric, point, own, options.bounds);
       }
     }
     if (info !== undefined && newest > 0) {
@@ -129,50 +140,53 @@ function wrongness({ kind, temporality: given }: Metric, point: Point): string |
   return undefined;
 }
 
-function tooMany(batch: SeriesBatch, { kind }: Metric, point: Point, bounds = fixedBounds): string | undefined {
-  const parts = { histogram: point.bounds.length, exponential: bounds.length, summary: point.quantiles.length };
-  const series = kind in parts ? parts[kind as keyof typeof parts] + 3 : 1;
-  if (batch.series + series <= mostSeries) return undefined;
-  return `is beyond the ${mostSeries} series that one request may become: send less at once`;
+/** What a point may become. */
+function mostParts({ kind }: Metric, point: Point, bounds = fixedBounds): number {
+  if (kind === 'histogram') return point.bounds.length + 3;
+  if (kind === 'exponential') return bounds.length + 3;
+  return kind === 'summary' ? point.quantiles.length + 3 : 1;
 }
 
-function writePoint(
+function tooMany(series: number, labels: number): string | undefined {
+  if (series > mostSeries) {
+    return `is beyond the ${mostSeries} series that one request may become: send less at once`;
+  }
+  if (labels > mostLabels) {
+    return `is beyond the ${mostLabels} labels that the series of one request may have: send less at once`;
+  }
+  return undefined;
+}
+
+function doesOf({ kind, temporality: given }: Metric, { noValue }: Point): number {
+  if (noValue) return change.end;
+  const isDelta = given === temporality.delta && (kind === 'sum' || kind === 'histogram' || kind === 'exponential');
+  return isDelta ? change.add : change.set;
+}
+
+/** Of a point that is several series. */
+function* writeParts(
   writer: BatchWriter,
   name: string,
   metric: Metric,
   point: Point,
   labels: Attributes,
   fixedBounds: readonly number[] | undefined,
-): void {
+): Steps<void> {
   const { kind } = metric;
-  const isDelta =
-    metric.temporality === temporality.delta && (kind === 'sum' || kind === 'histogram' || kind === 'exponential');
-  const does = point.noValue ? change.end : isDelta ? change.add : change.set;
-  writer.beginPoint();
-  if (kind === 'gauge' || kind === 'sum') writer.series(name, labels, does, point.value, point.time, point.start, true);
-  else writeParts(writer, name, kind, does, point, labels, fixedBounds);
-}
-
-/** Of a point that is several series. */
-function writeParts(
-  writer: BatchWriter,
-  name: string,
-  kind: Metric['kind'],
-  does: number,
-  point: Point,
-  labels: Attributes,
-  fixedBounds: readonly number[] | undefined,
-): void {
-  const put = (suffix: string, extra: Attributes, value: number): void => {
+  const does = doesOf(metric, point);
+  const partsBetween = Math.ceil(labelsAStep / (labels.length + 1));
+  let parts = 0;
+  const put = (suffix: string, extra: Attributes, value: number): boolean => {
     writer.series(name + suffix, merged(extra, labels), does, value, point.time, point.start, suffix === '_count');
+    return ++parts % partsBetween === 0;
   };
   if (kind === 'summary') {
-    for (const [quantile, value] of point.quantiles) put('', [['quantile', canonicalNumber(quantile)]], value);
+    for (const [quantile, value] of point.quantiles)
+      if (put('', [['quantile', canonicalNumber(quantile)]], value)) yield;
   } else {
     const { bounds, counts } = kind === 'histogram' ? explicitBuckets(point) : toFixedBuckets(point, fixedBounds);
-    bounds.forEach((bound, i) => {
-      put('_bucket', [['le', canonicalNumber(bound)]], counts[i]!);
-    });
+    for (let i = 0; i < bounds.length; i++)
+      if (put('_bucket', [['le', canonicalNumber(bounds[i]!)]], counts[i]!)) yield;
     put('_bucket', [['le', '+Inf']], point.count);
   }
   if (point.sum !== undefined || kind === 'summary') put('_sum', [], point.sum ?? 0);

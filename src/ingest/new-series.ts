@@ -9,7 +9,7 @@ import { longestName } from '../storage/live/pair-table.js';
 const reserved = Buffer.from(reservedMetricPrefix);
 
 /**
- * Why a series that is not known may not become one; `undefined` when it may. Its labels are sorted. Looks at bytes alone:
+ * Why a series that is not known may not become one; `undefined` when it may, and then its labels are sorted. Looks at bytes alone:
  * whoever is at a limit sends new series without end.
  */
 export function refusalOf(batch: SeriesBatch, index: number, limits: Limits): string | undefined {
@@ -23,12 +23,13 @@ export function refusalOf(batch: SeriesBatch, index: number, limits: Limits): st
   }
   const first = batch.first[index]! + 1;
   const count = batch.first[index + 1]! - first;
-  const repeated = batch.repeatedName(index);
-  if (repeated !== -1) return `it has the label "${printable(batch.text(repeated, 'name'))}" twice`;
   const { labels_per_series, value_length_bytes } = limits;
   const tooLong = nameTooLong(nameTo - nameFrom, limits);
   if (tooLong !== undefined) return tooLong;
   if (labels_per_series > 0 && count > labels_per_series) return over('labels_per_series', limits, count);
+  batch.sort(index);
+  const repeated = batch.repeatedName(index);
+  if (repeated !== -1) return `it has the label "${printable(batch.text(repeated, 'name'))}" twice`;
   for (let label = first; label < first + count; label++) {
     const labelFrom = ranges[label * 4]!;
     const labelTo = ranges[label * 4 + 1]!;

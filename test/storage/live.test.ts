@@ -10,6 +10,7 @@ import { noRelabeling } from '../../src/domain/relabel.js';
 import { atOnce, Turns } from '../../src/domain/turns.js';
 import { writeRequest1Steps } from '../../src/formats/remote-write/v1.js';
 import { SeriesBatch } from '../../src/formats/series-batch.js';
+import { refusalOf } from '../../src/ingest/new-series.js';
 import { SampleRate } from '../../src/ingest/rate.js';
 import { RemoteWrite } from '../../src/ingest/remote-write.js';
 import { liveExposition } from '../../src/storage/live/exposition.js';
@@ -17,7 +18,7 @@ import { SeriesTable } from '../../src/storage/live/series-table.js';
 import { openSqliteStore } from '../../src/storage/sqlite/store.js';
 import type { Store } from '../../src/storage/store.js';
 import { HeldClock, samples, TestGateway } from '../support/gateway.js';
-import { markStale, request1, type SentSeries, send } from '../support/remote-write.js';
+import { encodeRequest, markStale, request1, type SentSeries, send } from '../support/remote-write.js';
 
 const lifetimeMs = 60_000;
 const marker = 12345.25;
@@ -303,6 +304,30 @@ describe('the live series of a gateway', () => {
     expect(compacted.weight).toBeLessThan(16_384);
     expect(compacted.labelsOf(19)).toEqual(table.labelsOf(19_000));
   });
+});
+
+it('series with more labels than any that lives are neither sorted nor given room', () => {
+  const timeseries = [3, 100_000].map((count) => ({
+    labels: ['__name__', ...Array.from({ length: count }, (_, i) => `l${count - i}`)].map((name) => ({
+      name,
+      value: 'v',
+    })),
+  }));
+  const batch = new SeriesBatch();
+  atOnce(writeRequest1Steps(encodeRequest('1.0', { timeseries }), batch, Buffer.from('instance_id')));
+  const table = new SeriesTable();
+  batch.sort(0);
+  table.set(table.add(batch, 0), 1, 1, 1);
+  const before = process.memoryUsage().arrayBuffers;
+  expect([table.find(batch, 0), table.find(batch, 1)]).toEqual([0, -1]);
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(100_000);
+  expect(refusalOf(batch, 1, defaultLimits)).toContain('too many labels');
+  expect(batch.text(batch.first[1]! + 1, 'name')).toBe('l100000');
+  // Where there is no limit they are sorted before they are added.
+  expect(refusalOf(batch, 1, { ...defaultLimits, labels_per_series: 0 })).toBeUndefined();
+  table.set(table.add(batch, 1), 1, 1, 1);
+  expect(table.labelsOf(1).slice(0, 3)).toEqual([1, 10, 100].map((i) => [`l${i}`, 'v']));
+  for (const each of [table, table.compacted()]) expect(each.find(batch, 1)).toBe(1);
 });
 
 describe('the page of live series', () => {

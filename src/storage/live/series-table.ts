@@ -52,6 +52,8 @@ export class SeriesTable implements KnownSeries {
   /** The series that came after this one the last time: mostly it does so again. */
   private following = new Uint32Array(16);
   private last = 0;
+  /** The most ids that one of them has. */
+  private widest = 0;
   /** Ids of the series that is looked for: a list that is emptied would give its memory back each time. */
   private scratch = new Uint32Array(32);
 
@@ -73,17 +75,21 @@ export class SeriesTable implements KnownSeries {
     return this.seen[series] !== 0;
   }
 
-  /** The number of a series of the batch, or -1. Sorts its labels on the way, unless it is found without. */
+  /**
+   * The number of a series of the batch, or -1. Sorts its labels on the way, unless it is found without, or has more of
+   * them than any here: whoever sends it may have sent millions.
+   */
   find(batch: SeriesBatch, index: number): number {
     const guess = this.following[this.last]!;
     if (guess < this.count && this.isSeries(guess, batch, index)) {
       this.last = guess;
       return guess;
     }
-    batch.sort(index);
-    const { ranges, bytes } = batch;
     const first = batch.first[index]!;
     const count = batch.first[index + 1]! - first;
+    if (count > this.widest) return -1;
+    batch.sort(index);
+    const { ranges, bytes } = batch;
     this.scratch = withRoom(this.scratch, count);
     const ids = this.scratch;
     for (let i = 0; i < count; i++) {
@@ -152,7 +158,7 @@ export class SeriesTable implements KnownSeries {
     return true;
   }
 
-  /** A number for a series of the batch that `find` did not know; it has no value yet. */
+  /** A number for a series of the batch that `find` did not know, with its labels sorted; it has no value yet. */
   add(batch: SeriesBatch, index: number): number {
     const { ranges, bytes } = batch;
     const ids: number[] = [];
@@ -170,6 +176,7 @@ export class SeriesTable implements KnownSeries {
     const first = this.firsts[series]!;
     this.reserve(this.count, first + ids.length);
     this.ids.set(ids, first);
+    if (ids.length > this.widest) this.widest = ids.length;
     this.firsts[series + 1] = first + ids.length;
     this.seen[series] = 0;
     this.times[series] = Number.NEGATIVE_INFINITY;
@@ -324,6 +331,7 @@ export class SeriesTable implements KnownSeries {
     compact.living = count;
     compact.structure = count;
     compact.oldest = oldest;
+    compact.widest = this.widest;
     for (const [name, living] of this.ofMetric) compact.ofMetric.set(renamed[name]!, living);
     for (const [name, header] of this.descriptions) compact.descriptions.set(name, header);
     return compact;

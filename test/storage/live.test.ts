@@ -306,6 +306,19 @@ describe('the live series of a gateway', () => {
   });
 });
 
+it('a few live series keep no room for the long labels of those that have ended', () => {
+  const timeseries = Array.from({ length: 1500 }, (_, i) => ({
+    labels: ['__name__', 'a', 'b', 'c'].map((name) => ({ name, value: `${name}${i}`.padEnd(2000, 'v') })),
+  }));
+  const batch = new SeriesBatch();
+  atOnce(writeRequest1Steps(encodeRequest('1.0', { timeseries }), batch, Buffer.from('instance_id')));
+  const table = new SeriesTable();
+  for (let i = 0; i < batch.series; i++) table.set(table.add(batch, i), 1, 1, 1);
+  expect(table.weight).toBeGreaterThan(10_000_000);
+  for (let i = 1; i < batch.series; i++) table.end(i, 2);
+  expect(table.compacted().weight).toBeLessThan(50_000);
+});
+
 it('series with more labels than any that lives are neither sorted nor given room', () => {
   const timeseries = [3, 100_000].map((count) => ({
     labels: ['__name__', ...Array.from({ length: count }, (_, i) => `l${count - i}`)].map((name) => ({

@@ -303,10 +303,12 @@ export class SeriesTable implements KnownSeries {
     const renamed = new Int32Array(this.pairs.count).fill(unused);
     const needed = { ids: this.markUsed(renamed), pairs: this.pairs.bytesOf(renamed, used) };
     const isChurn = this.count > 2 * this.living && this.count < 4 * this.living + fewSeries;
-    // Where series come and go, as many will have come by the next time: growing there once more would make garbage only.
-    if (isChurn) compact.makeRoom(this.count, this.firsts[this.count]!, this.pairs.size);
-    else compact.makeRoom(this.living, needed.ids, needed.pairs);
     const { firsts, ids, seen } = this;
+    const before = { ids: firsts[this.count]!, pairs: this.pairs.size };
+    const isSmall = before.ids < 4 * needed.ids + fewIds && before.pairs.bytes < 4 * needed.pairs.bytes + fewBytes;
+    // Where series come and go, as many will have come by the next time: growing there once more would make garbage only.
+    if (isChurn && isSmall) compact.makeRoom(this.count, before.ids, before.pairs);
+    else compact.makeRoom(this.living, needed.ids, needed.pairs);
     let at = 0;
     let count = 0;
     let oldest = Number.POSITIVE_INFINITY;
@@ -358,8 +360,10 @@ export class SeriesTable implements KnownSeries {
   }
 }
 
-/** A table for so many is small, however few there are. */
+/** A table for so many series, with so many ids and pairs so long, is small, however few live. */
 const fewSeries = 8192;
+const fewIds = 16 * fewSeries;
+const fewBytes = 128 * fewSeries;
 
 /** In the place of the number a pair has in a compacted table. */
 const unused = -1;

@@ -97,6 +97,13 @@ export class SeriesBatch {
     this.numbers = new Int32Array(room);
   }
 
+  /** What its columns weigh, in bytes: few series may have many labels. */
+  get weight(): number {
+    const { first, ranges, changes, values, times, starts, numbers, samples } = this;
+    const columns = [first, ranges, changes, values, times, starts, numbers, samples];
+    return columns.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  }
+
   clear(bytes: Uint8Array): void {
     this.bytes = bytes;
     this.series = 0;

@@ -1,8 +1,8 @@
 import { SeriesBatch } from '../formats/series-batch.js';
 
 const mostFree = 16;
-/** Series; what one large request needed is not kept for all that follow. */
-const largestKept = 100_000;
+/** Bytes; what one large request needed is not kept for all that follow. */
+const largestKept = 16 * 1024 * 1024;
 
 /** Batches that serve again: a new one is a dozen buffers, each made anew whenever it grows. */
 export class BatchPool {
@@ -14,7 +14,7 @@ export class BatchPool {
     try {
       return await work(batch);
     } finally {
-      if (this.free.length < mostFree && batch.values.length <= largestKept) {
+      if (this.free.length < mostFree && batch.weight <= largestKept) {
         batch.clear(Buffer.alloc(0));
         this.free.push(batch);
       }

@@ -3,6 +3,9 @@ import { WeirError } from '../domain/errors.js';
 /** What a field of a message is encoded as; groups are long deprecated and refused. */
 export const wire = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
 
+/** Numbers in one list: those of a histogram are read in one go. */
+const mostListed = 16 * 1024;
+
 /**
  * Reads protobuf's wire format in place (https://protobuf.dev/programming-guides/encoding). Throws `invalid` naming the
  * byte; never reads past its end.
@@ -108,28 +111,33 @@ export class ProtoReader {
 
   /** The doubles of a packed field, or one that stands alone. */
   doubles(to: number[], type: number, end: number): void {
-    if (type === wire.fixed64) to.push(this.double(end));
-    else for (const stop = this.packed(type, end); this.at < stop; ) to.push(this.double(stop));
+    if (type === wire.fixed64) this.add(to, this.double(end));
+    else for (const stop = this.packed(type, end); this.at < stop; ) this.add(to, this.double(stop));
   }
 
   fixed64s(to: number[], type: number, end: number): void {
-    if (type === wire.fixed64) to.push(this.fixed64(end));
-    else for (const stop = this.packed(type, end); this.at < stop; ) to.push(this.fixed64(stop));
+    if (type === wire.fixed64) this.add(to, this.fixed64(end));
+    else for (const stop = this.packed(type, end); this.at < stop; ) this.add(to, this.fixed64(stop));
   }
 
   varints(to: number[], type: number, end: number): void {
-    if (type === wire.varint) to.push(this.varint(end));
-    else for (const stop = this.packed(type, end); this.at < stop; ) to.push(this.varint(stop));
+    if (type === wire.varint) this.add(to, this.varint(end));
+    else for (const stop = this.packed(type, end); this.at < stop; ) this.add(to, this.varint(stop));
   }
 
   sint64s(to: number[], type: number, end: number): void {
-    if (type === wire.varint) to.push(this.sint64(end));
-    else for (const stop = this.packed(type, end); this.at < stop; ) to.push(this.sint64(stop));
+    if (type === wire.varint) this.add(to, this.sint64(end));
+    else for (const stop = this.packed(type, end); this.at < stop; ) this.add(to, this.sint64(stop));
   }
 
   private packed(type: number, end: number): number {
     if (type !== wire.bytes) this.fail('a list of another type');
     return this.block(end);
+  }
+
+  private add(to: number[], value: number): void {
+    if (to.length === mostListed) this.fail(`a list of more than ${mostListed} numbers`);
+    to.push(value);
   }
 
   skip(type: number, end: number): void {

@@ -206,6 +206,20 @@ describe('the decoders of OTLP', () => {
     expect([refused, batch.series]).toEqual([1, 0]);
   });
 
+  it('stop between points with long lists, and refuse a list that is longer than any', () => {
+    const body = (length: number, points: number): Buffer => {
+      const positive = { offset: 0, bucketCounts: Array.from({ length }, () => '1') };
+      const dataPoints = Array.from({ length: points }, () => ({ scale: 0, positive }));
+      const metrics = [{ name: 'e', exponentialHistogram: { aggregationTemporality: 2, dataPoints } }];
+      return encodeExport({ resourceMetrics: [{ scopeMetrics: [{ metrics }] }] });
+    };
+    expect(() => atOnce(otlpProtobufSteps(body(16_385, 1)))).toThrow(/a list of more than 16384 numbers/);
+    const steps = otlpProtobufSteps(body(16_384, 10));
+    let stops = 0;
+    while (steps.next(0).done !== true) stops++;
+    expect(stops).toBeGreaterThan(5);
+  });
+
   it('stop within a point that becomes many series', () => {
     const steps = convertSteps(wide(9, 1000), new SeriesBatch(), options);
     let stops = 0;

@@ -24,6 +24,8 @@ export function* otlpProtobufSteps(body: Buffer): Steps<OtlpRequest> {
 
 /** What is read between two stops. */
 const fieldsAStep = 32;
+/** The same in bytes, for points with long lists. */
+const bytesAStep = 16 * 1024;
 const mostKeys = 64;
 
 const kinds = { 5: 'gauge', 7: 'sum', 9: 'histogram', 10: 'exponential', 11: 'summary' } as const;
@@ -197,8 +199,12 @@ class OtlpReader {
 
   private *data(metric: Metric, end: number): Steps<void> {
     const { wire: reader } = this;
+    let { at } = reader;
     while (reader.at < end) {
-      if (++this.read % fieldsAStep === 0) yield;
+      if (++this.read % fieldsAStep === 0 || reader.at - at > bytesAStep) {
+        at = reader.at;
+        yield;
+      }
       const tag = this.tag(end);
       if (tag === 8 + wire.bytes) metric.points.push(this.point(metric.kind, end));
       else if (tag === 16 + wire.varint) metric.temporality = reader.varint(end);

@@ -1,10 +1,11 @@
 import { instanceLabel, type MetricsEndpoint } from '../domain/endpoint.js';
 import type { LimitsAt } from '../domain/endpoint-limits.js';
 import { atOnce, type Steps, type Turns } from '../domain/turns.js';
-import { expandHistograms } from '../formats/remote-write/native-histogram.js';
+import { expandHistograms, type Unfit } from '../formats/remote-write/native-histogram.js';
 import { writeRequest1Steps } from '../formats/remote-write/v1.js';
 import { writeRequest2Steps } from '../formats/remote-write/v2.js';
 import { partsOf } from '../formats/routes.js';
+import type { SeriesBatch } from '../formats/series-batch.js';
 import type { Doer, LiveStore } from '../storage/store.js';
 import { BatchPool } from './batch-pool.js';
 import { type Taken, takeBatch } from './live-series.js';
@@ -63,14 +64,12 @@ export class RemoteWrite {
         known !== undefined && version === '1.0'
           ? this.repeated.read(body, batch, ours, known)
           : reading[version](body, batch, ours);
-      await this.turns.do(steps, endpoint.id);
-      const natives = expandHistograms(batch, this.bounds());
+      const natives = await this.turns.do(this.withClassic(steps, batch), endpoint.id);
       this.rate.take(endpoint, batch.totalSamples, limits);
       const taken = await this.live.write(endpoint, (write) => {
         // Numbers of series hold for one table; after a fold, or for one that came back from disk, they mean nothing.
         if (known !== undefined && known !== write.table) {
-          atOnce<unknown>(reading[version](body, batch, ours));
-          expandHistograms(batch, this.bounds());
+          atOnce(this.withClassic(reading[version](body, batch, ours), batch));
         }
         return takeBatch(batch, write, endpoint, limits);
       });
@@ -83,11 +82,17 @@ export class RemoteWrite {
     return this.batches.lend(async (batch) => {
       const { projectLabel, endpointLabel } = this.routed.router.settings;
       const routing = { project: Buffer.from(projectLabel), endpoint: Buffer.from(endpointLabel) };
-      await this.turns.do<unknown>(reading[version](body, batch, ours, routing), by.actor);
-      const natives = expandHistograms(batch, this.bounds());
+      const steps = reading[version](body, batch, ours, routing);
+      const natives = await this.turns.do(this.withClassic(steps, batch), by.actor);
       const taken = await this.routed.take(partsOf(batch), batch.metadata, by);
       return outcome(taken, natives);
     });
+  }
+
+  /** The reading, and its native histograms made classic ones. */
+  private *withClassic(reading: Steps<unknown>, batch: SeriesBatch): Steps<Unfit> {
+    yield* reading;
+    return yield* expandHistograms(batch, this.bounds());
   }
 }
 
@@ -96,7 +101,7 @@ const reading = { '1.0': writeRequest1Steps, '2.0': writeRequest2Steps } as cons
 /** Some reasons are sentences already. */
 const sentence = (reason: string): string => (reason.endsWith('.') ? reason : `${reason}.`);
 
-function outcome(taken: Taken, { unfit, unfitOf }: { unfit: number; unfitOf: string }): Written {
+function outcome(taken: Taken, { unfit, unfitOf }: Unfit): Written {
   const reasons: string[] = [];
   if (taken.refusedPoints > 0)
     reasons.push(`${taken.refusedPoints} series were refused, the first: ${sentence(taken.reason!)}`);

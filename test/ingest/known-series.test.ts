@@ -127,7 +127,7 @@ function take(
     recognised = Array.from({ length: batch.series }, (_, i) => batch.first[i] === batch.first[i + 1]).filter(
       Boolean,
     ).length;
-    expandHistograms(batch, [1, 10]);
+    atOnce(expandHistograms(batch, [1, 10]));
     const refuse = (reason: unknown, count: number): number => refused.push([reason, count]);
     const living = (): number => table.living;
     const limits = { ...defaultLimits, series, series_per_metric: 5 };

@@ -1,4 +1,5 @@
 import { WeirError } from '../../domain/errors.js';
+import type { Steps } from '../../domain/turns.js';
 import { exponentialCounts } from '../otlp/exponential.js';
 import { ProtoReader } from '../proto-reader.js';
 import { change, type SeriesBatch } from '../series-batch.js';
@@ -30,18 +31,30 @@ interface Buckets {
 const customSchema = -53;
 /** Each becomes dozens of series, whatever it weighs in the request. */
 const mostHistograms = 10_000;
+/** Of all the series they become; each has the labels of its histogram, of which a request may have a million in few bytes. */
+const mostLabels = 4_000_000;
+/** Between two stops. */
+const labelsAStep = 512;
+const histogramsAStep = 16;
 const nameEnds = { bucket: '_bucket', sum: '_sum', count: '_count' } as const;
+
+/** The histograms that have no form here. */
+export interface Unfit {
+  unfit: number;
+  unfitOf: string;
+}
 
 /**
  * Turns the native histograms of a batch into classic ones: `_bucket`, `_sum` and `_count`, each histogram taken or
- * refused as one. With bounds of their own they keep them; exponential ones get the fixed bounds. Gives the histograms
- * that have no form here. Of one series the newest counts. Throws `invalid` for what is none, or for too many.
+ * refused as one. With bounds of their own they keep them; exponential ones get the fixed bounds. Of one series the newest
+ * counts. Throws `invalid` for what is none, or for too many.
  */
-export function expandHistograms(batch: SeriesBatch, bounds: readonly number[]): { unfit: number; unfitOf: string } {
-  const outcome = { unfit: 0, unfitOf: '' };
+export function* expandHistograms(batch: SeriesBatch, bounds: readonly number[]): Steps<Unfit> {
+  const outcome: Unfit = { unfit: 0, unfitOf: '' };
   if (batch.natives.length === 0) return outcome;
   const newest = new Map<number, { histogram: Histogram; samples: number }>();
-  for (const { series, at, end } of batch.natives) {
+  for (const [i, { series, at, end }] of batch.natives.entries()) {
+    if (i % histogramsAStep === 0) yield;
     const histogram = read(batch.bytes, at, end);
     const before = newest.get(series);
     const samples = (before?.samples ?? 0) + 1;
@@ -57,12 +70,22 @@ export function expandHistograms(batch: SeriesBatch, bounds: readonly number[]):
   const texts = new Texts(batch.bytes.length);
   const points = Array.from({ length: batch.series }, (_, series) => series);
   batch.histogramsFrom = batch.series;
+  let labels = 0;
+  let bucketsSoFar = 0;
   for (const [series, { histogram, samples }] of newest) {
     const classic = classicOf(histogram, bounds);
     if (classic === undefined) {
       outcome.unfit += samples;
       if (outcome.unfitOf === '') outcome.unfitOf = batch.nameOf(series);
       continue;
+    }
+    const labelsOfEach = batch.first[series + 1]! - batch.first[series]! + 1;
+    labels += (classic.length + 3) * labelsOfEach;
+    if (labels > mostLabels) {
+      throw new WeirError(
+        'invalid',
+        `The classic histograms of the request would have more than ${mostLabels} labels; send less at once.`,
+      );
     }
     points.push(batch.series);
     const name = batch.nameOf(series);
@@ -72,7 +95,11 @@ export function expandHistograms(batch: SeriesBatch, bounds: readonly number[]):
       batch.samples[batch.series - 1] = counts;
       batch.totalSamples += counts - 1;
     };
-    for (const [bound, count] of classic) put(nameEnds.bucket, canonicalNumber(bound), count, 0);
+    const between = Math.ceil(labelsAStep / labelsOfEach);
+    for (const [bound, count] of classic) {
+      put(nameEnds.bucket, canonicalNumber(bound), count, 0);
+      if (++bucketsSoFar % between === 0) yield;
+    }
     put(nameEnds.bucket, '+Inf', histogram.count, 0);
     put(nameEnds.sum, undefined, histogram.sum, 0);
     put(nameEnds.count, undefined, histogram.count, samples);

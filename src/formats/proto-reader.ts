@@ -3,8 +3,8 @@ import { WeirError } from '../domain/errors.js';
 /** What a field of a message is encoded as; groups are long deprecated and refused. */
 export const wire = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
 
-/** Numbers in one list: those of a histogram are read in one go. */
-const mostListed = 16 * 1024;
+/** Numbers in one list, in JSON, too: those of a histogram are read in one go. */
+export const mostListed = 16 * 1024;
 
 /**
  * Reads protobuf's wire format in place (https://protobuf.dev/programming-guides/encoding). Throws `invalid` naming the

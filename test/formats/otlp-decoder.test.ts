@@ -207,12 +207,16 @@ describe('the decoders of OTLP', () => {
   });
 
   it('stop between points with long lists, and refuse a list that is longer than any', () => {
-    const body = (length: number, points: number): Buffer => {
+    const exported = (length: number, points: number) => {
       const positive = { offset: 0, bucketCounts: Array.from({ length }, () => '1') };
       const dataPoints = Array.from({ length: points }, () => ({ scale: 0, positive }));
       const metrics = [{ name: 'e', exponentialHistogram: { aggregationTemporality: 2, dataPoints } }];
-      return encodeExport({ resourceMetrics: [{ scopeMetrics: [{ metrics }] }] });
+      return { resourceMetrics: [{ scopeMetrics: [{ metrics }] }] };
     };
+    const body = (length: number, points: number): Buffer => encodeExport(exported(length, points));
+    const json = (length: number): Buffer => Buffer.from(JSON.stringify(exported(length, 1)));
+    expect(() => readOtlpJson(json(16_385))).toThrow(/"bucketCounts" has more than 16384 numbers/);
+    readOtlpJson(json(16_384));
     expect(() => atOnce(otlpProtobufSteps(body(16_385, 1)))).toThrow(/a list of more than 16384 numbers/);
     const steps = otlpProtobufSteps(body(16_384, 10));
     let stops = 0;

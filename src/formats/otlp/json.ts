@@ -1,4 +1,5 @@
 import { WeirError } from '../../domain/errors.js';
+import { mostListed } from '../proto-reader.js';
 import { asText } from './protobuf.js';
 import {
   type Attributes,
@@ -127,7 +128,12 @@ function list(json: Json, key: string): readonly unknown[] {
 }
 
 const objects = (json: Json, key: string): Json[] => list(json, key).map((each) => object(each, key));
-const numbers = (json: Json, key: string): number[] => list(json, key).map((each) => numberOf(each, key));
+
+function numbers(json: Json, key: string): number[] {
+  const listed = list(json, key);
+  if (listed.length > mostListed) throw invalid(key, `has more than ${mostListed} numbers`);
+  return listed.map((each) => numberOf(each, key));
+}
 
 function text(json: Json, key: string): string {
   const found = json[key];

@@ -54,6 +54,12 @@ export const notLookedUp = -1;
 export const notThere = -2;
 
 /**
+ * Of all series that the histograms of one request become: each bucket has all labels of its series, of which a request of a few
+ * hundred kilobytes may have as many as buckets.
+ */
+export const mostLabels = 4_000_000;
+
+/**
  * Samples of some series, as columns. Label names and values are ranges of `bytes`; the first range of each series is
  * the metric's name, as a label with an empty name. Labels with empty values are left out. Reused between requests.
  */

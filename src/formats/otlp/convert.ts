@@ -1,6 +1,6 @@
 import type { Steps } from '../../domain/turns.js';
 import type { FamilyType } from '../family.js';
-import { change, type SeriesBatch } from '../series-batch.js';
+import { change, mostLabels, type SeriesBatch } from '../series-batch.js';
 import { canonicalNumber } from '../syntax.js';
 import { BatchWriter } from './batch-writer.js';
 import { fixedBounds, toFixedBuckets } from './exponential.js';
@@ -25,8 +25,6 @@ export interface ConvertOptions {
  * before limits are asked.
  */
 const mostSeries = 200_000;
-/** Of all of them together: a point of a few hundred kilobytes may have as many labels as buckets, and each bucket has them all. */
-const mostLabels = 20 * mostSeries;
 
 /** Resources, metrics and points; a histogram is a dozen series or more. */
 const partsAStep = 16;

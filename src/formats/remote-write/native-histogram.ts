@@ -2,7 +2,7 @@ import { WeirError } from '../../domain/errors.js';
 import type { Steps } from '../../domain/turns.js';
 import { exponentialCounts } from '../otlp/exponential.js';
 import { ProtoReader } from '../proto-reader.js';
-import { change, type SeriesBatch } from '../series-batch.js';
+import { change, mostLabels, type SeriesBatch } from '../series-batch.js';
 import { canonicalNumber } from '../syntax.js';
 
 /** As in `prometheus.Histogram`; both versions have the same fields. */
@@ -31,8 +31,6 @@ interface Buckets {
 const customSchema = -53;
 /** Each becomes dozens of series, whatever it weighs in the request. */
 const mostHistograms = 10_000;
-/** Of all the series they become; each has the labels of its histogram, of which a request may have a million in few bytes. */
-const mostLabels = 4_000_000;
 /** Between two stops. */
 const labelsAStep = 512;
 const histogramsAStep = 16;

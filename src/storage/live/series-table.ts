@@ -316,6 +316,7 @@ export class SeriesTable implements KnownSeries {
       const came = seen[series]!;
       if (came === 0) continue;
       const end = firsts[series + 1]!;
+      compact.widest = Math.max(compact.widest, end - firsts[series]!);
       for (let i = firsts[series]!; i < end; i++) {
         const id = ids[i]!;
         if (renamed[id] === used) renamed[id] = compact.pairs.adopt(this.pairs, id);
@@ -333,7 +334,6 @@ export class SeriesTable implements KnownSeries {
     compact.living = count;
     compact.structure = count;
     compact.oldest = oldest;
-    compact.widest = this.widest;
     for (const [name, living] of this.ofMetric) compact.ofMetric.set(renamed[name]!, living);
     for (const [name, header] of this.descriptions) compact.descriptions.set(name, header);
     return compact;

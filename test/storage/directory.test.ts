@@ -52,12 +52,26 @@ it.each(turns)('a request sent after a change meets it, although the log was rea
   expect(await after).not.toBe(before);
 });
 
-function storeOf(log: readonly Change[]): Store {
+it('whoever is not there is looked for by an id of the same form each time, and never by the one before', async () => {
+  const asked: string[] = [];
+  const store = storeOf([], (id) => asked.push(id));
+  const directory = new Directory(store, defaultLimits);
+  for (let turn = 0; turn < 3; turn++) await directory.missClient();
+  expect(new Set(asked).size).toBe(3);
+  for (const id of asked) expect(id).toMatch(/^weir_cid_[\w-]{22}$/);
+});
+
+function storeOf(log: readonly Change[], onGet: (id: string) => void = () => {}): Store {
   return {
     changes: {
       latest: () => log.length,
       since: async (seq: number) => log.slice(seq),
     },
-    clients: { get: async (id: string) => ({ client: { id, projectId: 'acme' } }) },
+    clients: {
+      get: async (id: string) => {
+        onGet(id);
+        return { client: { id, projectId: 'acme' } };
+      },
+    },
   } as unknown as Store;
 }

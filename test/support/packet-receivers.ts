@@ -1,4 +1,5 @@
 import { createSocket } from 'node:dgram';
+import { EventEmitter, once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { type ReadEvent, type ReadMetric, readPacket } from './dogstatsd-reader.js';
@@ -6,6 +7,12 @@ import { type ReadEvent, type ReadMetric, readPacket } from './dogstatsd-reader.
 /** What came, and a bounded wait for more. */
 export class Received {
   readonly packets: Buffer[] = [];
+  private readonly arrivals = new EventEmitter();
+
+  arrived(packet: Buffer): void {
+    this.packets.push(packet);
+    this.arrivals.emit('packet');
+  }
 
   get metrics(): ReadMetric[] {
     return this.packets.flatMap((packet) => readPacket(packet).metrics);
@@ -16,9 +23,12 @@ export class Received {
   }
 
   async until(enough: (received: this) => boolean, ms = 5000): Promise<void> {
-    for (const end = Date.now() + ms; !enough(this); await new Promise((resolve) => setTimeout(resolve, 5))) {
-      if (Date.now() > end)
-        throw new Error(`waited in vain; there came ${this.packets.join('\n---\n').slice(0, 2000)}`);
+    const signal = AbortSignal.timeout(ms);
+    while (!enough(this)) {
+      await once(this.arrivals, 'packet', { signal }).catch((error: unknown) => {
+        const came = this.packets.join('\n---\n').slice(0, 2000);
+        throw new Error(`waited in vain; there came ${came}`, { cause: error });
+      });
     }
   }
 }
@@ -27,7 +37,7 @@ export class Received {
 export async function listenUdp(): Promise<Received & { readonly port: number; close(): void }> {
   const received = new Received();
   const socket = createSocket('udp4');
-  socket.on('message', (packet) => received.packets.push(packet));
+  socket.on('message', (packet) => received.arrived(packet));
   await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
   return Object.assign(received, { port: socket.address().port, close: () => void socket.close() });
 }
@@ -46,7 +56,7 @@ export async function listenUnix(path: string): Promise<Received & { close(): Pr
         const size = rest.readUInt32LE();
         // The Agent gives up a connection with a frame beyond its buffer.
         if (size > 8192) return void socket.destroy();
-        received.packets.push(rest.subarray(4, 4 + size));
+        received.arrived(rest.subarray(4, 4 + size));
         rest = rest.subarray(4 + size);
       }
     });

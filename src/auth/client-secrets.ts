@@ -7,7 +7,7 @@ import { OAuthError } from './oauth-error.js';
 import type { Proofs } from './proofs.js';
 import type { Regulation } from './regulation.js';
 import { matchingSecret, type SecretHasher } from './secrets.js';
-import type { PresentedCredentials } from './token-request.js';
+import type { Candidate, PresentedCredentials } from './token-request.js';
 
 /** Where a request comes from, for the record of last use. */
 export interface Origin {
@@ -55,32 +55,40 @@ export class ClientSecrets {
     origin: Origin,
     mayEnter: (client: Client) => boolean = () => true,
   ): Soon<ProvedBySecret> {
-    const { directory, hasher, clock } = this.options;
-    const attempt = { presented, origin, mayEnter, begun: clock.monotonic() };
-    const [{ clientId, secret }] = presented.candidates;
+    const attempt = { presented, origin, mayEnter, begun: this.options.clock.monotonic() };
+    const [first, ...others] = presented.candidates;
+    const proved = this.tryOne(attempt, first);
+    return proved instanceof Promise ? this.tryOthers(attempt, proved, others) : proved;
+  }
+
+  private async tryOthers(
+    attempt: Attempt,
+    first: Promise<ProvedBySecret | undefined>,
+    others: readonly Candidate[],
+  ): Promise<ProvedBySecret> {
+    try {
+      let proved = await first;
+      for (const other of others) proved ??= await this.tryOne(attempt, other);
+      if (proved !== undefined) return proved;
+      throw this.refusal(attempt);
+    } catch (error) {
+      this.options.proofs.bad(attempt.begun, error);
+      throw error;
+    }
+  }
+
+  /** At once only if it is proved; else as long as it takes without such a client (see scripts/timing.ts). */
+  private tryOne(
+    attempt: Attempt,
+    { clientId, secret }: Candidate,
+  ): ProvedBySecret | Promise<ProvedBySecret | undefined> {
+    const { directory, hasher } = this.options;
     // Never from memory alone: a token issued on the eve of "revoke-tokens" would be dead, and Go scrapers would keep it.
     const live = directory.client(clientId);
     const mac = hasher.mac(secret);
-    const proved = live instanceof Promise ? undefined : this.proved(attempt, live, mac);
-    return proved ?? this.tryEach(attempt, live, mac);
-  }
-
-  /** One candidate after the other; the first is looked up already. */
-  private async tryEach(attempt: Attempt, first: Soon<LiveClient | undefined>, mac: Buffer): Promise<ProvedBySecret> {
-    const { directory, hasher, proofs } = this.options;
-    try {
-      for (const [i, { clientId, secret }] of attempt.presented.candidates.entries()) {
-        const live = await (i === 0 ? first : directory.client(clientId));
-        const proved = this.proved(attempt, live, i === 0 ? mac : hasher.mac(secret));
-        if (proved !== undefined) return proved;
-        // What is known is in memory, and the answer came sooner than for an unknown client (see scripts/timing.ts).
-        if (live !== undefined) await directory.missClient();
-      }
-      throw this.refusal(attempt);
-    } catch (error) {
-      proofs.bad(attempt.begun, error);
-      throw error;
-    }
+    if (live instanceof Promise) return live.then((found) => this.proved(attempt, found, mac));
+    // It is in memory, where nobody had to look for it in the store.
+    return this.proved(attempt, live, mac) ?? directory.missClient();
   }
 
   private proved(

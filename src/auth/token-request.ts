@@ -5,7 +5,8 @@ import { OAuthError } from './oauth-error.js';
 /** The parameters of a token request; empty values are left out, as RFC 6749 §3.2 says. */
 export type TokenParameters = ReadonlyMap<string, string>;
 
-interface Candidate {
+/** A client id and the secret that came with it. */
+export interface Candidate {
   readonly clientId: string;
   readonly secret: string;
 }

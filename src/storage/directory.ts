@@ -112,8 +112,9 @@ export class Directory {
    * Takes as long as looking for a client that is not there, for who must not be able to tell by the time: the same way, with
    * an id in the form of theirs that was not looked for before, as SQLite is quicker with one it knows.
    */
-  async missClient(): Promise<void> {
-    await this.readClient(`weir_cid_-${String(this.misses++).padStart(21, '0')}`, undefined);
+  missClient(): Promise<undefined> {
+    this.misses = (this.misses + 1) % 900_000_000;
+    return this.readClient(nobody + (100_000_000 + this.misses), undefined).then(() => undefined);
   }
 
   peekProject(id: string): LiveProject | undefined {
@@ -160,6 +161,9 @@ export class Directory {
     this.projects.clear();
   }
 }
+
+/** As long as a client id with the nine digits that follow, and none. */
+const nobody = 'weir_cid_-------------';
 
 /** The endpoints of the project that the caller may see, in the order of their creation. */
 export function visibleTo(project: LiveProject, sight: Sight): VisibleEndpoints {

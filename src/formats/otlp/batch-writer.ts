@@ -66,15 +66,18 @@ export class BatchWriter {
     if (known !== undefined) return known;
     const number = this.texts.size;
     this.texts.set(text, number);
-    // Three bytes are the most that a unit of the text may become.
-    if (this.used + text.length * 3 > this.bytes.length) {
-      const larger = Buffer.allocUnsafe(Math.ceil((this.used + text.length * 3) * 1.5));
-      this.bytes.copy(larger, 0, 0, this.used);
-      this.bytes = larger;
-    }
+    // Three bytes are the most that a unit of the text may become; what it does become is asked where they have no room.
+    if (this.used + text.length * 3 > this.bytes.length) this.makeRoom(this.used + Buffer.byteLength(text));
     this.used += this.bytes.write(text, this.used);
     this.starts = withRoom(this.starts, number + 2);
     this.starts[number + 1] = this.used;
     return number;
+  }
+
+  private makeRoom(length: number): void {
+    if (length <= this.bytes.length) return;
+    const larger = Buffer.allocUnsafe(Math.ceil(length * 1.5));
+    this.bytes.copy(larger, 0, 0, this.used);
+    this.bytes = larger;
   }
 }

@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { answer } from './answer.js';
 import { Body, mixedFamilies } from './series.js';
 import { WriteRequestBody } from './write-request.js';
 
@@ -166,8 +167,4 @@ async function load(order: LoadOrder): Promise<LoadReport> {
   return { requests: answered(), busy, ...(failed === undefined ? {} : { error: String(failed.reason) }) };
 }
 
-process.on('message', (order: LoadOrder) => {
-  load(order).then((report) => process.send!(report));
-});
-// Without whoever gives the orders there is nothing left to do.
-process.on('disconnect', () => process.exit(0));
+answer(load);

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds Prometheus 3, Telegraf, the OpenTelemetry Collector, Thanos and Mimir from their Go modules into .e2e/tools, where `npm
 # run test:e2e` finds them. CPU: three minutes for Prometheus, one for Telegraf, fourteen for the Collector, whose receiver
-# brings Kubernetes' client, four for Thanos, seven for Mimir; 5 GB of modules. Wants Go 1.26 or newer.
+# brings Kubernetes' client, four for Thanos, seven for Mimir; several gigabytes of modules. Wants Go 1.26 or newer.
 # Usage: bash scripts/build-tools.sh [TOOL …]
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -11,9 +11,8 @@ import { openRecords } from './gateway/records.js';
 import type { Seams } from './gateway/seams.js';
 import { openSources } from './gateway/sources.js';
 import { startTimers } from './gateway/timers.js';
-import { publicApp } from './http/app.js';
+import { type PublicApp, publicApp } from './http/app.js';
 import { TrustedProxies } from './http/client-address.js';
-import type { Env } from './http/context.js';
 import { type ErrorLinks, errorLinks } from './http/error-reference/links.js';
 import { Management } from './http/management/management.js';
 import { RateLimit } from './http/rate-limit.js';
@@ -35,7 +34,7 @@ import { GatewayMetrics } from './telemetry/gateway-metrics.js';
 import { openMetrics } from './telemetry/metrics/index.js';
 
 export interface Gateway {
-  readonly app: Hono<Env>;
+  readonly app: PublicApp;
   /** Where StatsD is taken. */
   readonly statsd: readonly string[];
   readonly operatorApp: Hono;

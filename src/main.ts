@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer, Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { createSecureContext } from 'node:tls';
@@ -7,6 +7,7 @@ import { getRequestListener, type HttpBindings } from '@hono/node-server';
 import { parseListenAddress } from './config/listen-address.js';
 import type { Config } from './config.js';
 import { OperatorError } from './domain/errors.js';
+import type { Soon } from './domain/soon.js';
 import type { Seams } from './gateway/seams.js';
 import { type Gateway, openGateway } from './gateway.js';
 import type { RequestFacts } from './http/context.js';
@@ -99,23 +100,34 @@ function listener({ app, metrics, requests, clock, links }: Gateway & Seams, und
     if (requests.isDetailed) requests.answered(bindings, status, took);
     return response;
   };
-  return getRequestListener(
-    (request, env) => {
-      const bindings = env as HttpBindings & RequestFacts;
-      const begun = clock.monotonic();
-      bindings.begun = begun;
-      const response = app.fetch(request, bindings);
-      if (!(response instanceof Promise)) return settle(response, bindings, begun);
-      underWay.add(bindings.outgoing);
-      return response
-        .then((settled) => settle(settled, bindings, begun))
-        .finally(() => underWay.delete(bindings.outgoing));
-    },
+  const counted = (bindings: HttpBindings & RequestFacts, answer: () => Soon<Response>): Soon<Response> => {
+    const begun = clock.monotonic();
+    bindings.begun = begun;
+    const response = answer();
+    if (!(response instanceof Promise)) return settle(response, bindings, begun);
+    underWay.add(bindings.outgoing);
+    return response
+      .then((settled) => settle(settled, bindings, begun))
+      .finally(() => underWay.delete(bindings.outgoing));
+  };
+  const throughHono = getRequestListener(
+    (request, bindings) => counted(bindings as HttpBindings, () => app.hono.fetch(request, bindings)),
     // What is no proper request at all, such as one with a malformed Host.
     {
       errorHandler: () => problem(links, 'invalid', 'The request is malformed.'),
     },
   );
+  return (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+    const direct = app.direct(incoming);
+    if (direct === undefined) return void throughHono(incoming, outgoing);
+    const bindings: HttpBindings = { incoming, outgoing };
+    const send = (response: Response): void => {
+      if (!outgoing.headersSent) void getRequestListener(() => response)(incoming, outgoing);
+    };
+    const response = counted(bindings, () => direct({ env: bindings }));
+    if (response instanceof Promise) void response.then(send);
+    else send(response);
+  };
 }
 
 /** Gives the URL it really listens on. */

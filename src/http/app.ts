@@ -1,8 +1,10 @@
+import type { IncomingMessage } from 'node:http';
 import { Hono } from 'hono';
 import { PatternRouter } from 'hono/router/pattern-router';
 import { OAuthError } from '../auth/oauth-error.js';
 import type { Log } from '../telemetry/log.js';
-import type { Env } from './context.js';
+import type { Ctx, Env } from './context.js';
+import { type Direct, directRoutes } from './direct.js';
 import { type DiscoveryOptions, handleDescriptors, handleDiscovery } from './discovery.js';
 import { type ErrorLinks, errorPagePath } from './error-reference/links.js';
 import { getErrorReference } from './error-reference/page.js';
@@ -38,6 +40,13 @@ export interface PublicAppOptions {
   readonly requests: RequestLog;
 }
 
+/** What answers on the public listener. */
+export interface PublicApp {
+  readonly hono: Hono<Env>;
+  /** Who answers without Hono, if anybody does. */
+  readonly direct: (incoming: IncomingMessage) => Direct | undefined;
+}
+
 /** The public listener's table of contents. */
 export function publicApp({
   oauth,
@@ -51,11 +60,11 @@ export function publicApp({
   links,
   log,
   requests,
-}: PublicAppOptions): Hono<Env> {
-  // Hono's own choice would be its trie, which takes 2 µs to find a page: a sixteenth of the whole scrape.
+}: PublicAppOptions): PublicApp {
+  // Hono's own choice would be its trie, which takes 2 µs to find a page.
   const app = new Hono<Env>({ router: new PatternRouter() });
 
-  // First, and without middleware: the one path that must cost next to nothing. Hono answers HEAD by the GET routes.
+  // In the spelling of nearly all they come by way of `directRoutes`. Hono answers HEAD by the GET routes.
   app.get('/api/v1/:project/:metricsId/metrics', (c) =>
     scrape.handle(c, c.req.param('project'), c.req.param('metricsId')),
   );
@@ -103,13 +112,20 @@ export function publicApp({
       throw new OAuthError('invalid_request', 'This endpoint takes POST only.', 405);
     return problem(links, 'method_not_allowed', `This path takes ${allow}.`, {}, { allow });
   });
+  const refusal = (error: unknown, { env }: Ctx, path: string): Response =>
+    errorResponse(error, {
+      isOAuth: path.startsWith('/oauth/'),
+      log,
+      line: () => requests.line(env),
+      issuer: oauth.issuer(),
+      links,
+    });
   app.onError((error, c) => {
-    const isOAuth = c.req.path.startsWith('/oauth/');
-    const issuer = oauth.issuer();
-    const answer = errorResponse(error, { isOAuth, log, line: () => requests.line(c.env), issuer, links });
+    const answer = refusal(error, c, c.req.path);
     return otlpPath.test(c.req.path) ? asOtlpStatus(c, answer) : answer;
   });
-  return app;
+
+  return { hono: app, direct: directRoutes(oauth, scrape, refusal) };
 }
 
 const otlpPath = /^(\/api\/v1\/[^/]+\/[^/]+)?\/otlp\/v1\/metrics$/;

@@ -8,7 +8,10 @@ import { limitExceeded } from '../domain/limits.js';
 
 /** Every request comes through @hono/node-server; the hot paths read and write Node's own objects. */
 export type Env = { Bindings: HttpBindings & RequestFacts };
-export type Ctx = Context<Env>;
+/** What a request is answered from, whether or not Hono has routed it. */
+export type Ctx = Pick<Context<Env>, 'env'>;
+/** One that Hono has routed. */
+export type RoutedCtx = Context<Env>;
 
 /**
  * Whose credentials were refused. `proved`: they were that client's once, such as a token of ours that has expired; else they
@@ -39,7 +42,7 @@ export function header(c: Ctx, name: string): string | undefined {
 }
 
 /** The segments of the path that was routed, percent-escapes and all: `/a/b%2Fc` is `['a', 'b%2Fc']`. */
-export function pathSegments(c: Ctx): string[] {
+export function pathSegments(c: RoutedCtx): string[] {
   const [path = ''] = c.req.url.replace(/^[^:]+:\/\/[^/]*/, '').split(/[?#]/, 1);
   return path.split('/').slice(1);
 }

@@ -11,7 +11,7 @@ import type { Directory } from '../storage/directory.js';
 import type { GatewayMetrics } from '../telemetry/gateway-metrics.js';
 import { type Authenticator, reachEndpoint, reachProject, requireScope } from './authenticate.js';
 import { BodyRooms } from './body-rooms.js';
-import { bodyTooLarge, type Ctx, header, pathSegments, readBody } from './context.js';
+import { bodyTooLarge, type Ctx, header, pathSegments, type RoutedCtx, readBody } from './context.js';
 import { statusOf } from './errors.js';
 import { counted, type RequestCounting } from './requests.js';
 
@@ -27,12 +27,12 @@ export interface PushOptions extends RequestCounting {
 }
 
 /** `PUT`, `POST` and `DELETE` of `…/metrics[/job/{job}{/label/value}…]`: the Pushgateway's API, with its status codes. */
-export function handlePush(c: Ctx, projectId: string, metricsId: string, options: PushOptions): Soon<Response> {
+export function handlePush(c: RoutedCtx, projectId: string, metricsId: string, options: PushOptions): Soon<Response> {
   const operation_name = `${c.env.incoming.method} /api/v1/{project}/{metricsId}/metrics`;
   return counted(options, c, { api: 'METRICS', operation_name }, () => push(c, projectId, metricsId, options));
 }
 
-async function push(c: Ctx, projectId: string, metricsId: string, options: PushOptions): Promise<Response> {
+async function push(c: RoutedCtx, projectId: string, metricsId: string, options: PushOptions): Promise<Response> {
   const { ingest, metrics, usage, clock } = options;
   const { endpoint, limits } = await authorize(c, projectId, metricsId, options).catch((error: unknown) => {
     metrics.unauthorized(statusOf(error));

@@ -235,7 +235,7 @@ export class TestGateway {
     });
   }
 
-  fetch(path: string, init: RequestInit & { bearer?: string } = {}): Promise<Response> {
+  fetch(path: string, init: RequestInit & { bearer?: string | undefined } = {}): Promise<Response> {
     const { bearer, headers, ...rest } = init;
     const all = new Headers(headers);
     if (bearer !== undefined) all.set('authorization', bearer);

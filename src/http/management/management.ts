@@ -8,7 +8,7 @@ import type { Doer, IdempotencyStore } from '../../storage/store.js';
 import type { Log } from '../../telemetry/log.js';
 import { bearerToken, invalidToken } from '../authenticate.js';
 import { originOf, type TrustedProxies } from '../client-address.js';
-import { type Ctx, type Env, header } from '../context.js';
+import { type Ctx, type Env, header, type RoutedCtx } from '../context.js';
 import type { ErrorLinks } from '../error-reference/links.js';
 import { errorResponse, problem } from '../errors.js';
 import type { RateLimit } from '../rate-limit.js';
@@ -74,11 +74,11 @@ export class Management {
     });
   }
 
-  handle(c: Ctx): Response | Promise<Response> {
+  handle(c: RoutedCtx): Response | Promise<Response> {
     return this.app.fetch(c.req.raw, c.env);
   }
 
-  private async answer(c: Ctx, described: Operation): Promise<Response> {
+  private async answer(c: RoutedCtx, described: Operation): Promise<Response> {
     const caller = await this.callerOf(header(c, 'authorization'));
     c.env.caller = caller;
     await this.takeTurn(caller);
@@ -188,7 +188,7 @@ function respond(
   });
 }
 
-function noRoute(c: Ctx, links: ErrorLinks): Response {
+function noRoute(c: RoutedCtx, links: ErrorLinks): Response {
   const segments = (path: string): string[] => path.split('/');
   const asked = segments(c.req.path.slice(managementRoot.length));
   const isAsked = (path: string): boolean => {

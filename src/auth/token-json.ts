@@ -13,7 +13,6 @@ const deepest = 4;
 export function readJsonParameters(body: Buffer): TokenParameters {
   if (!isUtf8(body)) throw new OAuthError('invalid_request', 'The body is not valid UTF-8 text.');
   const text = body.toString('utf8');
-  const names = memberNames(text);
   let members: unknown;
   try {
     members = JSON.parse(text);
@@ -25,7 +24,7 @@ export function readJsonParameters(body: Buffer): TokenParameters {
   }
   // JSON.parse takes the last of several: a proxy in front may have looked at the first.
   const seen = new Set<string>();
-  for (const literal of names) {
+  for (const literal of memberNames(text)) {
     const name = JSON.parse(literal) as string;
     if (seen.has(name)) throw repeatedParameter(name);
     seen.add(name);
@@ -40,8 +39,8 @@ export function readJsonParameters(body: Buffer): TokenParameters {
 }
 
 /**
- * The names of the outermost object as they are written, found without parsing; refuses what is nested too deeply. What
- * is no JSON gives anything: the parser finds that out.
+ * The names of the outermost object as they are written; refuses what is nested too deeply. To be asked of what has been
+ * parsed only: in a text that never ends, every escaped quote would be tried as the beginning of one.
  */
 function memberNames(text: string): string[] {
   const names: string[] = [];

@@ -157,6 +157,28 @@ describe('the reader of JSON', () => {
     );
   });
 
+  it('refuses what is no JSON as such, before it looks at names and levels', () => {
+    expect(() => readJsonParameters(Buffer.from(`{"x":${'['.repeat(100)}`))).toThrow('not valid JSON');
+  });
+
+  it('is as quick with a text that never ends as with one that does', () => {
+    const quickest = (body: string): number => {
+      const bytes = Buffer.from(body);
+      const times = Array.from({ length: 10 }, () => {
+        const begun = performance.now();
+        try {
+          readJsonParameters(bytes);
+        } catch (error) {
+          expect(error).toBeInstanceOf(OAuthError);
+        }
+        return performance.now() - begun;
+      });
+      return Math.min(...times);
+    };
+    const quotes = '\\"'.repeat(8190);
+    expect(quickest(`{"${quotes}`)).toBeLessThan(50 * quickest(`{"${quotes}":1}`));
+  });
+
   it('takes or refuses any bytes, and never fails otherwise', () => {
     const text = fc.oneof(fc.json(), fc.string({ unit: fc.constantFrom(...'{}[]":,\\ax1\0 ') }));
     const bytes = fc.oneof(

@@ -6,7 +6,6 @@ import type { LastUses } from '../auth/last-uses.js';
 import { OAuthError } from '../auth/oauth-error.js';
 import type { ScrapeTokens } from '../auth/scrape-tokens.js';
 import { type PresentedCredentials, readBasic } from '../auth/token-request.js';
-import { atMost } from '../domain/bounded.js';
 import { maySee, type Sight } from '../domain/client.js';
 import type { Clock } from '../domain/clock.js';
 import { outOfReach } from '../domain/endpoint.js';
@@ -14,6 +13,7 @@ import { WeirError } from '../domain/errors.js';
 import { clientOfScrapeToken } from '../domain/ids.js';
 import type { Scope } from '../domain/scopes.js';
 import type { Directory, LiveClient, LiveProject } from '../storage/directory.js';
+import { bearerToken, canonicalHeader, isBasic } from './authorization.js';
 import { originOf, type TrustedProxies } from './client-address.js';
 import type { Ctx } from './context.js';
 
@@ -49,14 +49,24 @@ export interface AuthenticatorOptions {
  */
 const rememberedMs = 60_000;
 
+/** What all headers that are remembered may weigh together, and what each of them weighs without its text. */
+const rememberedBytes = 96 * 1024 * 1024;
+const entryBytes = 1200;
+
 /**
  * The `Authorization` header of the metrics routes to who sends it. What was good is remembered until its end; whether
  * its client may still come in is looked up on every request, in memory.
  */
 export class Authenticator {
   private readonly options: AuthenticatorOptions;
-  /** By the whole `Authorization` header: what is equal to a header that was good needs no parsing. */
-  private readonly verified = new LRUCache<string, Access>(atMost(50_000));
+  /**
+   * By the whole `Authorization` header in its canonical spelling, which is what nearly all clients send: what is equal to a
+   * header that was good needs no parsing.
+   */
+  private readonly verified = new LRUCache<string, Access>({
+    maxSize: rememberedBytes,
+    sizeCalculation: (_, header) => header.length + entryBytes,
+  });
   private epoch = 0;
 
   constructor(options: AuthenticatorOptions) {
@@ -80,21 +90,24 @@ export class Authenticator {
   /** The caller, or `unauthenticated`, `invalid_token`, `invalid`, `wrong_credentials`, `rate_limited`. */
   async authenticate(c: Ctx): Promise<Access> {
     const { authorization } = c.env.incoming.headers;
-    const known = this.peek(authorization);
-    if (known !== undefined) {
-      c.env.caller = known;
-      return known;
-    }
+    const access = this.peek(authorization) ?? (await this.lookUp(authorization, c));
+    c.env.caller = access;
+    return access;
+  }
+
+  private async lookUp(authorization: string | undefined, c: Ctx): Promise<Access> {
+    const header = authorization && canonicalHeader(authorization);
+    const known = header === authorization ? undefined : this.peek(header);
+    if (known !== undefined) return known;
     const { epoch } = this;
     const access = await this.check(authorization, c);
-    c.env.caller = access;
     // What was checked while the keys changed is good for this request, and checked anew for the next.
-    if (epoch === this.epoch) this.verified.set(authorization!, access);
+    if (header !== undefined && epoch === this.epoch) this.verified.set(header, access);
     return access;
   }
 
   private async check(authorization: string | undefined, c: Ctx): Promise<Access> {
-    if (authorization !== undefined && /^basic( |$)/i.test(authorization)) return this.byBasic(authorization, c);
+    if (authorization !== undefined && isBasic(authorization)) return this.byBasic(authorization, c);
     const token = bearerToken(authorization);
     const access =
       (await this.byScrapeToken(token, c)) ??
@@ -172,21 +185,6 @@ export class Authenticator {
 }
 
 const neverStale = { stale: false } as const;
-
-/** RFC 6750 §2.1. The scheme's case does not matter, the token's form does. */
-export function bearerToken(authorization: string | undefined): string {
-  const detail = 'A bearer token is needed; get one from POST /oauth/token with the client credentials.';
-  if (authorization === undefined) throw new WeirError('unauthenticated', detail);
-  const scheme = /^([^ ]*)/.exec(authorization)![1]!;
-  if (scheme.toLowerCase() !== 'bearer') throw new WeirError('unauthenticated', detail);
-  const match = /^[^ ]+ +([A-Za-z0-9._~+/-]+=*) *$/.exec(authorization);
-  if (match === null) {
-    throw new WeirError('invalid', 'The Authorization header must be "Bearer", a blank and one token.', {
-      field: 'Authorization',
-    });
-  }
-  return match[1]!;
-}
 
 export const invalidToken = (): WeirError =>
   new WeirError(

@@ -7,7 +7,7 @@ import { TokenService } from '../../src/auth/token-service.js';
 import { Directory } from '../../src/storage/directory.js';
 import { type Credentials, TestGateway } from '../support/gateway.js';
 import { asking, byBasic, grant, granted, refusal } from './token-endpoint.js';
-import type { Answer } from './wire.js';
+import { type Answer, send } from './wire.js';
 
 let gateway: TestGateway;
 let client: Credentials;
@@ -56,6 +56,33 @@ describe('while another process holds the database', () => {
     }
     expect(performance.now() - started).toBeLessThan(5000);
     granted(await sign());
+  });
+
+  it.each<[string, () => Promise<string>]>([
+    ['an access token', () => gateway.bearerOf(client)],
+    ['a scrape token', () => gateway.scrapeToken(client)],
+  ])('who revokes %s is asked to come again, and then it is revoked', async (_, grantOne) => {
+    const bearer = await grantOne();
+    const scraped = async () => (await gateway.fetch('/api/v1/acme/db1/metrics', { bearer })).status;
+    const body = new URLSearchParams({ token: bearer.slice('Bearer '.length) }).toString();
+    const revoke = () => {
+      const headers = ['Authorization', byBasic(client), 'Content-Type', 'application/x-www-form-urlencoded'];
+      return send(gateway.url, '/oauth/revoke', { method: 'POST', headers, body });
+    };
+    expect(await scraped()).toBe(200);
+    const other = new Sqlite(gateway.config.storage.path);
+    other.exec('BEGIN IMMEDIATE');
+    try {
+      const answer = await revoke();
+      expect(refusal(answer)).toBe('503 temporarily_unavailable');
+      expect(answer.headers['retry-after']).toBe('5');
+      expect(await scraped()).toBe(200);
+    } finally {
+      other.exec('ROLLBACK');
+      other.close();
+    }
+    expect((await revoke()).status).toBe(200);
+    expect(await scraped()).toBe(401);
   });
 });
 

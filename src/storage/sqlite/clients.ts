@@ -211,7 +211,7 @@ export function sqliteClients(db: Db, journal: Journal, now: () => number): Clie
         }
       };
       const by = ip === undefined ? {} : { actor: `client:${id}`, ip };
-      change(id, 'token.revoke', remove, { object: `client:${id}/${tokenId}`, ...by });
+      orUnavailable(() => change(id, 'token.revoke', remove, { object: `client:${id}/${tokenId}`, ...by }));
     },
 
     noteUses: async (uses) => {

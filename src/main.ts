@@ -11,7 +11,7 @@ import type { Soon } from './domain/soon.js';
 import type { Seams } from './gateway/seams.js';
 import { type Gateway, openGateway } from './gateway.js';
 import type { RequestFacts } from './http/context.js';
-import { problem } from './http/errors.js';
+import { malformedRequest } from './http/errors.js';
 import { openidEndpoint } from './http/openid-endpoints.js';
 import { parseWebConfig, type WebTls } from './web-config.js';
 
@@ -110,16 +110,21 @@ function listener({ app, metrics, requests, clock, links }: Gateway & Seams, und
       .then((settled) => settle(settled, bindings, begun))
       .finally(() => underWay.delete(bindings.outgoing));
   };
+  // A malformed request is answered in the turn in which it came.
+  let target = '';
   const throughHono = getRequestListener(
     (request, bindings) => counted(bindings as HttpBindings, () => app.hono.fetch(request, bindings)),
     // What is no proper request at all, such as one with a malformed Host.
     {
-      errorHandler: () => problem(links, 'invalid', 'The request is malformed.'),
+      errorHandler: () => malformedRequest(target, links),
     },
   );
   return (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     const direct = app.direct(incoming);
-    if (direct === undefined) return void throughHono(incoming, outgoing);
+    if (direct === undefined) {
+      target = incoming.url!;
+      return void throughHono(incoming, outgoing);
+    }
     const bindings: HttpBindings = { incoming, outgoing };
     const send = (response: Response): void => {
       if (!outgoing.headersSent) void getRequestListener(() => response)(incoming, outgoing);

@@ -7,6 +7,9 @@ import type { Scrape } from './scrape.js';
 /** Never fails: errors are answers, too. */
 export type Direct = (c: Ctx) => Soon<Response>;
 
+/** Others may be malformed, which Hono's bridge finds out. */
+const plainHost = /^[a-z\d._-]+(?::\d{1,4}|:[1-5]\d{4})?$/i;
+
 /** Names as nearly all are spelled; those with escapes, like every query, are Hono's to read. */
 const pagePath = /^\/api\/v1\/(\w[\w.~-]*)(?:\/(\w[\w.~-]*))?\/metrics$/;
 
@@ -19,7 +22,8 @@ export function directRoutes(
   scrape: Scrape,
   refusal: (error: unknown, c: Ctx, path: string) => Response,
 ): (incoming: IncomingMessage) => Direct | undefined {
-  const handlerOf = ({ method, url = '' }: IncomingMessage): Direct | undefined => {
+  const handlerOf = ({ method, url = '', headers: { host = '' } }: IncomingMessage): Direct | undefined => {
+    if (!plainHost.test(host)) return undefined;
     if (method === 'GET') {
       const page = pagePath.exec(url);
       if (page !== null) return (c) => scrape.handle(c, page[1]!, page[2]);

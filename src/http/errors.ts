@@ -26,6 +26,13 @@ export function errorResponse(error: unknown, { isOAuth, log, line, issuer, link
   return problem(links, 'internal', sentence);
 }
 
+/** What cannot even be taken for a request of ours, such as one with a malformed Host: in the form of its path all the same. */
+export function malformedRequest(target: string, links: ErrorLinks): Response {
+  const sentence = 'The request is malformed.';
+  if (target.startsWith('/oauth/')) return oauthResponse(new OAuthError('invalid_request', sentence), links);
+  return problem(links, 'invalid', sentence);
+}
+
 /** The status code an error is answered with. */
 export function statusOf(error: unknown): number {
   if (error instanceof OAuthError) return error.status;

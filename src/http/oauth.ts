@@ -171,13 +171,15 @@ const wrongType = (c: Ctx, wanted: string): OAuthError =>
 const readWhole = (c: Ctx): Promise<Buffer> =>
   readBody(c, largestBody, () => new WeirError('too_large', `The body is larger than ${largestBody} bytes.`));
 
+const secretParameters = ['client_id', 'client_secret', 'client_assertion', 'assertion', 'token'];
+
 /** RFC 6749 §2.3.1: credentials must not stand in the URL, where logs and proxies keep them. */
 function refuseQuery(c: Ctx): void {
   const { url = '' } = c.env.incoming;
   if (!url.includes('?')) return;
   const query = url.slice(url.indexOf('?') + 1);
   const parameters = new URLSearchParams(query);
-  if (['client_id', 'client_secret', 'client_assertion', 'token'].some((name) => parameters.has(name))) {
+  if (secretParameters.some((name) => parameters.has(name))) {
     const sentence = 'Client credentials must not stand in the URL; send them by HTTP Basic or in the body.';
     throw new OAuthError('invalid_request', sentence);
   }

@@ -153,6 +153,17 @@ describe('client authentication', () => {
     expect(refusal(answer)).toBe('401 invalid_client');
   });
 
+  it.each(['/oauth/token', '/oauth/introspect', '/oauth/revoke'])(
+    'refuses a malformed Host in JSON at %s',
+    async (path) => {
+      const headers = ['Content-Type', form, 'Authorization', byBasic(both)];
+      const answer = await send(gateway.url, path, { method: 'POST', headers, host: 'a b', body: grant });
+      expect(refusal(answer)).toBe('400 invalid_request');
+      const elsewhere = await send(gateway.url, '/api/v1/acme/db1/metrics', { host: 'a b' });
+      expect([elsewhere.status, elsewhere.headers['content-type']]).toEqual([400, 'application/problem+json']);
+    },
+  );
+
   it('refuses two Authorization lines', async () => {
     const headers = ['Content-Type', form, 'Authorization', byBasic(both), 'Authorization', byBasic(both)];
     const answer = await send(gateway.url, '/oauth/token', { method: 'POST', headers, body: grant });
@@ -169,7 +180,8 @@ describe('client authentication', () => {
     expect(refusal(answer)).toBe('400 invalid_request');
   });
 
-  it.each(['client_id', 'client_secret'])('refuses %s in the URL, and never logs it', async (name) => {
+  const secretNames = ['client_id', 'client_secret', 'client_assertion', 'assertion', 'token'];
+  it.each(secretNames)('refuses %s in the URL, and never logs it', async (name) => {
     const canary = `canary_${name}_in_the_url`;
     const answer = await ask(grant, { authorization: byBasic(both), query: `?${name}=${canary}` });
     expect(refusal(answer)).toBe('400 invalid_request');

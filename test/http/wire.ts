@@ -14,6 +14,8 @@ export interface Sent {
   readonly method?: string;
   /** Names and values in turn, so that a name can stand on several lines. */
   readonly headers?: readonly string[];
+  /** Where it is sent to, unless said otherwise. */
+  readonly host?: string;
   readonly body?: string | Buffer;
   /** Writes the body itself; a request that is neither ended nor destroyed stays under way. */
   readonly write?: (request: ClientRequest) => void;
@@ -25,8 +27,8 @@ export interface Sent {
  * that come in pieces or break off, an answer that is there before the body has been sent.
  */
 export function send(origin: string, target: string, options: Sent = {}): Promise<Answer> {
-  const { method = 'GET', headers = [], body, write, agent } = options;
   const { hostname, port } = new URL(origin);
+  const { method = 'GET', headers = [], host = `${hostname}:${port}`, body, write, agent } = options;
   // Not `agent: false`: that asks for `Connection: close`, and what the gateway wants would not be seen.
   const own = agent === undefined ? new Agent({ keepAlive: true }) : undefined;
   return new Promise((resolve, reject) => {
@@ -35,7 +37,7 @@ export function send(origin: string, target: string, options: Sent = {}): Promis
       port,
       path: target,
       method,
-      headers: ['Host', `${hostname}:${port}`, ...headers, ...(body === undefined ? [] : lengthOf(body))],
+      headers: ['Host', host, ...headers, ...(body === undefined ? [] : lengthOf(body))],
       agent: own ?? agent,
     });
     sending.on('error', reject);

@@ -9,6 +9,7 @@ import type { TokenRequest, TokenResponse, TokenService } from '../auth/token-se
 import type { TokenStatus } from '../auth/token-status.js';
 import { WeirError } from '../domain/errors.js';
 import { scopes } from '../domain/scopes.js';
+import { jwksCachedSeconds } from '../domain/signing.js';
 import { type Soon, thenSoon } from '../domain/soon.js';
 import type { GatewayMetrics } from '../telemetry/gateway-metrics.js';
 import type { AccessNotes } from './access-notes.js';
@@ -204,8 +205,8 @@ const json = (value: unknown): Response =>
     headers: { 'content-type': 'application/json;charset=UTF-8', ...noStore },
   });
 
-/** What anybody may read, and keep for a while: shorter than the time `next` is published before it signs. */
+/** What anybody may read, and keep for a while: shorter than `next` is published before it signs, unless keys are rotated sooner. */
 const publicJson = (value: unknown): Response =>
   new Response(`${JSON.stringify(value)}\n`, {
-    headers: { 'content-type': 'application/json', 'cache-control': 'public, max-age=300' },
+    headers: { 'content-type': 'application/json', 'cache-control': `public, max-age=${jwksCachedSeconds}` },
   });

@@ -248,6 +248,33 @@ describe('key', () => {
     expect(await json('key list')).toEqual(left);
   });
 
+  it('rotate warns when copies of the published keys may not have the key that signs now', async () => {
+    const warnings: string[] = [];
+    const warned = vi.spyOn(process.stderr, 'write').mockImplementation((text) => warnings.push(String(text)) > 0);
+    const rotated = async (line: string): Promise<number> => {
+      warnings.length = 0;
+      await run(line);
+      return warnings.length;
+    };
+    const store = new Database(gateway.config.storage.path);
+    const publishedAgo = (ms: number) =>
+      store.prepare('UPDATE signing_key SET created_at = ?').run(systemClock.now() - ms);
+    try {
+      publishedAgo(300_000);
+      expect(await rotated('key rotate')).toBe(0);
+      expect(await rotated('key rotate')).toBe(1);
+      expect(warnings[0]).toMatch(/^weir: warning: The key that signs now was published \d s ago, .* 300 s old/);
+      // As after the first start.
+      publishedAgo(1000);
+      expect(await rotated('key rotate')).toBe(0);
+      publishedAgo(300_000);
+      expect(await rotated('key rotate --alg RS256')).toBe(1);
+    } finally {
+      warned.mockRestore();
+      store.close();
+    }
+  });
+
   it('of another algorithm, or one that is not there, is refused', async () => {
     await expect(run('key retire none')).rejects.toThrow('There is no signing key "none"');
     // Commander would end the process here.

@@ -2,7 +2,8 @@ import { isIP } from 'node:net';
 import { LRUCache } from 'lru-cache';
 import { atMost } from '../domain/bounded.js';
 import type { Clock } from '../domain/clock.js';
-import type { Ban, BanStore } from '../storage/store.js';
+import type { Ban, BanStore, Change } from '../storage/store.js';
+import { SharedBans } from './shared-bans.js';
 
 /** For the log, the metrics and the audit. */
 export type BanEvent =
@@ -69,11 +70,12 @@ export class Regulation {
   private readonly options: RegulationOptions;
   private readonly suspects: LRUCache<string, Source>;
   private readonly banned: LRUCache<string, Source>;
-  /** One use of the store at a time: what is not listed although it was stored has then been lifted. */
-  private storeTurn: Promise<void> = Promise.resolve();
+  private readonly shared: SharedBans;
 
   constructor(options: RegulationOptions) {
     this.options = options;
+    const { store, clock } = options;
+    this.shared = new SharedBans({ store, clock, takeOver: (listed, asked) => this.takeOver(listed, asked) });
     this.suspects = new LRUCache(atMost(options.addresses));
     this.banned = new LRUCache(atMost(options.addresses));
   }
@@ -108,18 +110,17 @@ export class Regulation {
 
   /** Takes over what other processes banned and lifted; the first time, what was banned before this one began. */
   reload(): Promise<void> {
-    const { store, clock } = this.options;
-    const reloaded = this.storeTurn.then(async () => {
-      const asked = clock.now();
-      this.takeOver(await store.list(asked), asked);
-    });
-    this.storeTurn = reloaded.catch(() => {});
-    return reloaded;
+    return this.shared.read();
+  }
+
+  /** The same, if the change log tells of bans that others made or lifted; `undefined` means that anything may have changed. */
+  follow(changes: readonly Change[] | undefined): Promise<void> {
+    return this.shared.follow(changes);
   }
 
   /** Resolves when every ban so far is in the store or was reported as `not-stored`. */
   settled(): Promise<void> {
-    return this.storeTurn;
+    return this.shared.settled();
   }
 
   /** A foreign id cannot be a client's, and may be a secret in the wrong place: it is not kept. */
@@ -159,20 +160,18 @@ export class Regulation {
   }
 
   private ban(address: string, source: Source, tally: Tally): void {
-    const { clock, banMs, store, report } = this.options;
+    const { clock, banMs, report } = this.options;
     const createdAt = clock.now();
     const ban: Ban = { clientId: tally.clientId, address, createdAt, endsAt: createdAt + banMs };
     const running: RunningBan = { ban, until: clock.monotonic() + banMs, isStored: false };
     this.start(running, source, tally);
     report({ type: 'banned', ban });
-    this.storeTurn = this.storeTurn
-      .then(() => store.add(ban))
-      .then(
-        () => {
-          running.isStored = true;
-        },
-        (error: unknown) => report({ type: 'not-stored', ban, error }),
-      );
+    this.shared.add(ban).then(
+      () => {
+        running.isStored = true;
+      },
+      (error: unknown) => report({ type: 'not-stored', ban, error }),
+    );
   }
 
   private start(running: RunningBan, source: Source, tally: Tally): void {

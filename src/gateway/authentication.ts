@@ -126,9 +126,7 @@ async function openRegulation(
   });
   await regulation.reload();
   directory.onChange((changes) => {
-    if (changes?.some(({ noun }) => noun === 'ban') ?? true) {
-      regulation.reload().catch((error) => log.error({ err: error }, 'the bans could not be read again'));
-    }
+    regulation.follow(changes).catch((error) => log.error({ err: error }, 'the bans could not be read again'));
   });
   return regulation;
 }

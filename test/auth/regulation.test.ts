@@ -11,7 +11,7 @@ import {
   regulationDefaults,
 } from '../../src/auth/regulation.js';
 import type { Clock } from '../../src/domain/clock.js';
-import type { Ban, BanStore } from '../../src/storage/store.js';
+import type { Ban, BanStore, Change } from '../../src/storage/store.js';
 import { HeldClock } from '../support/gateway.js';
 
 const minute = 60_000;
@@ -24,20 +24,27 @@ const there = '203.0.113.5';
 class MemoryBans implements BanStore {
   rows: Ban[] = [];
   gate: Promise<void> | undefined;
+  /** The number of the newest change. */
+  latest = 0;
+  /** How often they were read. */
+  readings = 0;
 
   async list(now: number): Promise<Ban[]> {
+    this.readings++;
     return this.rows.filter(({ endsAt }) => endsAt > now);
   }
 
-  async add(ban: Ban): Promise<void> {
+  async add(ban: Ban): Promise<number> {
     await this.gate;
-    await this.lift(ban.clientId, ban.address);
+    this.rows = this.rows.filter((row) => row.clientId !== ban.clientId || row.address !== ban.address);
     this.rows.push(ban);
+    return ++this.latest;
   }
 
   async lift(clientId: string, address: string | undefined): Promise<number> {
     const before = this.rows.length;
     this.rows = this.rows.filter((row) => row.clientId !== clientId || (address ?? row.address) !== row.address);
+    this.latest++;
     return before - this.rows.length;
   }
 }
@@ -416,10 +423,73 @@ describe('a ban', () => {
     },
   );
 
+  it('is written after the answer, which its writing must not delay', async () => {
+    const { store, process } = start();
+    process.guesses(21, a, here);
+    for (let i = 0; i < 100; i++) await Promise.resolve();
+    expect(store.rows).toHaveLength(0);
+    await process.regulation.settled();
+    expect(store.rows).toHaveLength(1);
+  });
+
+  it('of this process is not read again, however the change log tells of it', async () => {
+    const { store, process } = start();
+    const told = (from: number, noun: Change['noun'] = 'ban') =>
+      Array.from({ length: store.latest - from }, (_, i): Change => ({ seq: from + i + 1, noun, id: 'any' }));
+    for (const [i, id] of [a, b].entries()) {
+      process.guesses(21, id, here);
+      await process.regulation.settled();
+      await process.regulation.follow(told(i));
+    }
+    expect(store.readings).toBe(0);
+
+    process.guesses(21, a, there);
+    await process.regulation.settled();
+    await store.lift(b, here);
+    await process.regulation.follow(told(2));
+    expect(store.readings).toBe(1);
+    expect(process.told.at(-1)).toBe(`lifted ${b} ${here}`);
+    await store.lift(a, here);
+    await process.regulation.follow(told(4, 'client'));
+    expect(store.readings).toBe(1);
+    await process.regulation.follow(undefined);
+    expect(store.readings).toBe(2);
+  });
+
+  it('of others is read once for all that tell of changes while another reading or a write is under way', async () => {
+    const { store, process } = start();
+    let open = (): void => {};
+    store.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    process.guesses(21, a, here);
+    const early = Array.from({ length: 10 }, () => process.regulation.reload());
+    await store.lift(b, there);
+    open();
+    await Promise.all(early);
+    expect(store.readings).toBe(1);
+
+    const { list } = store;
+    let late: Promise<void>[] = [];
+    store.list = async (now) => {
+      store.list = list;
+      const rows = await list.call(store, now);
+      // Too late for what is being read: it is read once more.
+      store.rows = [];
+      late = Array.from({ length: 10 }, () => process.regulation.reload());
+      return rows;
+    };
+    await process.regulation.reload();
+    await Promise.all(late);
+    expect(store.readings).toBe(3);
+    expect(process.told.at(-1)).toBe(`lifted ${a} ${here}`);
+  });
+
   it('holds although the store refuses it, which is told', async () => {
     const { store, process } = start();
     const refusal = new Error('disk full');
     store.gate = Promise.reject(refusal);
+    store.gate.catch(() => {});
     process.guesses(21, a, here);
     await process.regulation.settled();
     store.gate = undefined;

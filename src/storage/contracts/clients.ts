@@ -70,8 +70,8 @@ export type BanPlace = readonly [createdAt: number, clientId: string, address: s
 export interface BanStore {
   /** Those that last at `now`, oldest first. */
   list(now: number, stretch?: Stretch<BanPlace>): Promise<Ban[]>;
-  /** In place of the one the pair had. */
-  add(ban: Ban): Promise<void>;
+  /** In place of the one the pair had; gives the number of the change. */
+  add(ban: Ban): Promise<number>;
   /** Of the client, from the address or from all; gives how many. */
   lift(clientId: string, address: string | undefined): Promise<number>;
 }

@@ -17,7 +17,7 @@ export function sqliteBans(db: Db, journal: Journal): BanStore {
         .orderBy(asc(ban.createdAt), asc(ban.clientId), asc(ban.address));
       return stretch === undefined ? rows.all() : rows.limit(stretch.limit).all();
     },
-    add: async (added) => {
+    add: async (added) =>
       db.transaction(
         (tx) => {
           tx.delete(ban).where(lte(ban.endsAt, added.createdAt)).run();
@@ -26,11 +26,10 @@ export function sqliteBans(db: Db, journal: Journal): BanStore {
             .values(added)
             .onConflictDoUpdate({ target: [ban.clientId, ban.address], set: { createdAt, endsAt } })
             .run();
-          journal.record(tx, entry('ban.add', added.clientId));
+          return journal.record(tx, entry('ban.add', added.clientId));
         },
         { behavior: 'immediate' },
-      );
-    },
+      ),
     lift: async (clientId, address) =>
       db.transaction(
         (tx) => {

@@ -27,12 +27,13 @@ export class Journal {
     this.by = by;
   }
 
+  /** Gives the number of the change. */
   record(
     db: Pick<Db, 'insert' | 'delete'>,
     { changed: [noun, id], action, object, projectId, actor, ip }: Entry,
-  ): void {
+  ): number {
     const at = this.now();
-    db.insert(change).values({ noun, id, at }).run();
+    const seq = Number(db.insert(change).values({ noun, id, at }).run().lastInsertRowid);
     const event = {
       at,
       actor: actor ?? this.by.actor,
@@ -43,7 +44,7 @@ export class Journal {
     };
     db.insert(auditEvent).values(event).run();
     const { once } = this.by;
-    if (once === undefined) return;
+    if (once === undefined) return seq;
     db.delete(idempotencyKey)
       .where(
         and(
@@ -55,6 +56,7 @@ export class Journal {
       .run();
     const done = { ...once, object: event.object };
     if (db.insert(idempotencyKey).values(done).onConflictDoNothing().run().changes === 0) throw new RepeatedRequest();
+    return seq;
   }
 }
 

@@ -1,0 +1,52 @@
+import { Agent } from 'node:http';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { openDatabase } from '../../src/storage/sqlite/database.js';
+import { send } from '../http/wire.js';
+import { basic, TestGateway } from '../support/gateway.js';
+
+let gateway: TestGateway;
+const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+
+beforeAll(async () => {
+  gateway = await TestGateway.boot({ trustedProxies: ['127.0.0.1'] });
+  await gateway.project('acme', 'db1');
+});
+afterAll(async () => {
+  agent.destroy();
+  await gateway.stop();
+});
+
+/** The status of a guess from the address. */
+async function guess(clientId: string, address: string): Promise<number> {
+  const headers = ['Content-Type', 'application/x-www-form-urlencoded'];
+  headers.push('Authorization', basic(clientId, 'a-guess'), 'X-Forwarded-For', address);
+  const body = 'grant_type=client_credentials';
+  return (await send(gateway.url, '/oauth/token', { method: 'POST', headers, body, agent })).status;
+}
+
+/** Guesses until the address is banned, and the ban is stored. */
+async function ban(clientId: string, address: string): Promise<void> {
+  const before = (await gateway.admin.bans.list()).length;
+  for (let i = 0; i < 20; i++) expect(await guess(clientId, address)).toBe(401);
+  expect(await guess(clientId, address)).toBe(429);
+  await expect.poll(async () => (await gateway.admin.bans.list()).length).toBe(before + 1);
+}
+
+it('bans are not all read again for each that strangers cause, but when somebody lifts one', async () => {
+  const lifted = () => gateway.operatorValue('weir_bans_total{event="lifted"}');
+  await ban('nobody', '192.0.2.1');
+  await ban('nobody', '192.0.2.2');
+  // Behind the gateway's back: whenever it reads them again, it finds this one lifted.
+  const db = openDatabase(gateway.config.storage.path);
+  db.$client.prepare('DELETE FROM ban WHERE address = ?').run('192.0.2.1');
+  db.$client.close();
+  await ban('nobody', '192.0.2.3');
+  await ban('nobody', '192.0.2.4');
+  expect(await guess('nobody', '192.0.2.1')).toBe(429);
+  expect(await lifted()).toBe(0);
+
+  const [listed] = await gateway.admin.bans.list();
+  await gateway.admin.bans.lift(listed!.clientId, '192.0.2.2');
+  await expect.poll(lifted).toBe(2);
+  expect(await guess('nobody', '192.0.2.1')).toBe(401);
+});

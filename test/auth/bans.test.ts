@@ -50,3 +50,17 @@ it('bans are not all read again for each that strangers cause, but when somebody
   await expect.poll(lifted).toBe(2);
   expect(await guess('nobody', '192.0.2.1')).toBe(401);
 });
+
+it('bans enter the audit log for the clients there are, not for ids that strangers invent', async () => {
+  const { clientId } = await gateway.client('acme', ['read:metrics']);
+  const invented = `${clientId.slice(0, -4)}AAAA`;
+  for (const id of [invented, 'nobody', clientId]) await ban(id, '192.0.2.10');
+  const events = await gateway.admin.audit.list({ action: 'ban.add', limit: 100 });
+  expect(events.map(({ object }) => object)).toEqual([`client:${clientId}`]);
+  const here = ({ address }: { address?: unknown }) => address === '192.0.2.10';
+  const listed = (await gateway.admin.bans.list()).filter(here).map((each) => each.clientId);
+  expect(listed).toHaveLength(3);
+  expect(listed).toEqual(expect.arrayContaining([clientId, invented, expect.stringMatching(/^foreign:/)]));
+  const logged = gateway.logs.filter((line) => here(line) && line.msg === 'guessing of secrets: banned');
+  expect(logged.map((line) => line.client_id)).toEqual([invented, expect.stringMatching(/^foreign:/), clientId]);
+});

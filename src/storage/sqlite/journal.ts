@@ -27,11 +27,11 @@ export class Journal {
     this.by = by;
   }
 
-  /** Gives the number of the change. */
+  /** Gives the number of the change and the id of the event. */
   record(
     db: Pick<Db, 'insert' | 'delete'>,
     { changed: [noun, id], action, object, projectId, actor, ip }: Entry,
-  ): number {
+  ): { readonly seq: number; readonly eventId: number } {
     const at = this.now();
     const seq = Number(db.insert(change).values({ noun, id, at }).run().lastInsertRowid);
     const event = {
@@ -42,9 +42,9 @@ export class Journal {
       projectId,
       ip: ip ?? this.by.ip,
     };
-    db.insert(auditEvent).values(event).run();
+    const eventId = Number(db.insert(auditEvent).values(event).run().lastInsertRowid);
     const { once } = this.by;
-    if (once === undefined) return seq;
+    if (once === undefined) return { seq, eventId };
     db.delete(idempotencyKey)
       .where(
         and(
@@ -56,7 +56,7 @@ export class Journal {
       .run();
     const done = { ...once, object: event.object };
     if (db.insert(idempotencyKey).values(done).onConflictDoNothing().run().changes === 0) throw new RepeatedRequest();
-    return seq;
+    return { seq, eventId };
   }
 }
 

@@ -265,6 +265,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       [syncEveryMs, () => directory.sync()],
       [sweepEveryMs, async () => metrics.groupsExpired(await store.groups.removeExpired())],
       [sweepEveryMs, () => store.live.removeExpired()],
+      [sweepEveryMs, () => regulation.sweep()],
       [housekeepingEveryMs, useIssuer],
       [housekeepingEveryMs, () => clockCheck.remember()],
       [housekeepingEveryMs, () => store.changes.prune(clock.now() - changeLogKeptMs)],

@@ -90,10 +90,14 @@ export class Regulation {
     const tally = this.tally(source, this.idOf(clientId), now);
     if (lasts(tally.ban, now)) return bannedFor(tally.ban.until - now);
     tally.ban = undefined;
-    const probe = this.options.mac(`probe ${clientId}\n${wrong.secret}`).toString('base64');
+    // Short, as an address may have hundreds; without the key nobody finds two that are alike.
+    const probe = this.options.mac(`probe ${clientId}\n${wrong.secret}`).readInt32BE(0);
     if (wrong.method === 'body' && isSecondProbe(tally, probe, now)) return notBanned;
-    tally.failures = tally.failures.filter(({ at }) => at > now - withinMs);
-    tally.failures.push({ at: now, awaited: wrong.method === 'basic' ? probe : undefined });
+    const over = tally.failures.filter((at) => at <= now - withinMs).length;
+    // Made anew, for an array that grows makes room for many more.
+    tally.failures = tally.failures.slice(over).concat(now);
+    tally.awaited = tally.awaited.slice(over).concat(wrong.method === 'basic' ? probe : undefined);
+    source.until = Math.max(source.until, now + withinMs);
     if (tally.failures.length <= limit) return notBanned;
     this.ban(from, source, tally);
     return bannedFor(this.options.banMs);
@@ -118,6 +122,16 @@ export class Regulation {
     return this.shared.follow(changes);
   }
 
+  /** Forgets what is over. To be called now and then: an address that never fails again would keep its memory. */
+  sweep(): void {
+    const now = this.options.clock.monotonic();
+    for (const table of [this.suspects, this.banned]) {
+      for (const [address, source] of table.entries()) {
+        if (source.until <= now) table.delete(address);
+      }
+    }
+  }
+
   /** Resolves when every ban so far is in the store or was reported as `not-stored`. */
   settled(): Promise<void> {
     return this.shared.settled();
@@ -136,7 +150,7 @@ export class Regulation {
       if (talliesOf(source).some(({ ban }) => lasts(ban, now))) return source;
       this.banned.delete(address);
     }
-    source ??= this.suspects.get(address) ?? { clients: new Map(), others: newTally(otherClients) };
+    source ??= this.suspects.get(address) ?? { clients: new Map(), others: newTally(otherClients), until: now };
     this.suspects.set(address, source);
     return source;
   }
@@ -149,7 +163,7 @@ export class Regulation {
     const { clientsPerAddress, withinMs } = this.options;
     if (clients.size >= clientsPerAddress) {
       for (const { clientId, failures, ban } of clients.values()) {
-        const last = failures.at(-1)?.at ?? -Infinity;
+        const last = failures.at(-1) ?? -Infinity;
         if (!lasts(ban, now) && last <= now - withinMs) clients.delete(clientId);
       }
       if (clients.size >= clientsPerAddress) return source.others;
@@ -176,7 +190,9 @@ export class Regulation {
 
   private start(running: RunningBan, source: Source, tally: Tally): void {
     tally.failures = [];
+    tally.awaited = [];
     tally.ban = running;
+    source.until = Math.max(source.until, running.until);
     this.suspects.delete(running.ban.address);
     this.banned.set(running.ban.address, source);
   }
@@ -243,13 +259,17 @@ interface Source {
   readonly clients: Map<string, Tally>;
   /** Of all client ids that found no place among `clients`. */
   readonly others: Tally;
+  /** Monotonic: from then on nothing of it counts, unless there is more to come. */
+  until: number;
 }
 
 interface Tally {
   /** As in a ban. */
   readonly clientId: string;
-  /** Oldest first. */
-  failures: { readonly at: number; awaited: string | undefined }[];
+  /** Their times, oldest first. */
+  failures: number[];
+  /** Beside each the second probe that may follow it, as a short hash. */
+  awaited: (number | undefined)[];
   ban: RunningBan | undefined;
 }
 
@@ -260,7 +280,7 @@ interface RunningBan {
   isStored: boolean;
 }
 
-const newTally = (clientId: string): Tally => ({ clientId, failures: [], ban: undefined });
+const newTally = (clientId: string): Tally => ({ clientId, failures: [], awaited: [], ban: undefined });
 
 const talliesOf = ({ clients, others }: Source): Tally[] => [...clients.values(), others];
 
@@ -276,8 +296,8 @@ const bannedFor = (ms: number): Verdict => ({ banned: true, retryAfterSeconds: M
  * golang/oauth2 tries HTTP Basic and, on any error, the same in the body. One that follows counts no more; each Basic
  * has only one, so that several clients behind one address may probe at the same time.
  */
-function isSecondProbe(tally: Tally, probe: string, now: number): boolean {
-  const first = tally.failures.find(({ at, awaited }) => awaited === probe && at > now - probeMs);
-  if (first !== undefined) first.awaited = undefined;
-  return first !== undefined;
+function isSecondProbe({ failures, awaited }: Tally, probe: number, now: number): boolean {
+  const first = awaited.findIndex((each, i) => each === probe && failures[i]! > now - probeMs);
+  if (first >= 0) awaited[first] = undefined;
+  return first >= 0;
 }

@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { inspect } from 'node:util';
+import { serialize } from 'node:v8';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -305,14 +306,43 @@ describe('a flood of invented client ids', () => {
     for (let i = 0; i < 6000; i++) process.guess(invented(i), `10.0.0.${Math.floor(i / 30)}`);
     expect(remembered(process).match(/failures: /g)).toHaveLength(50 * 5);
   });
+
+  it('takes little memory for an address, however it fills its places', () => {
+    const { process } = start();
+    for (let id = 0; id < 31; id++) for (let i = 0; i < 20; i++) process.guess(invented(id), here, 'basic');
+    expect(remembered(process).match(/failures: /g)).toHaveLength(31);
+    expect(serialize(kept(process)).length).toBeLessThan(16 * 1024);
+  });
+
+  it('is forgotten five minutes after the last wrong secret or the end of the last ban', () => {
+    const { process, clock } = start();
+    const keptAfter = (ms: number): string[] => {
+      clock.advance(ms);
+      process.regulation.sweep();
+      return kept(process).map(([address]) => address);
+    };
+    process.guesses(21, a, there);
+    for (let i = 0; i < 40; i++) process.guess(invented(i), here);
+    expect(keptAfter(minute)).toEqual([here, there]);
+    process.guess(a, here);
+    process.guess(b, there);
+    expect(keptAfter(4 * minute - 1)).toEqual([here, there]);
+    expect(process.guess(a, there)).toBe('429 after 1');
+    expect(keptAfter(1)).toEqual([here, there]);
+    expect(process.guesses(20, b, there)).toEqual([...unauthorized(19), '429 after 300']);
+    expect(keptAfter(minute)).toEqual([there]);
+    expect(keptAfter(4 * minute)).toEqual([]);
+  });
 });
 
-/** All it keeps about addresses, as text. */
-function remembered({ regulation }: Process): string {
+/** All it keeps about addresses. */
+function kept({ regulation }: Process): [address: string, source: unknown][] {
   const { suspects, banned } = regulation as unknown as Record<'suspects' | 'banned', Map<string, unknown>>;
-  const options = { depth: 20, maxArrayLength: null, maxStringLength: null };
-  return inspect([...suspects.entries(), ...banned.entries()], options);
+  return [...suspects.entries(), ...banned.entries()];
 }
+
+const remembered = (process: Process): string =>
+  inspect(kept(process), { depth: 20, maxArrayLength: null, maxStringLength: null });
 
 /** How many of the times fall into one stretch of `ms`, at most. */
 const mostWithin = (ms: number, times: readonly number[]): number =>
@@ -520,9 +550,9 @@ describe('a ban', () => {
     for (let i = 0; i < 10; i++) process.probe(a, here, secret);
     await process.regulation.settled();
     expect(store.rows.map(({ clientId }) => clientId)).toEqual([expect.stringMatching(/^foreign:[\w-]{16}$/)]);
-    const kept = [remembered(process), inspect([store.rows, process.events], { depth: 20 })];
-    expect(kept[0]).toContain(a);
-    expect(kept.join()).not.toContain(secret.slice(8));
+    const texts = [remembered(process), inspect([store.rows, process.events], { depth: 20 })];
+    expect(texts[0]).toContain(a);
+    expect(texts.join()).not.toContain(secret.slice(8));
     expect(await store.lift(store.rows[0]!.clientId, undefined)).toBe(1);
   });
 });
@@ -619,7 +649,7 @@ describe('regulation as a whole', () => {
       { weight: 1, arbitrary: fc.record({ does: fc.constant('succeed' as const), id, place }) },
       { weight: 3, arbitrary: fc.record({ does: fc.constant('wait' as const), ms: fc.nat(7000) }) },
       { weight: 1, arbitrary: fc.record({ does: fc.constant('wait' as const), ms: fc.nat(6 * minute) }) },
-      { weight: 1, arbitrary: fc.record({ does: fc.constant('reload' as const) }) },
+      { weight: 1, arbitrary: fc.record({ does: fc.constantFrom('reload' as const, 'sweep' as const) }) },
       { weight: 1, arbitrary: fc.record({ does: fc.constant('restart' as const) }) },
       { weight: 1, arbitrary: fc.record({ does: fc.constant('lift' as const), id: fc.constantFrom(a, b), place }) },
     );
@@ -639,6 +669,8 @@ describe('regulation as a whole', () => {
             model.succeeded(pairOf(each));
           } else if (each.does === 'wait') {
             clock.advance(each.ms);
+          } else if (each.does === 'sweep') {
+            process.regulation.sweep();
           } else {
             await process.regulation.settled();
             if (each.does === 'lift') {

@@ -5,6 +5,7 @@ import type { Config } from './config.js';
 import { deliveredKeptMs, undeliveredKeptMs } from './domain/stream.js';
 import { openAuthentication } from './gateway/authentication.js';
 import { follow } from './gateway/follow.js';
+import { followKeys } from './gateway/follow-keys.js';
 import { openIngest } from './gateway/ingest.js';
 import { openStore, tokensKeptMs } from './gateway/open-store.js';
 import { openRecords } from './gateway/records.js';
@@ -60,6 +61,7 @@ const sweepEveryMs = 5_000;
 const housekeepingEveryMs = 300_000;
 const changeLogKeptMs = 86_400_000;
 const writeUsesEveryMs = 2_000;
+const retryKeysEveryMs = 1_000;
 const streamTickMs = 250;
 const sourceTickMs = 250;
 /** What a stop waits for a destination that is being talked to; what it does not hear of is sent again. */
@@ -100,6 +102,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       { config, seams, store, hasher, keys, directory, metrics },
       { issuer: () => issuer, trustedProxies },
     );
+    const keysJob = followKeys(keys, { directory, authenticator, log });
     const requests = new RequestLog({ log, random, trustedProxies });
     directory.onChange((changes) => {
       const changed =
@@ -108,11 +111,6 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
         store.groups.forget(projectId);
         store.live.forget(projectId);
       }
-      if (changes?.every(({ noun }) => noun !== 'key')) return;
-      keys.load().then(
-        () => authenticator.forget(),
-        (error) => log.error({ err: error }, 'the signing keys could not be read again'),
-      );
     });
     const records = openRecords({ config, seams, store, apiRequests, directory, metrics, trustedProxies });
     const { counting, accessNotes } = records;
@@ -281,6 +279,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       ],
       // A retired key ends by itself.
       [housekeepingEveryMs, () => keys.load()],
+      [retryKeysEveryMs, keysJob],
     ]);
 
     return {

@@ -30,7 +30,11 @@ export interface SigningKeysOptions {
  */
 export class SigningKeys {
   private readonly options: SigningKeysOptions;
+  private readonly listeners: (() => void)[] = [];
   private byKid = new Map<string, VerificationKey>();
+  /** Of the keys that lived when they were read last. */
+  private livingKids = '';
+  private behind = false;
   private current:
     | { kid: string; alg: SigningAlgorithm; key: KeyObject; header: string; createdAt: number }
     | undefined;
@@ -39,31 +43,67 @@ export class SigningKeys {
     this.options = options;
   }
 
-  /** Reads the keys; makes the first two when there are none. */
+  /** Calls back when a `load` finds that other keys live than before, also one that then fails. */
+  onChange(listener: () => void): void {
+    this.listeners.push(listener);
+  }
+
+  /** Whether the last `load` failed, so that another may find what it missed. */
+  get isBehind(): boolean {
+    return this.behind;
+  }
+
+  /**
+   * Reads the keys; makes the first two when there are none. Throws `OperatorError` when the private key of the one that signs
+   * cannot be decrypted: what verifies is up to date all the same, and the key before goes on signing while it lives.
+   */
   async load(): Promise<void> {
-    const { store, envelope } = this.options;
-    let stored = await store.list();
-    if (!stored.some(({ state }) => state === 'current')) {
-      const first = [await this.newKey('current', 'ES256'), await this.newKey('next', 'ES256')];
-      // Another process may have been faster.
-      stored = await store.update((keys) =>
-        keys.length > 0 ? undefined : { action: 'create', kid: first[0]!.kid, keys: first },
-      );
+    try {
+      const stored = await this.readOrMake();
+      // First, as it needs no decryption: a retired key must not stay good until the file of the encryption keys has come.
+      this.install(stored);
+      this.openCurrent(stored);
+      this.behind = false;
+    } catch (error) {
+      this.behind = true;
+      throw error;
     }
+  }
+
+  private async readOrMake(): Promise<readonly StoredKey[]> {
+    const { store } = this.options;
+    const stored = await store.list();
+    if (stored.some(({ state }) => state === 'current')) return stored;
+    const first = [await this.newKey('current', 'ES256'), await this.newKey('next', 'ES256')];
+    // Another process may have been faster.
+    return store.update((keys) =>
+      keys.length > 0 ? undefined : { action: 'create', kid: first[0]!.kid, keys: first },
+    );
+  }
+
+  private install(stored: readonly StoredKey[]): void {
     const byKid = new Map<string, VerificationKey>();
     for (const { kid, alg, publicJwk, endsAt } of stored) {
       const jwk = JSON.parse(publicJwk) as JWK;
       byKid.set(kid, { kid, alg, publicJwk: jwk, endsAt, key: createPublicKey({ key: jwk as never, format: 'jwk' }) });
     }
-    const signing = stored.find(({ state }) => state === 'current')!;
-    if (this.current?.kid !== signing.kid) {
-      const opened = envelope.open(signing.privateJwk, placeOf(signing.kid));
-      const key = createPrivateKey({ key: JSON.parse(opened.toString('utf8')), format: 'jwk' });
-      const { kid, createdAt } = signing;
-      const alg = signing.alg as SigningAlgorithm;
-      this.current = { kid, alg, key, header: base64url({ alg, typ: 'at+jwt', kid }), createdAt };
-    }
     this.byKid = byKid;
+    const living = this.living([...byKid.values()])
+      .map(({ kid }) => kid)
+      .join();
+    if (living === this.livingKids) return;
+    this.livingKids = living;
+    for (const listener of this.listeners) listener();
+  }
+
+  private openCurrent(stored: readonly StoredKey[]): void {
+    const signing = stored.find(({ state }) => state === 'current')!;
+    if (this.current?.kid === signing.kid) return;
+    const { kid, createdAt } = signing;
+    const opened = this.options.envelope.open(signing.privateJwk, placeOf(kid));
+    const key = createPrivateKey({ key: JSON.parse(opened.toString('utf8')), format: 'jwk' });
+    const alg = signing.alg as SigningAlgorithm;
+    this.current = { kid, alg, key, header: base64url({ alg, typ: 'at+jwt', kid }), createdAt };
   }
 
   async list(): Promise<StoredKey[]> {
@@ -134,10 +174,14 @@ export class SigningKeys {
 
   /**
    * An access token of these claims: a JWS in compact form (RFC 7515 §3.1), signed with `node:crypto`: jose's signing goes through WebCrypto's thread
-   * pool and costs three to four times as much. Checking stays with jose.
+   * pool and costs three to four times as much. Checking stays with jose. Throws `unavailable` when the key is no longer good
+   * and the one in its place cannot be read: Go scrapers would keep the token although it is refused.
    */
   sign(claims: Record<string, unknown>): string {
-    const { key, alg, header } = this.current!;
+    const { kid, key, alg, header } = this.current!;
+    if (this.find(kid) === undefined) {
+      throw new WeirError('unavailable', 'The key that signs tokens was retired, and the next one cannot be read yet.');
+    }
     const input = `${header}.${base64url(claims)}`;
     return `${input}.${signatures[alg](Buffer.from(input), key).toString('base64url')}`;
   }

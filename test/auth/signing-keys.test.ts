@@ -1,11 +1,17 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Admin } from '../../src/admin/admin.js';
+import { Envelope } from '../../src/auth/envelope.js';
+import { readKeys } from '../../src/auth/key-file.js';
+import { SigningKeys } from '../../src/auth/signing-keys.js';
+import { systemRandom } from '../../src/domain/ids.js';
 import type { SigningAlgorithm } from '../../src/domain/signing.js';
+import { openSqliteStore } from '../../src/storage/sqlite/store.js';
 import type { StoredKey } from '../../src/storage/store.js';
 import { asCommand } from '../storage/second-store.js';
-import { type Credentials, TestGateway } from '../support/gateway.js';
+import { basic, type Credentials, TestGateway } from '../support/gateway.js';
 
 let gateway: TestGateway;
 let client: Credentials;
@@ -168,9 +174,89 @@ describe('retiring', () => {
     }
   });
 
+  it('ends the tokens of a key although the file of the encryption keys lags behind, and no token is given that is refused', async () => {
+    const { encryptionKeysFile } = gateway.config.secrets;
+    const old = readFileSync(encryptionKeysFile, 'utf8');
+    // What another machine has already, and a mounted secret here has not.
+    const newFile = `${encryptionKeysFile}.new`;
+    writeFileSync(newFile, `${Buffer.alloc(32, 7).toString('base64url')}\n${old}`);
+    const config = { ...gateway.config, secrets: { ...gateway.config.secrets, encryptionKeysFile: newFile } };
+    const elsewhere = <T>(work: (admin: Admin) => Promise<T>): Promise<T> => asCommand(gateway, work, config);
+    const current = async () =>
+      (await elsewhere(({ keys }) => keys.list())).find(({ state }) => state === 'current')!.kid;
+    // From now on the next key is one that the server cannot decrypt.
+    await elsewhere(({ keys }) => keys.rotate(undefined));
+    await expect.poll(signedBy, soon).toBe(await current());
+    const token = await bearer();
+    expect(await scrape(token)).toBe(200);
+
+    await elsewhere(async ({ keys }) => keys.retire(await current()));
+    await expect.poll(() => scrape(token), soon).toBe(401);
+    expect(await publishedKids()).toContain(await current());
+    const refused = await gateway.token(
+      { grant_type: 'client_credentials' },
+      basic(client.clientId, client.clientSecret),
+    );
+    expect([refused.status, refused.headers.get('retry-after'), await refused.json()]).toMatchObject([
+      503,
+      '5',
+      { error: 'temporarily_unavailable', error_description: expect.stringContaining('cannot be read yet') },
+    ]);
+
+    // Nothing tells the server when the file comes.
+    writeFileSync(encryptionKeysFile, readFileSync(newFile));
+    await expect
+      .poll(
+        () =>
+          bearer().then(
+            () => 'given',
+            () => 'refused',
+          ),
+        { timeout: 3000, interval: 50 },
+      )
+      .toBe('given');
+    expect(await signedBy()).toBe(await current());
+    expect([await scrape(await bearer()), await scrape(token)]).toEqual([200, 401]);
+  });
+
   it('a key that is not there is refused', async () => {
     await expect(retire('none')).rejects.toThrow('There is no signing key "none"; see "weir key list".');
     expect(await list()).toHaveLength(2);
+  });
+});
+
+describe('whoever remembers what a key has signed', () => {
+  it('is told by each reading that finds other keys living, and by no other', async () => {
+    const { path } = gateway.config.storage;
+    const now = () => gateway.clock.now();
+    const store = openSqliteStore({ path, now, exclusive: false });
+    let told = 0;
+    try {
+      const envelope = new Envelope(
+        readKeys(gateway.config.secrets.encryptionKeysFile, 'encryption keys'),
+        systemRandom,
+      );
+      const keys = new SigningKeys({ store: store.keys, envelope, now, keptMs: 1000 });
+      await keys.load();
+      keys.onChange(() => told++);
+      const readAgain = async (): Promise<number> => {
+        told = 0;
+        await keys.load();
+        return told;
+      };
+      expect(await readAgain()).toBe(0);
+      const [current] = await kids('current');
+      await keys.rotate(undefined);
+      expect([await readAgain(), await readAgain()]).toEqual([1, 0]);
+      await keys.retire(current!);
+      expect([await readAgain(), await readAgain()]).toEqual([1, 0]);
+      await keys.rotate(undefined);
+      expect(await readAgain()).toBe(1);
+      gateway.clock.advance(1000);
+      expect([await readAgain(), await readAgain()]).toEqual([1, 0]);
+    } finally {
+      await store.close();
+    }
   });
 });
 

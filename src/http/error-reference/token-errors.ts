@@ -80,7 +80,13 @@ export const tokenErrors: Readonly<Record<OAuthErrorCode, ErrorEntry>> = {
   },
   temporarily_unavailable: {
     means: 'The gateway can give no token at the moment.',
-    causes: [{ ...reasonAdvice.unavailable, cause: 'The gateway could not read its database in time.' }],
+    causes: [
+      { ...reasonAdvice.unavailable, cause: 'The gateway could not read its database in time.' },
+      {
+        cause: 'The signing key was retired, and the gateway cannot decrypt the one in its place.',
+        cure: 'Its operator brings the file of the encryption keys up to date; it is read again every second.',
+      },
+    ],
   },
   server_error: { means: 'The gateway failed; no token was given.', causes: [reasonAdvice.internal] },
 };

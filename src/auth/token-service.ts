@@ -22,7 +22,7 @@ export interface TokenServiceOptions {
   readonly secrets: ClientSecrets;
   readonly tokens: AccessTokens;
   readonly assertions: Assertions;
-  /** Whether the client, which has proved itself, may have another token now; throws `rate_limited`. */
+  /** Whether the client, which has proved itself, may ask for another token, or revoke one, now; throws `rate_limited`. */
   readonly admit: (client: Client) => Soon<void>;
   readonly proofs: Proofs;
   /** The external URL: issuer, and audience of every token. */
@@ -77,6 +77,11 @@ export class TokenService {
       request.onClient(authenticated.client);
       return authenticated;
     });
+  }
+
+  /** The same, for requests that count: throws `rate_limited` when it has had too many. */
+  admitted(request: TokenRequest): Soon<Authenticated> {
+    return thenSoon(this.authenticate(request), (who) => thenSoon(this.options.admit(who.client), () => who));
   }
 
   private bySecret({ authorization, parameters, origin }: TokenRequest): Soon<Authenticated> {

@@ -51,6 +51,9 @@ export const secretStatus = (secret: SecretEnds, now: number): 'live' | 'expired
   return isSecretAlive(secret, now) ? 'live' : 'expired';
 };
 
+/** Live access tokens a client may have revoked one by one: all are read with the client, which each revocation makes anew. */
+export const mostRevokedTokens = 1000;
+
 /** A public key the client proves itself with, instead of a secret. */
 export interface ClientKey {
   readonly kid: string;

@@ -85,7 +85,7 @@ export async function postIntrospect(c: Ctx, options: OAuthOptions): Promise<Res
 export async function postRevoke(c: Ctx, options: OAuthOptions): Promise<Response> {
   const parameters = await readForm(c);
   return counted(options, c, authentication('POST /oauth/revoke'), async () => {
-    const { client } = await options.service.authenticate(requestOf(c, parameters, options.trustedProxies));
+    const { client } = await options.service.admitted(requestOf(c, parameters, options.trustedProxies));
     const hint = parameters.get('token_type_hint');
     if (hint === 'refresh_token') {
       throw new OAuthError('unsupported_token_type', 'There are no refresh tokens here; access tokens can be revoked.');

@@ -58,7 +58,7 @@ export class RateLimit {
 }
 
 const sentences: Record<RateLimitName, string> = {
-  token_requests_per_minute: 'The client asks for too many tokens; one serves until it expires',
+  token_requests_per_minute: 'The client asks for or revokes too many tokens; one serves until it expires',
   scrapes_per_minute: 'The client scrapes too often',
   api_requests_per_minute: 'The client uses the management API too often; larger pages need fewer requests',
 };

@@ -125,7 +125,7 @@ describe('token_requests_per_minute', () => {
     expect(JSON.parse(refused.text)).toEqual({
       error: 'temporarily_unavailable',
       error_description:
-        'The client asks for too many tokens; one serves until it expires: token_requests_per_minute = 2. Try again in 30 s.',
+        'The client asks for or revokes too many tokens; one serves until it expires: token_requests_per_minute = 2. Try again in 30 s.',
       error_uri: `${gateway.url}/docs/errors#rate_limited`,
     });
     expect(await gateway.operatorValue('weir_tokens_refused_total{error="temporarily_unavailable"}')).toBe(before + 1);
@@ -155,6 +155,28 @@ describe('token_requests_per_minute', () => {
       headers: { authorization: basic(client.clientId, client.clientSecret) },
     });
     expect(await answer.json()).toMatchObject({ active: true });
+  });
+
+  it('counts revocations, too, which each write', async () => {
+    const bearers = [await gateway.bearerOf(client), await gateway.bearerOf(client)];
+    gateway.clock.advance(60_000);
+    await limit({ token_requests_per_minute: 2 });
+    const revoke = (bearer: string): Promise<Answer> =>
+      send(gateway.url, '/oauth/revoke', {
+        method: 'POST',
+        headers: [
+          ...['Authorization', basic(client.clientId, client.clientSecret)],
+          ...['Content-Type', 'application/x-www-form-urlencoded'],
+        ],
+        body: `token=${bearer.slice('Bearer '.length)}`,
+      });
+    expect([(await ask(client)).status, (await revoke(bearers[0]!)).status]).toEqual([200, 200]);
+    const refused = await revoke(bearers[1]!);
+    expect([refused.status, JSON.parse(refused.text).error]).toEqual([429, 'temporarily_unavailable']);
+    expect(refused.headers).toMatchObject(comeBack('token-requests', 2, 30));
+    expect([(await scrape(bearers[0]!)).status, (await scrape(bearers[1]!)).status]).toEqual([401, 200]);
+    gateway.clock.advance(30_000);
+    expect([(await revoke(bearers[1]!)).status, (await scrape(bearers[1]!)).status]).toEqual([200, 401]);
   });
 
   it('is off unless set, and may be set for all projects in the configuration', async () => {

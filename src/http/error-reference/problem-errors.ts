@@ -151,6 +151,10 @@ export const problemErrors: Readonly<Record<ProblemCode, ErrorEntry>> = {
         cause: 'A producer sends more samples than samples_per_second allows on average.',
         cure: 'Send less often, or raise the limit of the project, or of the endpoint where "limit_of" says so.',
       },
+      {
+        cause: 'The client has revoked 1,000 tokens one by one that would not have ended yet.',
+        cure: 'End all of its tokens at once with "weir client revoke-tokens".',
+      },
     ],
   },
   unavailable: {

@@ -34,9 +34,12 @@ export interface ClientStore {
   rotate(id: string, secret: ClientSecret, previousEndsAt: number): Promise<number | null>;
   /** Also throws `not_found` for an unknown secret. */
   revokeSecret(id: string, secretId: string): Promise<void>;
-  /** Ends every access token of the client, and every scrape token. */
+  /** Ends every access token of the client, and every scrape token. Those that were revoked one by one need not be kept. */
   revokeTokens(id: string): Promise<void>;
-  /** At the client's own wish, from `ip`: refuses one access token until its end, `endsAt`. Nothing happens when the client is gone: so are its tokens. */
+  /**
+   * At the client's own wish, from `ip`: refuses one access token until its end, `endsAt`. Nothing happens when the client is
+   * gone: so are its tokens. Throws `rate_limited` while `mostRevokedTokens` of them have not ended.
+   */
   revokeToken(id: string, jti: string, endsAt: number, ip: string): Promise<void>;
   addKeys(id: string, keys: readonly ClientKey[]): Promise<void>;
   removeKey(id: string, kid: string): Promise<void>;

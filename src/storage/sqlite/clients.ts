@@ -8,7 +8,14 @@ import {
   scrapeToken,
   usedAssertion,
 } from '../../../db/schema.js';
-import { type Client, type ClientSecret, isSecretAlive, type LastUse, type ScrapeToken } from '../../domain/client.js';
+import {
+  type Client,
+  type ClientSecret,
+  isSecretAlive,
+  type LastUse,
+  mostRevokedTokens,
+  type ScrapeToken,
+} from '../../domain/client.js';
 import { WeirError } from '../../domain/errors.js';
 import { inOrder } from '../../domain/scopes.js';
 import type { ClientStore } from '../store.js';
@@ -102,7 +109,6 @@ export function sqliteClients(db: Db, journal: Journal, now: () => number): Clie
         .from(scrapeToken)
         .where(eq(scrapeToken.clientId, id))
         .orderBy(asc(scrapeToken.createdAt));
-      const refused = and(eq(revokedToken.clientId, id), gt(revokedToken.endsAt, now()));
       return {
         client: toClient(row),
         secrets: secretsOf(db, id),
@@ -116,7 +122,7 @@ export function sqliteClients(db: Db, journal: Journal, now: () => number): Clie
           db
             .select()
             .from(revokedToken)
-            .where(refused)
+            .where(revokedAndLive(id, now()))
             .all()
             .map(({ jti }) => jti),
         ),
@@ -172,14 +178,17 @@ export function sqliteClients(db: Db, journal: Journal, now: () => number): Clie
     revokeTokens: async (id) =>
       change(id, 'tokens.revoke', (tx, before) => {
         tx.delete(scrapeToken).where(eq(scrapeToken.clientId, id)).run();
+        tx.delete(revokedToken).where(eq(revokedToken.clientId, id)).run();
         put(tx, id, { tokenGeneration: before.tokenGeneration + 1 });
       }),
     revokeToken: async (id, jti, endsAt, ip) => {
       if (db.select().from(client).where(eq(client.id, id)).get() === undefined) return;
       // Once is enough: a client that repeats itself does not fill the journal.
       if (db.select().from(revokedToken).where(eq(revokedToken.jti, jti)).get() !== undefined) return;
-      const insert = (tx: Writer) =>
-        void tx.insert(revokedToken).values({ jti, clientId: id, endsAt }).onConflictDoNothing().run();
+      const insert = (tx: Writer): void => {
+        checkRoom(tx, id, now());
+        tx.insert(revokedToken).values({ jti, clientId: id, endsAt }).onConflictDoNothing().run();
+      };
       orUnavailable(() => change(id, 'token.revoke', insert, { actor: `client:${id}`, ip }));
     },
     addKeys: async (id, keys) =>
@@ -248,6 +257,24 @@ export function sqliteClients(db: Db, journal: Journal, now: () => number): Clie
 }
 
 const expiredTokensKeptMs = 30 * 86_400_000;
+
+const revokedAndLive = (clientId: string, now: number) =>
+  and(eq(revokedToken.clientId, clientId), gt(revokedToken.endsAt, now));
+
+/** For one more revoked token. */
+function checkRoom(tx: Writer, clientId: string, now: number): void {
+  const { count, firstEnd } = tx
+    .select({ count: sql<number>`count(*)`, firstEnd: sql<number>`min(${revokedToken.endsAt})` })
+    .from(revokedToken)
+    .where(revokedAndLive(clientId, now))
+    .get()!;
+  if (count < mostRevokedTokens) return;
+  const retryAfterSeconds = Math.ceil((firstEnd - now) / 1000);
+  const sentence =
+    `The client has revoked ${mostRevokedTokens} tokens one by one that would not have ended yet. Have all of its tokens ` +
+    `revoked ("weir client revoke-tokens ${clientId}"), or try again in ${retryAfterSeconds} s.`;
+  throw new WeirError('rate_limited', sentence, { retryAfterSeconds });
+}
 
 const noSuchClient = (id: string): WeirError =>
   new WeirError('not_found', `There is no client "${id}"; "weir client list" shows those there are.`);

@@ -1,5 +1,6 @@
 import { decodeJwt, decodeProtectedHeader, errors, type JWTPayload, type ProtectedHeaderParameters } from 'jose';
 import type { Clock } from '../domain/clock.js';
+import type { Soon } from '../domain/soon.js';
 import { leewaySeconds } from './access-token.js';
 import { type PublicKey, signatureAlgorithms, verifiedClaims } from './client-keys.js';
 import { OAuthError } from './oauth-error.js';
@@ -19,7 +20,9 @@ export interface Assertion {
 export interface AssertionOptions {
   /** The keys of a client that may come in now; none when it is unknown or disabled. `kid` is the key it names. */
   readonly keysOf: (clientId: string, kid: string | undefined) => Promise<readonly PublicKey[]>;
-  /** Whether this client's assertion is seen for the first time; it need not be remembered after `endsAt`. */
+  /** Whether this client's assertion was taken before. */
+  readonly wasTaken: (clientId: string, jti: string) => Promise<boolean>;
+  /** Takes it, and says whether that was the first time; it need not be remembered after `endsAt`. */
   readonly takeOnce: (clientId: string, jti: string, endsAt: number) => Promise<boolean>;
   /** Whom an assertion may be meant for: the issuer and the token URL. */
   readonly audiences: () => readonly string[];
@@ -37,33 +40,40 @@ export class Assertions {
     this.options = options;
   }
 
-  /** `private_key_jwt`. `clientId` is the parameter beside it, if there is one. Throws `invalid_client`. */
-  authenticateClient(assertion: string, clientId?: string): Promise<Assertion> {
-    return this.verify(assertion, clientAuthentication, clientId);
+  /**
+   * `private_key_jwt`. `clientId` is the parameter beside it, if there is one. Throws `invalid_client`, and what `admit` throws
+   * of a client that has proved itself: then the assertion is not used up.
+   */
+  authenticateClient(assertion: string, clientId?: string, admit?: Admit): Promise<Assertion> {
+    return this.verify(assertion, clientAuthentication, clientId, admit);
   }
 
   /** The grant of Prometheus, Alloy and the OpenTelemetry Collector, as above. Throws `invalid_grant`. */
-  grant(assertion: string, clientId?: string): Promise<Assertion> {
-    return this.verify(assertion, authorizationGrant, clientId);
+  grant(assertion: string, clientId?: string, admit?: Admit): Promise<Assertion> {
+    return this.verify(assertion, authorizationGrant, clientId, admit);
   }
 
-  private async verify(text: string, use: Use, expected?: string): Promise<Assertion> {
+  private async verify(text: string, use: Use, expected?: string, admit?: Admit): Promise<Assertion> {
     const form = readForm(text);
     if (form === undefined) throw new OAuthError(use.code, malformed);
     mustHold(formChecks, { ...form, use, expected }, use);
     const clientId = clientOf(form.claims)!;
 
-    const { keysOf, takeOnce, audiences, clock } = this.options;
+    const { keysOf, wasTaken, takeOnce, audiences, clock } = this.options;
     const claims = await signedClaims(text, await keysOf(clientId, form.header.kid), clock, use);
     mustHold(claimChecks, { claims, now: Math.floor(clock.now() / 1000), audiences: audiences() }, use);
 
     const { jti, exp, scope } = claims as JWTPayload & { jti: string; exp: number; scope?: string };
-    if (!(await takeOnce(clientId, jti, (exp + leewaySeconds) * 1000))) {
-      throw new OAuthError(use.code, 'The assertion was used before; each needs a jti of its own.');
-    }
+    if (await wasTaken(clientId, jti)) throw new OAuthError(use.code, usedBefore);
+    // After that look, as who repeats an assertion must not use up its client's limit; and before anything is written.
+    await admit?.(clientId);
+    if (!(await takeOnce(clientId, jti, (exp + leewaySeconds) * 1000))) throw new OAuthError(use.code, usedBefore);
     return { clientId, ...(scope === undefined || scope === '' ? {} : { scope }) };
   }
 }
+
+/** Whether a client that has proved itself may go on; throws when it may not. */
+type Admit = (clientId: string) => Soon<void>;
 
 interface Use {
   readonly code: 'invalid_client' | 'invalid_grant';
@@ -93,6 +103,7 @@ function mustHold<Facts>(checks: readonly Check<Facts>[], facts: Facts, { code }
 const maxLength = 8192;
 const maxLifetimeSeconds = 3600;
 const malformed = 'The assertion is not a signed JWT of at most 8 kB.';
+const usedBefore = 'The assertion was used before; each needs a jti of its own.';
 const notSigned = 'The assertion is not signed with a key of this client, or the client is unknown or disabled.';
 
 interface Form {

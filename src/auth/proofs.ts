@@ -1,4 +1,5 @@
 import type { Clock } from '../domain/clock.js';
+import { WeirError } from '../domain/errors.js';
 import { OAuthError } from './oauth-error.js';
 
 /** How the check of a client's proof ended, by secret or assertion. */
@@ -26,7 +27,9 @@ export class Proofs {
       this.good(begun);
       return proved;
     } catch (error) {
-      this.bad(begun, error);
+      // It came after the proof.
+      if (error instanceof WeirError && error.code === 'rate_limited') this.good(begun);
+      else this.bad(begun, error);
       throw error;
     }
   }

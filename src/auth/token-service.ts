@@ -23,7 +23,7 @@ export interface TokenServiceOptions {
   readonly tokens: AccessTokens;
   readonly assertions: Assertions;
   /** Whether the client, which has proved itself, may ask for another token, or revoke one, now; throws `rate_limited`. */
-  readonly admit: (client: Client) => Soon<void>;
+  readonly admit: Admit;
   readonly proofs: Proofs;
   /** The external URL: issuer, and audience of every token. */
   readonly issuer: () => string;
@@ -43,6 +43,12 @@ export interface TokenRequest {
   /** Told who asks as soon as that is proved, whatever becomes of the request. */
   readonly onClient: (client: Client) => void;
 }
+
+type Admit = (client: Client) => Soon<void>;
+
+const uncounted: Admit = () => undefined;
+
+type AssertionFault = 'invalid_client' | 'invalid_grant';
 
 type Grant = (request: TokenRequest) => Soon<TokenResponse>;
 
@@ -64,7 +70,7 @@ export class TokenService {
     const grant = grantType === undefined ? undefined : this.grants.get(grantType);
     if (grant !== undefined) return grant(request);
     // Who is nobody learns nothing of what there is.
-    return thenSoon(this.authenticate(request), () => {
+    return thenSoon(this.admitted(request), () => {
       if (grantType === undefined) throw new OAuthError('invalid_request', 'The parameter grant_type is missing.');
       throw new OAuthError('unsupported_grant_type', `Supported grant types: ${[...this.grants.keys()].join(', ')}.`);
     });
@@ -72,16 +78,20 @@ export class TokenService {
 
   /** The client, by its secret or by an assertion it signed, whichever was sent. */
   authenticate(request: TokenRequest): Soon<Authenticated> {
-    const who = request.parameters.has('client_assertion') ? this.byAssertion(request) : this.bySecret(request);
-    return thenSoon(who, (authenticated) => {
-      request.onClient(authenticated.client);
-      return authenticated;
-    });
+    return this.proved(request, uncounted);
   }
 
   /** The same, for requests that count: throws `rate_limited` when it has had too many. */
   admitted(request: TokenRequest): Soon<Authenticated> {
-    return thenSoon(this.authenticate(request), (who) => thenSoon(this.options.admit(who.client), () => who));
+    return this.proved(request, this.options.admit);
+  }
+
+  private proved(request: TokenRequest, admit: Admit): Soon<Authenticated> {
+    if (request.parameters.has('client_assertion')) return this.byAssertion(request, admit);
+    return thenSoon(this.bySecret(request), (who) => {
+      request.onClient(who.client);
+      return thenSoon(admit(who.client), () => who);
+    });
   }
 
   private bySecret({ authorization, parameters, origin }: TokenRequest): Soon<Authenticated> {
@@ -90,7 +100,8 @@ export class TokenService {
   }
 
   /** RFC 7523 §2.2. */
-  private async byAssertion({ authorization, parameters }: TokenRequest): Promise<Authenticated> {
+  private async byAssertion(request: TokenRequest, admit: Admit): Promise<Authenticated> {
+    const { authorization, parameters } = request;
     const assertion = parameters.get('client_assertion')!;
     if (parameters.get('client_assertion_type') !== clientAssertionType) {
       throw new OAuthError('invalid_request', `The client_assertion_type must be ${clientAssertionType}.`);
@@ -100,13 +111,23 @@ export class TokenService {
     }
     const { assertions, proofs } = this.options;
     return proofs.checked(async () => {
-      const { clientId } = await assertions.authenticateClient(assertion, parameters.get('client_id'));
+      const letIn = this.lettingIn(admit, request, 'invalid_client');
+      const { clientId } = await assertions.authenticateClient(assertion, parameters.get('client_id'), letIn);
       return this.byName(clientId, 'invalid_client');
     });
   }
 
+  /** Tells of a client whose assertion has proved who it is, and lets it in, before the assertion is used up. */
+  private lettingIn(admit: Admit, { onClient }: TokenRequest, otherwise: AssertionFault) {
+    return async (clientId: string): Promise<void> => {
+      const { client } = await this.byName(clientId, otherwise);
+      onClient(client);
+      await admit(client);
+    };
+  }
+
   /** After an assertion of its own has proved who it is. */
-  private async byName(clientId: string, otherwise: 'invalid_client' | 'invalid_grant'): Promise<Authenticated> {
+  private async byName(clientId: string, otherwise: AssertionFault): Promise<Authenticated> {
     const live = await this.options.directory.client(clientId);
     if (live === undefined || live.client.disabledAt !== null) {
       throw new OAuthError(otherwise, 'The client of the assertion is unknown or disabled.');
@@ -117,7 +138,7 @@ export class TokenService {
   /** RFC 6749 §4.4. */
   private clientCredentials(request: TokenRequest): Soon<TokenResponse> {
     const { parameters } = request;
-    return thenSoon(this.authenticate(request), (who) => this.issue(who, parameters, parameters.get('scope')));
+    return thenSoon(this.admitted(request), (who) => this.issue(who, parameters, parameters.get('scope')));
   }
 
   /** RFC 7523 §2.1: the assertion is grant and proof in one. Prometheus puts the scope into it. */
@@ -125,23 +146,22 @@ export class TokenService {
     const { parameters } = request;
     const assertion = parameters.get('assertion');
     if (assertion === undefined) throw new OAuthError('invalid_request', 'The parameter assertion is missing.');
-    const beside = await this.besideAssertion(request);
+    const provesBeside =
+      request.authorization !== undefined || ['client_secret', 'client_assertion'].some((one) => parameters.has(one));
+    const beside = provesBeside ? await this.besideAssertion(request) : parameters.get('client_id');
+    // Who proved itself beside it was counted there.
+    const letIn = this.lettingIn(provesBeside ? uncounted : this.options.admit, request, 'invalid_grant');
     const { assertions, proofs } = this.options;
     const { who, scope } = await proofs.checked(async () => {
-      const granted = await assertions.grant(assertion, beside);
+      const granted = await assertions.grant(assertion, beside, letIn);
       return { who: await this.byName(granted.clientId, 'invalid_grant'), scope: granted.scope };
     });
-    request.onClient(who.client);
     return this.issue(who, parameters, parameters.get('scope') ?? scope);
   }
 
   /** Who the assertion must be of. RFC 7521 §4.1: credentials beside it are not needed, but must hold when they are there. */
-  private async besideAssertion(request: TokenRequest): Promise<string | undefined> {
-    const { authorization, parameters } = request;
-    const proves =
-      authorization !== undefined || ['client_secret', 'client_assertion'].some((one) => parameters.has(one));
-    if (!proves) return parameters.get('client_id');
-    const { client } = await this.authenticate(request);
+  private async besideAssertion(request: TokenRequest): Promise<string> {
+    const { client } = await this.admitted(request);
     const live = await this.options.directory.client(client.id);
     if (client.jwksUrl === null && live?.keys.length === 0) {
       throw new OAuthError('unauthorized_client', 'The client has no public key, so that it cannot sign assertions.');
@@ -149,13 +169,11 @@ export class TokenService {
     return client.id;
   }
 
-  private issue({ client, secretId }: Authenticated, parameters: TokenParameters, scope?: string): Soon<TokenResponse> {
-    return thenSoon(this.options.admit(client), () => {
-      this.checkAudience(parameters);
-      const scopes = grantedScopes(client, scope);
-      const { token, expiresIn } = this.options.tokens.issue(client, scopes, secretId);
-      return { access_token: token, token_type: 'Bearer', expires_in: expiresIn, scope: scopes.join(' ') };
-    });
+  private issue({ client, secretId }: Authenticated, parameters: TokenParameters, scope?: string): TokenResponse {
+    this.checkAudience(parameters);
+    const scopes = grantedScopes(client, scope);
+    const { token, expiresIn } = this.options.tokens.issue(client, scopes, secretId);
+    return { access_token: token, token_type: 'Bearer', expires_in: expiresIn, scope: scopes.join(' ') };
   }
 
   /** `resource` (RFC 8707) and Auth0's `audience` may name this gateway or something on it, nothing else. */

@@ -84,6 +84,7 @@ export async function openAuthentication(
       const remote = jwksUrl === null ? [] : await clientJwks.keys(jwksUrl, kid);
       return [...live.keys, ...remote] as PublicKey[];
     },
+    wasTaken: (clientId, jti) => store.clients.wasAssertionTaken(clientId, jti),
     takeOnce: (clientId, jti, endsAt) => store.clients.takeAssertion(clientId, jti, endsAt),
   });
   const tokenRequests = new RateLimit('token_requests_per_minute', clock);

@@ -47,6 +47,7 @@ beforeEach(() => {
       asked.push([clientId, kid]);
       return registered.get(clientId) ?? [];
     },
+    wasTaken: async (clientId, jti) => taken.some(([whose, which]) => whose === clientId && which === jti),
     takeOnce: async (clientId, jti, endsAt) => {
       const isFirst = !taken.some(([whose, which]) => whose === clientId && which === jti);
       if (isFirst) taken.push([clientId, jti, endsAt]);
@@ -312,6 +313,7 @@ describe('a refusal', () => {
   it('leaves faults of ours as they are', async () => {
     const broken = new Assertions({
       keysOf: () => Promise.reject(new Error('the store is gone')),
+      wasTaken: async () => false,
       takeOnce: async () => true,
       audiences: () => [issuer],
       clock,

@@ -1,6 +1,7 @@
 import { generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto';
+import Database from 'better-sqlite3';
 import { type JWTPayload, SignJWT } from 'jose';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Credentials, samples, TestGateway } from '../support/gateway.js';
 
 const clientAssertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
@@ -152,5 +153,72 @@ describe('what stands beside an assertion', () => {
     const keyless = await gateway.client('acme', ['read:metrics']);
     const asked = await asOther(await assertion(), keyless.clientSecret, keyless.clientId);
     expect(await error(asked)).toEqual([400, 'unauthorized_client']);
+  });
+});
+
+describe('token_requests_per_minute', () => {
+  const authenticated = 'weir_authn_total{success="true",banned="false"}';
+  let limited: Credentials;
+  let own: JWTPayload;
+  beforeEach(async () => {
+    limited = await gateway.client('acme', ['read:metrics']);
+    await register(limited, ec.publicKey);
+    own = { iss: limited.clientId, sub: limited.clientId };
+    await gateway.admin.projects.setLimits('acme', { token_requests_per_minute: 2 });
+    // The gateway's clients all begin with a full minute.
+    gateway.clock.advance(60_000);
+  });
+  afterEach(() => gateway.admin.projects.setLimits('acme', { token_requests_per_minute: 0 }));
+
+  const fresh = (): Promise<string> => assertion(own, ec.privateKey, 'ES256');
+  /** The assertions of the client that were written down as used. */
+  const used = (): unknown => {
+    const db = new Database(gateway.config.storage.path, { readonly: true });
+    const count = db.prepare('SELECT count(*) FROM used_assertion WHERE client_id = ?').pluck().get(limited.clientId);
+    db.close();
+    return count;
+  };
+  const beside = async (signed: string) =>
+    byGrant(signed, { client_assertion_type: clientAssertionType, client_assertion: await fresh() });
+  const ofNoGrant = (signed: string) =>
+    gateway.token({ grant_type: 'none', client_assertion_type: clientAssertionType, client_assertion: signed });
+  const revoking = (signed: string) => {
+    const proof = { client_assertion_type: clientAssertionType, client_assertion: signed };
+    const body = new URLSearchParams({ token: 'none', ...proof });
+    return gateway.fetch('/oauth/revoke', { method: 'POST', body });
+  };
+
+  it.each([
+    ['the grant', byGrant],
+    ['private_key_jwt', asClient],
+    ['the grant with another assertion beside it', beside],
+    ['a grant that there is not', ofNoGrant],
+    ['a revocation', revoking],
+  ])('beyond it an assertion is not written down, and good later: %s', async (_, ask) => {
+    expect([(await byGrant(await fresh())).status, (await asClient(await fresh())).status]).toEqual([200, 200]);
+    expect(used()).toBe(2);
+    const proved = await gateway.operatorValue(authenticated);
+    const signed = await fresh();
+    for (let i = 0; i < 2; i++) {
+      const refused = await ask(signed);
+      expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '30']);
+      expect(await refused.json()).toMatchObject({ error: 'temporarily_unavailable' });
+    }
+    expect([used(), (await gateway.operatorValue(authenticated)) - proved]).toEqual([2, 2]);
+    gateway.clock.advance(30_000);
+    expect((await byGrant(signed)).status).toBe(200);
+  });
+
+  it('a request with an assertion as grant and another beside it counts once', async () => {
+    expect([(await beside(await fresh())).status, (await beside(await fresh())).status]).toEqual([200, 200]);
+    expect((await beside(await fresh())).status).toBe(429);
+  });
+
+  it('is not used up by who repeats an assertion', async () => {
+    const seen = await fresh();
+    expect((await byGrant(seen)).status).toBe(200);
+    for (let i = 0; i < 5; i++)
+      expect([(await byGrant(seen)).status, (await asClient(seen)).status]).toEqual([400, 401]);
+    expect([(await byGrant(await fresh())).status, (await byGrant(await fresh())).status]).toEqual([200, 429]);
   });
 });

@@ -48,6 +48,7 @@ export interface ClientStore {
   removeScrapeToken(id: string, tokenId: string, ip?: string): Promise<void>;
   /** By the id of a secret or scrape token. Not in the change log: nothing depends on it. */
   noteUses(uses: ReadonlyMap<string, LastUse>): Promise<void>;
+  wasAssertionTaken(clientId: string, jti: string): Promise<boolean>;
   /** True the first time only. Kept until `endsAt`. */
   takeAssertion(clientId: string, jti: string, endsAt: number): Promise<boolean>;
   /** Forgets what has ended before `time`: assertions, refused tokens, secrets; scrape tokens a month later. */

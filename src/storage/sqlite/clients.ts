@@ -236,6 +236,10 @@ export function sqliteClients(db: Db, journal: Journal, now: () => number): Clie
         { behavior: 'immediate' },
       );
     },
+    wasAssertionTaken: async (clientId, jti) => {
+      const same = and(eq(usedAssertion.clientId, clientId), eq(usedAssertion.jti, jti));
+      return db.select().from(usedAssertion).where(same).get() !== undefined;
+    },
     takeAssertion: async (clientId, jti, endsAt) =>
       orUnavailable(
         () => db.insert(usedAssertion).values({ clientId, jti, endsAt }).onConflictDoNothing().run().changes === 1,

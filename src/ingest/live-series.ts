@@ -23,7 +23,7 @@ export interface Taken {
 /** In the place of a sentence that nobody will read. */
 const alreadySaid = 'as before';
 
-/** Samples from further ahead would hide those that come after them (Prometheus' own bound). */
+/** Samples from further ahead would hide those that come after them, and so would markers (Prometheus' own bound). */
 const mostAheadMs = 10 * 60_000;
 
 /**
@@ -59,9 +59,9 @@ export function takeBatch(
       const series = numberOf(batch, index, table);
       found[index - from] = series;
       if (series === -1) refusal = refusalOf(batch, index, limits);
+      if (batch.times[index]! > now + mostAheadMs) refusal ??= 'a sample is from more than 10 minutes ahead';
       if (hasValue(batch, index)) {
         if (series === -1 || !table.isLiving(series)) fresh++;
-        if (batch.times[index]! > now + mostAheadMs) refusal ??= 'a sample is from more than 10 minutes ahead';
         if (batch.changes[index] === change.add && series !== -1 && table.isLiving(series)) {
           if (batch.starts[index]! < table.times[series]! || batch.times[index]! <= table.times[series]!) {
             refusal ??= 'a delta overlaps the one before it, or comes after its successor';

@@ -212,6 +212,18 @@ describe.each<OtlpEncoding>(['protobuf', 'json'])('an export in %s', (encoding) 
     expect(await served()).toEqual(['b{instance_id="db1"} 2']);
   });
 
+  it('refuses to end a series as of a time that is far ahead, which would lock it out until then', async () => {
+    await send([gauge('a', 1)]);
+    const answer = await send([gauge('a', 0, [], { flags: 1, timeUnixNano: nanos(now() + 601_000) })]);
+    expect([answer.status, await told(answer)]).toMatchObject([
+      200,
+      { partialSuccess: { rejectedDataPoints: '1', errorMessage: expect.stringContaining('10 minutes ahead') } },
+    ]);
+    gateway.clock.advance(1000);
+    await send([gauge('a', 2)]);
+    expect(await served()).toEqual(['a{instance_id="db1"} 2']);
+  });
+
   it('is taken in part where a part has no form here, or is over the limit: 200, with what was refused', async () => {
     const odd = await send([sum('updown', 1, now() - 10, now(), true, false), { name: 'empty' }, gauge('ok', 1)]);
     expect([odd.status, await told(odd)]).toMatchObject([

@@ -161,6 +161,21 @@ describe.each<Version>(['1.0', '2.0'])('remote write %s', (version) => {
     expect([answer.status, ...written(answer)]).toEqual([400, '1', '0', '0']);
   });
 
+  it('refuses a staleness marker from far ahead, which would lock its series out until then', async () => {
+    await write([up(1)]);
+    const marker = markStale(request([up(12345.5, now() + 601_000), one({ __name__: 'b' }, 1)]), 12345.5);
+    const answer = await send(gateway, 'acme/db1', bearer, marker, version);
+    expect([answer.status, ...written(answer)]).toEqual([400, '1', '0', '0']);
+    expect(((await answer.json()) as { detail: string }).detail).toContain('from more than 10 minutes ahead');
+    gateway.clock.advance(1000);
+    expect((await write([up(2)])).status).toBe(204);
+    expect(await served()).toEqual(['b{instance_id="db1"} 1', 'up{job="app",instance_id="db1"} 2']);
+    gateway.clock.advance(1000);
+    const near = markStale(request([up(12345.5, now() + 599_000)]), 12345.5);
+    expect((await send(gateway, 'acme/db1', bearer, near, version)).status).toBe(204);
+    expect(await served()).toEqual(['b{instance_id="db1"} 1']);
+  });
+
   it('overwrites instance_id, leaves out empty labels, sorts the others', async () => {
     await write([one({ __name__: 'up', instance_id: 'forged', empty: '', z: '1', b: '2' }, 1)]);
     gateway.clock.advance(10);

@@ -6,14 +6,26 @@ import { mostDescriptions, type SeriesTable } from '../storage/live/series-table
 /** Sample names of families that are not named like their samples. */
 const suffix = /_(bucket|sum|count|gsum|gcount|total|info)$/;
 
+/** What an endpoint has been told: all that was known of the first series of a table. */
+interface Told {
+  /** That of the table: another one may have been made without descriptions. */
+  readonly serial: number;
+  readonly version: number;
+  readonly series: number;
+}
+
+/** What an endpoint has not been told yet, to be noted when it is on disk. */
+export interface News extends Told {
+  readonly metadata: readonly Metadata[];
+}
+
 /**
  * What a stream for all customers says of metrics. It says so by name alone and not for each customer: an endpoint is
  * told of the metrics that it has, and of no others.
  */
 export class Descriptions {
   private readonly byName = new LRUCache<string, Metadata>(atMost(mostDescriptions));
-  /** By endpoint, what it was told when it had how many series. */
-  private readonly told = new LRUCache<number, { version: number; series: number }>(atMost(100_000));
+  private readonly told = new LRUCache<number, Told>(atMost(100_000));
   private version = 0;
 
   learn(metadata: readonly Metadata[]): void {
@@ -25,25 +37,29 @@ export class Descriptions {
     }
   }
 
-  /** What the endpoint has not been told yet, of metrics that it has. */
-  newsFor(endpointId: number, table: SeriesTable): Metadata[] {
+  /** Of metrics that the endpoint has; `undefined` when it has been told of all. */
+  newsFor(endpointId: number, table: SeriesTable): News | undefined {
+    const { version } = this;
+    const { serial, count } = table;
     const told = this.told.get(endpointId);
-    // A table that was folded has other numbers, and fewer of them.
-    if (told?.version === this.version && told.series === table.count) return [];
-    const from = told?.version === this.version && told.series < table.count ? told.series : 0;
-    this.told.set(endpointId, { version: this.version, series: table.count });
+    const isSame = told?.version === version && told.serial === serial;
+    if (isSame && told.series === count) return undefined;
     const seen = new Set<number>();
-    const news: Metadata[] = [];
-    for (let series = from; series < table.count; series++) {
+    const metadata: Metadata[] = [];
+    for (let series = isSame ? told.series : 0; series < count; series++) {
       const id = table.ids[table.firsts[series]!]!;
       if (seen.has(id)) continue;
       seen.add(id);
       const name = table.pairs.text(id).toString('latin1');
       for (const family of new Set([name, name.replace(suffix, '')])) {
-        const metadata = this.byName.get(family);
-        if (metadata !== undefined) news.push(metadata);
+        const said = this.byName.get(family);
+        if (said !== undefined) metadata.push(said);
       }
     }
-    return news;
+    return { serial, version, series: count, metadata };
+  }
+
+  noteTold(endpointId: number, { serial, version, series }: News): void {
+    this.told.set(endpointId, { serial, version, series });
   }
 }

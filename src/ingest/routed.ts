@@ -104,11 +104,13 @@ export class Routed {
     const { endpoint, limits } = target;
     try {
       rate.take(endpoint, batch.totalSamples, limits);
-      const taken = await live.write(endpoint, (write) => {
-        const result = takeBatch(batch, write, endpoint, limits);
-        describe(this.descriptions.newsFor(endpoint.id, write.table), write, limits);
-        return result;
+      const { taken, news } = await live.write(endpoint, (write) => {
+        const taken = takeBatch(batch, write, endpoint, limits);
+        const news = this.descriptions.newsFor(endpoint.id, write.table);
+        if (news !== undefined) describe(news.metadata, write, limits);
+        return { taken, news };
       });
+      if (news !== undefined) this.descriptions.noteTold(endpoint.id, news);
       stored(endpoint.projectId, taken.samples);
       return { isRouted: true, taken };
     } catch (error) {

@@ -141,6 +141,19 @@ describe('types and help', () => {
     gateway.clock.advance(30_001);
     expect(await gateway.page('rival/db1/metrics', readers.rival!)).toContain('# TYPE up gauge\n');
   });
+
+  it('come back with the series of an endpoint that was silent for longer than its lifetime', async () => {
+    const metadata = [{ type: 'GAUGE', metricFamilyName: 'up', help: 'Is it up?' }];
+    const described = '# HELP up Is it up?\n# TYPE up gauge\n';
+    await write(request1([of('acme', 'db1')], metadata));
+    gateway.clock.advance(30_001);
+    expect(await gateway.page('acme/db1/metrics', readers.acme!)).toContain(described);
+    gateway.clock.advance(600_000);
+    expect(await served('acme')).toEqual([]);
+    await write(request1([of('acme', 'db1')], metadata));
+    gateway.clock.advance(30_001);
+    expect(await gateway.page('acme/db1/metrics', readers.acme!)).toContain(described);
+  });
 });
 
 it('a routing label that is there twice leads nowhere', async () => {

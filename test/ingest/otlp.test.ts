@@ -136,6 +136,26 @@ describe.each<OtlpEncoding>(['protobuf', 'json'])('an export in %s', (encoding) 
     ]);
   });
 
+  it('keeps the series of two services apart, whatever job and instance their points name', async () => {
+    const own = [attribute('job', 'backup'), attribute('instance', 'own'), attribute('zone', 'a')];
+    for (const service of ['a', 'b']) {
+      const resource = [
+        attribute('service.name', service),
+        attribute('service.instance.id', `${service}-1`),
+        attribute('job', 'other'),
+      ];
+      await send([gauge('runs', 1, own)], resource);
+    }
+    await send([gauge('runs', 1, own)], [attribute('service.name', 'c')]);
+    await send([gauge('runs', 1, own)]);
+    expect((await served()).filter((line) => line.startsWith('runs'))).toEqual([
+      'runs{instance="a-1",job="a",zone="a",instance_id="db1"} 1',
+      'runs{instance="b-1",job="b",zone="a",instance_id="db1"} 1',
+      'runs{instance="own",job="c",zone="a",instance_id="db1"} 1',
+      'runs{instance="own",job="backup",zone="a",instance_id="db1"} 1',
+    ]);
+  });
+
   it('adds deltas up; refuses those that overlap or come late; goes on after a restart', async () => {
     const start = now() - 100_000;
     await send([sum('c', 5, start, start + 10_000)]);

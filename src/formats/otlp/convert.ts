@@ -4,7 +4,7 @@ import { change, mostLabels, type SeriesBatch } from '../series-batch.js';
 import { canonicalNumber } from '../syntax.js';
 import { BatchWriter } from './batch-writer.js';
 import { fixedBounds, toFixedBuckets } from './exponential.js';
-import { Labels, merged } from './labels.js';
+import { Labels, merged, without } from './labels.js';
 import { metricName, type TranslationStrategy } from './names.js';
 import { type Attribute, type Attributes, type Metric, type OtlpRequest, type Point, temporality } from './request.js';
 
@@ -55,7 +55,7 @@ export function* convertSteps(
   let labelCount = 0;
   for (const { attributes, metrics } of resources) {
     if (++converted % partsAStep === 0) yield;
-    const { common, info } = resourceLabels(attributes, labels, options);
+    const { identity, common, info } = resourceLabels(attributes, labels, options);
     let newest = 0;
     for (const metric of metrics) {
       if (++converted % partsAStep === 0) yield;
@@ -73,7 +73,7 @@ export function* convertSteps(
       }
       for (const point of metric.points) {
         if (++converted % partsAStep === 0) yield;
-        const own = merged(labels.of(point.attributes), common);
+        const own = merged(without(labels.of(point.attributes), identity), common);
         const most = mostParts(metric, point, options.bounds);
         const wrong = wrongness(metric, point) ?? tooMany(batch.series + most, labelCount + most * own.length);
         if (wrong !== undefined) {
@@ -198,7 +198,10 @@ function explicitBuckets({ bounds, bucketCounts }: Point): { bounds: readonly nu
   return { bounds: finite, counts: finite.map((_, i) => (sum += bucketCounts[i] ?? 0)) };
 }
 
-/** `job`, `instance` and what is promoted; and all the rest, for `target_info`. */
+/**
+ * `job` and `instance`, which no point can give itself; these and what is promoted, where a point has none of its own; and
+ * all the rest, for `target_info`.
+ */
 function resourceLabels(attributes: Attributes, labels: Labels, { promoted }: ConvertOptions) {
   const values = new Map(attributes);
   const service = values.get('service.name') ?? '';
@@ -213,5 +216,5 @@ function resourceLabels(attributes: Attributes, labels: Labels, { promoted }: Co
   const identifying = ['service.name', 'service.namespace', 'service.instance.id'];
   const rest = labels.of(attributes.filter(([key]) => !identifying.includes(key)));
   const info = identity.length > 0 && rest.length > 0 ? merged(identity, rest) : undefined;
-  return { common, info };
+  return { identity, common, info };
 }

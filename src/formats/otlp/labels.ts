@@ -87,6 +87,12 @@ export function merged(first: Attributes, second: Attributes): Attributes {
   return all;
 }
 
+/** Those whose names the others, a few, do not have. */
+export function without(labels: Attributes, others: Attributes): Attributes {
+  for (const label of labels) if (hasName(others, label[0])) return labels.filter(([name]) => !hasName(others, name));
+  return labels;
+}
+
 function hasName(labels: Attributes, name: string): boolean {
   for (const label of labels) if (label[0] === name) return true;
   return false;

@@ -50,14 +50,28 @@ export class ProtoReader {
     return this.fail('a number that does not end');
   }
 
-  /** A signed number of 64 bits. */
+  /** A signed number of 64 bits, to the nearest one. */
   int64(end: number): number {
     const start = this.at;
     const value = this.varint(end);
+    return value <= Number.MAX_SAFE_INTEGER ? value : Number(this.signed(start));
+  }
+
+  /** The same to the last digit. */
+  wholeNumber(end: number): number | bigint {
+    const start = this.at;
+    const value = this.varint(end);
     if (value <= Number.MAX_SAFE_INTEGER) return value;
+    const exact = this.signed(start);
+    const nearest = Number(exact);
+    return Number.isSafeInteger(nearest) ? nearest : exact;
+  }
+
+  /** The number that was read from `start` on. */
+  private signed(start: number): bigint {
     let exact = 0n;
     for (let at = start, shift = 0n; at < this.at; at++, shift += 7n) exact |= BigInt(this.bytes[at]! & 0x7f) << shift;
-    return Number(BigInt.asIntN(64, exact));
+    return BigInt.asIntN(64, exact);
   }
 
   /** ZigZag, 32 bits. */

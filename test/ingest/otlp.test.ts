@@ -156,6 +156,37 @@ describe.each<OtlpEncoding>(['protobuf', 'json'])('an export in %s', (encoding) 
     ]);
   });
 
+  it('keeps every digit of whole numbers in attributes, and tells what is no number apart', async () => {
+    const big = (n: number): JsonValue => ({ intValue: `123456789012345678${n}` });
+    const values: JsonValue[] = [
+      big(8),
+      big(9),
+      { intValue: '-9223372036854775808' },
+      { intValue: '-9223372036854775807' },
+      { intValue: '-5' },
+      { arrayValue: { values: [big(8), { intValue: '-1' }, { doubleValue: 0.5 }] } },
+      { arrayValue: { values: [big(9), { doubleValue: 'NaN' }] } },
+      { kvlistValue: { values: [{ key: 'k', value: big(9) }] } },
+      { doubleValue: 'NaN' },
+      { doubleValue: 'Infinity' },
+      { doubleValue: 1e21 },
+    ];
+    await send(values.map((value, i) => gauge('g', i, [{ key: 'v', value }])));
+    expect((await served()).map((line) => /v="(.*)",instance_id="db1"} (\d+)$/.exec(line)?.slice(1))).toEqual([
+      ['1234567890123456788', '0'],
+      ['1234567890123456789', '1'],
+      ['-9223372036854775808', '2'],
+      ['-9223372036854775807', '3'],
+      ['-5', '4'],
+      ['[1234567890123456788,-1,0.5]', '5'],
+      ['[1234567890123456789,\\"NaN\\"]', '6'],
+      ['{\\"k\\":\\"1234567890123456789\\"}', '7'],
+      ['NaN', '8'],
+      ['Infinity', '9'],
+      ['1e+21', '10'],
+    ]);
+  });
+
   it('adds deltas up; refuses those that overlap or come late; goes on after a restart', async () => {
     const start = now() - 100_000;
     await send([sum('c', 5, start, start + 10_000)]);
@@ -281,6 +312,23 @@ describe.each<OtlpEncoding>(['protobuf', 'json'])('an export in %s', (encoding) 
     const answer = await sendOtlp(gateway, 'acme/db1', bearer, {}, encoding);
     expect([answer.status, await told(answer)]).toEqual([200, {}]);
   });
+});
+
+it('in JSON what is null is not there', async () => {
+  const point = { timeUnixNano: nanos(now()), asInt: null, sum: null, flags: null };
+  const nothing = { stringValue: null, boolValue: null, intValue: null, doubleValue: null, bytesValue: null };
+  const attributes = [
+    { key: 'v', value: { ...nothing, arrayValue: null, kvlistValue: { values: [] } } },
+    { key: 'w', value: { ...nothing, boolValue: false } },
+  ];
+  const answer = await gateway.fetch('/api/v1/acme/db1/otlp/v1/metrics', {
+    method: 'POST',
+    bearer,
+    body: JSON.stringify(exportOf([{ name: 'g', gauge: { dataPoints: [{ ...point, asDouble: 5, attributes }] } }])),
+    headers: { 'content-type': otlpTypes.json },
+  });
+  expect(answer.status).toBe(200);
+  expect(await served()).toEqual(['g{v="{}",w="false",instance_id="db1"} 5']);
 });
 
 describe('the settings', () => {

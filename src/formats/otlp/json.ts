@@ -1,6 +1,6 @@
 import { WeirError } from '../../domain/errors.js';
 import { mostListed } from '../proto-reader.js';
-import { asText } from './protobuf.js';
+import { asText } from './attribute-text.js';
 import {
   type Attributes,
   type Buckets,
@@ -50,7 +50,7 @@ function readMetric(json: Json): Metric {
   metric.description = text(json, 'description');
   metric.unit = text(json, 'unit');
   for (const [key, kind] of kinds) {
-    if (json[key] === undefined || json[key] === null) continue;
+    if (!isThere(json, key)) continue;
     const data = object(json[key], key);
     metric.kind = kind;
     metric.temporality = readTemporality(data.aggregationTemporality);
@@ -73,9 +73,9 @@ function readPoint(json: Json, kind: MetricKind): Point {
   point.start = Math.floor(number(json, 'startTimeUnixNano') / 1e6);
   point.time = Math.floor(number(json, 'timeUnixNano') / 1e6);
   point.noValue = (number(json, 'flags') & 1) !== 0;
-  point.value = json.asInt === undefined ? number(json, 'asDouble') : number(json, 'asInt');
+  point.value = number(json, isThere(json, 'asInt') ? 'asInt' : 'asDouble');
   point.count = number(json, 'count');
-  point.sum = json.sum === undefined || json.sum === null ? undefined : number(json, 'sum');
+  point.sum = isThere(json, 'sum') ? number(json, 'sum') : undefined;
   point.bucketCounts = numbers(json, 'bucketCounts');
   point.bounds = numbers(json, 'explicitBounds');
   point.scale = number(json, 'scale');
@@ -94,15 +94,15 @@ const attributes = (json: Json): Attributes =>
 
 function value(json: Json, depth: number): unknown {
   if (depth > deepestValue) throw invalid('attributes', 'are nested too deep');
-  if (json.stringValue !== undefined) return text(json, 'stringValue');
-  if (json.boolValue !== undefined) return json.boolValue === true;
-  if (json.intValue !== undefined) return number(json, 'intValue');
-  if (json.doubleValue !== undefined) return number(json, 'doubleValue');
-  if (json.bytesValue !== undefined) return text(json, 'bytesValue');
-  if (json.arrayValue !== undefined) {
+  if (isThere(json, 'stringValue')) return text(json, 'stringValue');
+  if (isThere(json, 'boolValue')) return json.boolValue === true;
+  if (isThere(json, 'intValue')) return wholeNumber(json, 'intValue');
+  if (isThere(json, 'doubleValue')) return number(json, 'doubleValue');
+  if (isThere(json, 'bytesValue')) return text(json, 'bytesValue');
+  if (isThere(json, 'arrayValue')) {
     return objects(objectAt(json, 'arrayValue'), 'values').map((each) => value(each, depth + 1));
   }
-  if (json.kvlistValue !== undefined) {
+  if (isThere(json, 'kvlistValue')) {
     const pairs = objects(objectAt(json, 'kvlistValue'), 'values');
     return Object.fromEntries(
       pairs.map((pair) => [text(pair, 'key'), asText(value(objectAt(pair, 'value'), depth + 1))]),
@@ -111,13 +111,16 @@ function value(json: Json, depth: number): unknown {
   return '';
 }
 
+/** What is null is not there. */
+const isThere = (json: Json, key: string): boolean => json[key] !== undefined && json[key] !== null;
+
 function object(json: unknown, name: string): Json {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) throw invalid(name, 'must be an object');
   return json as Json;
 }
 
 function objectAt(json: Json, key: string): Json {
-  return json[key] === undefined || json[key] === null ? {} : object(json[key], key);
+  return isThere(json, key) ? object(json[key], key) : {};
 }
 
 function list(json: Json, key: string): readonly unknown[] {
@@ -146,6 +149,14 @@ const number = (json: Json, key: string): number => {
   const found = json[key];
   return found === undefined || found === null ? 0 : numberOf(found, key);
 };
+
+/** Of 64 bits, to the last digit where it is given as text. */
+function wholeNumber(json: Json, key: string): number | bigint {
+  const number = numberOf(json[key], key);
+  const digits = json[key];
+  if (Number.isSafeInteger(number) || typeof digits !== 'string' || !/^-?\d{1,19}$/.test(digits)) return number;
+  return BigInt(digits);
+}
 
 function numberOf(found: unknown, key: string): number {
   if (typeof found === 'number') return found;

@@ -1,5 +1,6 @@
 import type { Steps } from '../../domain/turns.js';
 import { ProtoReader, wire } from '../proto-reader.js';
+import { asText } from './attribute-text.js';
 import {
   type Attribute,
   deepestValue,
@@ -147,7 +148,7 @@ class OtlpReader {
     this.message(outer, (field, type, end) => {
       if (field === 1 && type === wire.bytes) value = reader.string(end);
       else if (field === 2 && type === wire.varint) value = reader.varint(end) !== 0;
-      else if (field === 3 && type === wire.varint) value = reader.int64(end);
+      else if (field === 3 && type === wire.varint) value = reader.wholeNumber(end);
       else if (field === 4 && type === wire.fixed64) value = reader.double(end);
       else if (field === 5 && type === wire.bytes) {
         const list: unknown[] = [];
@@ -315,6 +316,3 @@ const readers: Readonly<Record<Metric['kind'], Read>> = {
   summary,
   none: number,
 };
-
-/** A value as a label holds it. */
-export const asText = (value: unknown): string => (typeof value === 'string' ? value : (JSON.stringify(value) ?? ''));

@@ -20,6 +20,8 @@ export interface Config {
     /** In lower case; believed of trusted proxies only. */
     readonly countryHeader: string | undefined;
     readonly countryFile: string | undefined;
+    /** For bodies of pushes that are not read yet, in bytes. */
+    readonly bodyMemory: number;
   };
   readonly operator: { readonly listenAddress: string };
   readonly storage: { readonly path: string };
@@ -83,6 +85,7 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
       trustedProxies: pick(table.webTrustedProxies, file.web?.trusted_proxies),
       countryHeader: pick(table.webCountryHeader, file.web?.country_header),
       countryFile: pick(table.webCountryFile, file.web?.country_file),
+      bodyMemory: pick(table.webBodyMemory, file.web?.body_memory),
     },
     operator: { listenAddress: pick(table.operatorListenAddress, file.operator?.listen_address) },
     storage: { path: storagePath },

@@ -13,6 +13,7 @@ import type { Seams } from './gateway/seams.js';
 import { openSources } from './gateway/sources.js';
 import { startTimers } from './gateway/timers.js';
 import { type PublicApp, publicApp } from './http/app.js';
+import { BodyBudget } from './http/body-budget.js';
 import { TrustedProxies } from './http/client-address.js';
 import { type ErrorLinks, errorLinks } from './http/error-reference/links.js';
 import { Management } from './http/management/management.js';
@@ -155,7 +156,8 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
     const issuerUrl = (): string => issuer;
     const links = errorLinks(issuerUrl, config.web.docsUrl);
     const scrapes = new RateLimit('scrapes_per_minute', clock);
-    const writing = { ...counting, authenticator, directory, trustedProxies, metrics };
+    const bodies = new BodyBudget(config.web.bodyMemory);
+    const writing = { ...counting, authenticator, directory, trustedProxies, metrics, bodies };
     const app = publicApp({
       oauth: {
         service,
@@ -253,6 +255,7 @@ export async function openGateway(config: Config, seams: Seams, reread = () => c
       store,
       limits: () => limits,
       clock,
+      heldByBodies: () => bodies.bytes,
       signingKeySince: () => keys.currentSince(),
       streams: () => streams.lags(),
       sources: () => sources.levels(),

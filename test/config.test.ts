@@ -37,7 +37,13 @@ function problemsOf(load: () => LoadedConfig): string[] {
 test('without any setting there are only defaults', () => {
   expect(load({})).toEqual({
     config: {
-      web: { listenAddress: '127.0.0.1:8460', externalUrl: undefined, configFile: undefined, trustedProxies: [] },
+      web: {
+        listenAddress: '127.0.0.1:8460',
+        externalUrl: undefined,
+        configFile: undefined,
+        trustedProxies: [],
+        bodyMemory: 268_435_456,
+      },
       operator: { listenAddress: '127.0.0.1:9460' },
       storage: { path: './data/weir.db' },
       secrets: { pepperFile: './data/weir.db.pepper', encryptionKeysFile: './data/weir.db.keys' },
@@ -66,6 +72,7 @@ web:
   trusted_proxies: 10.0.0.0/8, fd00::1
   country_header: CF-IPCountry
   country_file: countries.mmdb
+  body_memory: 1GiB
 operator: {listen_address: '[::1]:9000'}
 storage: {path: /var/lib/weir/weir.db}
 log: {level: debug, format: pretty}
@@ -100,6 +107,7 @@ telemetry:
       trustedProxies: ['10.0.0.0/8', 'fd00::1'],
       countryHeader: 'cf-ipcountry',
       countryFile: 'countries.mmdb',
+      bodyMemory: 1_073_741_824,
     },
     operator: { listenAddress: '[::1]:9000' },
     storage: { path: '/var/lib/weir/weir.db' },
@@ -148,7 +156,8 @@ const examples: Record<string, [file: string, env: string, flag: string]> = {
   'log.format': ['pretty', 'json', 'pretty'],
 };
 
-const texts = settings.filter(({ yaml }) => !yaml?.endsWith('.allow_http') && yaml !== 'web.country_header');
+const alone = ['web.country_header', 'web.body_memory'];
+const texts = settings.filter(({ yaml = '' }) => !yaml.endsWith('.allow_http') && !alone.includes(yaml));
 
 test.each(texts.flatMap(({ yaml, flag, env }) => (yaml && flag && env ? [{ yaml, flag, env }] : [])))(
   'the flag $flag wins over $env, that over the file, that over the default',
@@ -177,6 +186,21 @@ test('a country header needs proxies whose word counts', () => {
   expect(problemsOf(() => load({ flags: { 'web.country-header': 'two words' } }))).toEqual([
     '--web.country-header: The name of a header is letters, digits and hyphens, such as CF-IPCountry.',
   ]);
+});
+
+test('the memory for bodies is a size, by flag, environment or file', () => {
+  const memory = (given: Parameters<typeof load>[0]): number => load(given).config.web.bodyMemory;
+  const yaml = 'web: {body_memory: 64MiB}';
+  const env = { WEIR_WEB_BODY_MEMORY: '2048KiB' };
+  expect(memory({ yaml })).toBe(67_108_864);
+  expect(memory({ yaml: 'web: {body_memory: 2000000}' })).toBe(2_000_000);
+  expect(memory({ yaml, env })).toBe(2_097_152);
+  expect(memory({ yaml, env, flags: { 'web.body-memory': '3000000' } })).toBe(3_000_000);
+  for (const size of ['1023KiB', '0', '-1GiB', '1.5GiB', '256MB', '64 MiB', '1000000000GiB', 'much']) {
+    expect(problemsOf(() => load({ flags: { 'web.body-memory': size } }))).toEqual([
+      '--web.body-memory: Write a size of 1MiB or more here, such as 256MiB: bytes, KiB, MiB or GiB.',
+    ]);
+  }
 });
 
 test('streams and sources use plain http only where it is said, by flag, environment or file', () => {

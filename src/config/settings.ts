@@ -6,6 +6,7 @@ import {
   filePath,
   headerName,
   listenAddress,
+  memorySize,
   networks,
   oneOf,
   proxyUrl,
@@ -97,6 +98,15 @@ export const table = {
     help: 'Database of countries by address in the format of MaxMind (.mmdb).',
     argument: 'file',
     value: filePath.optional(),
+  },
+  webBodyMemory: {
+    flag: 'web.body-memory',
+    env: 'WEIR_WEB_BODY_MEMORY',
+    yaml: 'web.body_memory',
+    default: '256MiB',
+    help: 'Memory for the bodies of pushes that came and are not read yet, of all projects; over it they are told to come again (503).',
+    argument: 'size',
+    value: memorySize,
   },
   storagePath: {
     flag: 'storage.path',

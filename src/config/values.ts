@@ -53,6 +53,22 @@ export const yesOrNo = z
   .union([z.boolean(), z.enum(['true', 'false'])], { error: 'Write true or false here.' })
   .transform((written) => written === true || written === 'true');
 
+const unitBytes: Readonly<Record<string, number>> = { KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
+
+/** Less would refuse ordinary pushes that come at the same time. */
+const leastMemory = 2 ** 20;
+
+const memoryError = 'Write a size of 1MiB or more here, such as 256MiB: bytes, KiB, MiB or GiB.';
+
+/** To bytes. */
+export const memorySize = z
+  .union([z.string(), z.number()], { error: memoryError })
+  .transform((written) => {
+    const [, amount, unit] = /^(\d{1,15})(KiB|MiB|GiB)?$/.exec(String(written)) ?? [];
+    return Number(amount) * (unit === undefined ? 1 : unitBytes[unit]!);
+  })
+  .refine((bytes) => bytes >= leastMemory && Number.isSafeInteger(bytes), { error: memoryError });
+
 export const filePath = z.string({ error: 'Write a path here, as text.' }).min(1, { error: 'The path is empty.' });
 
 export const headerName = z

@@ -5,6 +5,7 @@ import type { AccessReason } from '../domain/access.js';
 import { type LimitsAt, ownerOf } from '../domain/endpoint-limits.js';
 import { WeirError } from '../domain/errors.js';
 import { limitExceeded } from '../domain/limits.js';
+import type { BodyLoan } from './body-budget.js';
 
 /** Every request comes through @hono/node-server; the hot paths read and write Node's own objects. */
 export type Env = { Bindings: HttpBindings & RequestFacts };
@@ -47,34 +48,50 @@ export function pathSegments(c: RoutedCtx): string[] {
   return path.split('/').slice(1);
 }
 
+export interface Reading {
+  /** Puts the pieces together. */
+  readonly gather: (chunks: Buffer[], length: number) => Buffer;
+  /** Where its bytes are held, as they come. */
+  readonly loan: BodyLoan | undefined;
+}
+
 /**
- * The body, put together by `gather`; refused with `refuse` as soon as it is larger than `max` (0 for no limit), by what
- * it declares or by what comes. The rest is not read: the answer closes the connection.
+ * The body; refused with `refuse` as soon as it is larger than `max` (0 for no limit), and with `unavailable` when its loan has
+ * no room for it, by what it declares or by what comes. The rest is not read: the answer closes the connection.
  */
 export function readBody(
   c: Ctx,
   max: number,
   refuse: (actual: number) => Error,
-  gather: (chunks: Buffer[], length: number) => Buffer = Buffer.concat,
+  { gather, loan }: Reading = { gather: Buffer.concat, loan: undefined },
 ): Promise<Buffer> {
   const { incoming, outgoing } = c.env;
   return new Promise((resolve, reject) => {
-    const tooLarge = (actual: number): void => {
+    const stop = (error: unknown): void => {
       outgoing.setHeader('Connection', 'close');
-      reject(refuse(actual));
+      reject(error);
     };
     const declared = Number(incoming.headers['content-length'] ?? 0);
-    if (max > 0 && declared > max) return tooLarge(declared);
     const chunks: Buffer[] = [];
     let length = 0;
     const onData = (chunk: Buffer): void => {
       length += chunk.length;
-      if (max > 0 && length > max) {
+      try {
+        if (max > 0 && length > max) throw refuse(length);
+        loan?.take(chunk.length);
+        chunks.push(chunk);
+      } catch (error) {
         incoming.off('data', onData);
         incoming.pause();
-        tooLarge(length);
-      } else chunks.push(chunk);
+        stop(error);
+      }
     };
+    try {
+      if (max > 0 && declared > max) throw refuse(declared);
+      loan?.check(declared);
+    } catch (error) {
+      return stop(error);
+    }
     incoming.on('data', onData);
     incoming.on('end', () => resolve(gather(chunks, length)));
     const broken = (): void => reject(new WeirError('invalid', 'The request body ended early.'));

@@ -7,10 +7,12 @@ import type { Exported, Otlp, OtlpExport } from '../ingest/otlp.js';
 import type { Directory } from '../storage/directory.js';
 import type { GatewayMetrics } from '../telemetry/gateway-metrics.js';
 import type { Authenticator } from './authenticate.js';
+import type { BodyBudget } from './body-budget.js';
 import type { TrustedProxies } from './client-address.js';
 import { type Ctx, header } from './context.js';
 import { authorizeForAll, counting } from './for-all.js';
-import { authorize, readInflated, releaseBody } from './push.js';
+import { authorize } from './push.js';
+import { PushedBody } from './pushed-body.js';
 import { counted, type RequestCounting } from './requests.js';
 
 export interface OtlpOptions extends RequestCounting {
@@ -19,6 +21,7 @@ export interface OtlpOptions extends RequestCounting {
   readonly directory: Directory;
   readonly otlp: Otlp;
   readonly metrics: GatewayMetrics;
+  readonly bodies: BodyBudget;
 }
 
 /** `POST …/otlp/v1/metrics`: OTLP/HTTP (OTLP 1.x, "OTLP/HTTP"), protobuf and JSON. */
@@ -31,14 +34,14 @@ export function handleOtlp(c: Ctx, projectId: string, metricsId: string, options
 export function handleOtlpForAll(c: Ctx, options: OtlpOptions): Soon<Response> {
   return counted(options, c, { api: 'METRICS', operation_name: 'POST /otlp/v1/metrics' }, async () => {
     const { limits, by } = await counting(options.metrics, () => authorizeForAll(c, options));
-    return take(c, limits, options, (request) => options.otlp.exportRouted({ ...request, by }));
+    return take(c, by.actor, limits, options, (request) => options.otlp.exportRouted({ ...request, by }));
   });
 }
 
 async function exportTo(c: Ctx, projectId: string, metricsId: string, options: OtlpOptions): Promise<Response> {
   const { endpoint, limits } = await counting(options.metrics, () => authorize(c, projectId, metricsId, options));
   const { otlp, usage, clock } = options;
-  return take(c, limits, options, async (request) => {
+  return take(c, projectId, limits, options, async (request) => {
     const exported = await otlp.export({ endpoint, limits, ...request });
     usage.of(projectId).samples(exported.points, clock.now());
     return exported;
@@ -47,16 +50,17 @@ async function exportTo(c: Ctx, projectId: string, metricsId: string, options: O
 
 async function take(
   c: Ctx,
+  owner: string,
   limits: LimitsAt,
-  { metrics }: OtlpOptions,
+  { metrics, bodies }: OtlpOptions,
   store: (request: Pick<OtlpExport, 'encoding' | 'body' | 'onRead'>) => Promise<Exported>,
 ): Promise<Response> {
+  const pushed = new PushedBody(bodies.open(owner));
   try {
     const encoding = otlpEncoding(header(c, 'content-type'));
     if (encoding === undefined) throw unsupportedType();
-    const body = await readInflated(c, limits);
-    const onRead = () => releaseBody(body);
-    const { points, rejectedPoints, message } = await store({ encoding, body, onRead });
+    const body = await pushed.read(c, limits);
+    const { points, rejectedPoints, message } = await store({ encoding, body, onRead: pushed.release });
     metrics.samples(points);
     if (rejectedPoints === 0) metrics.pushAccepted();
     else metrics.pushRefused('invalid');
@@ -65,6 +69,8 @@ async function take(
   } catch (error) {
     metrics.pushRefused(error instanceof WeirError ? error.code : 'internal');
     throw error;
+  } finally {
+    pushed.release();
   }
 }
 

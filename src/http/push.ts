@@ -1,5 +1,3 @@
-import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
 import type { MetricsEndpoint } from '../domain/endpoint.js';
 import { type LimitsAt, limitsAt } from '../domain/endpoint-limits.js';
 import { WeirError } from '../domain/errors.js';
@@ -10,20 +8,18 @@ import type { Ingest } from '../ingest/push.js';
 import type { Directory } from '../storage/directory.js';
 import type { GatewayMetrics } from '../telemetry/gateway-metrics.js';
 import { type Authenticator, reachEndpoint, reachProject, requireScope } from './authenticate.js';
-import { BodyRooms } from './body-rooms.js';
-import { bodyTooLarge, type Ctx, header, pathSegments, type RoutedCtx, readBody } from './context.js';
+import type { BodyBudget } from './body-budget.js';
+import { type Ctx, header, pathSegments, type RoutedCtx } from './context.js';
 import { statusOf } from './errors.js';
+import { PushedBody } from './pushed-body.js';
 import { counted, type RequestCounting } from './requests.js';
-
-const inflate = promisify(gunzip);
-
-const rooms = new BodyRooms();
 
 export interface PushOptions extends RequestCounting {
   readonly authenticator: Authenticator;
   readonly directory: Directory;
   readonly ingest: Ingest;
   readonly metrics: GatewayMetrics;
+  readonly bodies: BodyBudget;
 }
 
 /** `PUT`, `POST` and `DELETE` of `…/metrics[/job/{job}{/label/value}…]`: the Pushgateway's API, with its status codes. */
@@ -33,12 +29,13 @@ export function handlePush(c: RoutedCtx, projectId: string, metricsId: string, o
 }
 
 async function push(c: RoutedCtx, projectId: string, metricsId: string, options: PushOptions): Promise<Response> {
-  const { ingest, metrics, usage, clock } = options;
+  const { ingest, metrics, bodies, usage, clock } = options;
   const { endpoint, limits } = await authorize(c, projectId, metricsId, options).catch((error: unknown) => {
     metrics.unauthorized(statusOf(error));
     throw error;
   });
   metrics.authorized();
+  const body = new PushedBody(bodies.open(projectId));
   try {
     // After api, v1, project, metricsId, metrics.
     const group = readGrouping(pathSegments(c).slice(5), limits);
@@ -49,10 +46,9 @@ async function push(c: RoutedCtx, projectId: string, metricsId: string, options:
     }
     const syntax = pushSyntax(header(c, 'content-type'));
     if (syntax === undefined) throw unsupportedType();
-    const body = await readInflated(c, limits);
+    const bytes = await body.read(c, limits);
     const mode = method === 'PUT' ? 'replace-group' : 'replace-families';
-    const onRead = () => releaseBody(body);
-    const samples = await ingest.push({ endpoint, limits, group, mode, syntax, body, onRead });
+    const samples = await ingest.push({ endpoint, limits, group, mode, syntax, body: bytes, onRead: body.release });
     metrics.samples(samples);
     usage.of(projectId).samples(samples, clock.now());
     metrics.pushAccepted();
@@ -60,6 +56,8 @@ async function push(c: RoutedCtx, projectId: string, metricsId: string, options:
   } catch (error) {
     metrics.pushRefused(error instanceof WeirError ? error.code : 'internal');
     throw error;
+  } finally {
+    body.release();
   }
 }
 
@@ -81,42 +79,6 @@ export async function authorize(
 
 /** The Pushgateway's answers have no body. */
 const done = (status: 200 | 202): Response => new Response(null, { status, headers: { 'content-length': '0' } });
-
-/** The body, inflated if it was compressed; refused as soon as it is larger than its limit. */
-export async function readInflated(c: Ctx, limits: LimitsAt): Promise<Buffer> {
-  const encoding = (header(c, 'content-encoding') ?? 'identity').trim().toLowerCase();
-  if (encoding === 'identity' || encoding === '') {
-    return readRoomy(c, limits, 'body_inflated_bytes');
-  }
-  if (encoding !== 'gzip' && encoding !== 'x-gzip') {
-    throw new WeirError('unsupported_media_type', 'The Content-Encoding must be gzip or identity.', {
-      field: 'Content-Encoding',
-    });
-  }
-  const max = limits.body_inflated_bytes;
-  const body = await readRoomy(c, limits, 'body_compressed_bytes');
-  try {
-    const inflated = await inflate(body, max > 0 ? { maxOutputLength: max } : {});
-    rooms.release(body);
-    return inflated;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE')
-      throw bodyTooLarge(limits, 'body_inflated_bytes', max + 1);
-    throw new WeirError('invalid', 'The body is not valid gzip.');
-  }
-}
-
-/** Says that a body that `readInflated` gave was read, or refused. */
-export const releaseBody = (body: Buffer): void => rooms.release(body);
-
-/** To be released when it was read. */
-const readRoomy = (c: Ctx, limits: LimitsAt, limit: 'body_compressed_bytes' | 'body_inflated_bytes'): Promise<Buffer> =>
-  readBody(
-    c,
-    limits[limit],
-    (actual) => bodyTooLarge(limits, limit, actual),
-    (chunks, length) => rooms.gather(chunks, length),
-  );
 
 const unsupportedType = (): WeirError =>
   new WeirError(

@@ -8,16 +8,15 @@ import type { RemoteWrite, RemoteWriteVersion, Written } from '../ingest/remote-
 import type { Directory } from '../storage/directory.js';
 import type { GatewayMetrics } from '../telemetry/gateway-metrics.js';
 import type { Authenticator } from './authenticate.js';
-import { BodyRooms } from './body-rooms.js';
+import type { BodyBudget } from './body-budget.js';
 import type { TrustedProxies } from './client-address.js';
-import { bodyTooLarge, type Ctx, header, readBody } from './context.js';
+import { bodyTooLarge, type Ctx, header } from './context.js';
 import type { ErrorLinks } from './error-reference/links.js';
 import { problem } from './errors.js';
 import { authorizeForAll, counting } from './for-all.js';
 import { authorize } from './push.js';
+import { PushedBody } from './pushed-body.js';
 import { counted, type RequestCounting } from './requests.js';
-
-const rooms = new BodyRooms();
 
 export interface RemoteWriteOptions extends RequestCounting {
   readonly trustedProxies: TrustedProxies;
@@ -26,6 +25,7 @@ export interface RemoteWriteOptions extends RequestCounting {
   readonly remoteWrite: RemoteWrite;
   readonly metrics: GatewayMetrics;
   readonly links: ErrorLinks;
+  readonly bodies: BodyBudget;
 }
 
 /** `POST …/write`: Prometheus Remote-Write 1.0 and 2.0, told apart by the content type alone. */
@@ -47,7 +47,8 @@ export function handleWriteForAll(c: Ctx, options: RemoteWriteOptions): Soon<Res
 async function writeForAll(c: Ctx, options: RemoteWriteOptions): Promise<Response> {
   try {
     const { limits, by } = await counting(options.metrics, () => authorizeForAll(c, options));
-    return await take(c, limits, options, (version, body) => options.remoteWrite.writeRouted({ version, body, by }));
+    const { remoteWrite } = options;
+    return await take(c, by.actor, limits, options, (version, body) => remoteWrite.writeRouted({ version, body, by }));
   } catch (error) {
     declareNothingWritten(c);
     throw error;
@@ -58,7 +59,7 @@ async function write(c: Ctx, projectId: string, metricsId: string, options: Remo
   try {
     const { endpoint, limits } = await counting(options.metrics, () => authorize(c, projectId, metricsId, options));
     const { remoteWrite, usage, clock } = options;
-    return await take(c, limits, options, async (version, body) => {
+    return await take(c, projectId, limits, options, async (version, body) => {
       const written = await remoteWrite.write({ endpoint, limits, version, body });
       usage.of(projectId).samples(written.samples, clock.now());
       return written;
@@ -76,18 +77,19 @@ function declareNothingWritten(c: Ctx): void {
 
 async function take(
   c: Ctx,
+  owner: string,
   limits: LimitsAt,
-  { metrics, links }: RemoteWriteOptions,
+  { metrics, links, bodies }: RemoteWriteOptions,
   store: (version: RemoteWriteVersion, body: Buffer) => Promise<Written>,
 ): Promise<Response> {
+  const pushed = new PushedBody(bodies.open(owner));
   try {
     const version = remoteWriteVersion(header(c, 'content-type'));
     if (version === undefined) throw unsupportedType();
     const encoding = (header(c, 'content-encoding') ?? 'snappy').trim().toLowerCase();
     if (encoding !== 'snappy') throw unsupportedEncoding();
-    const compressed = await readCompressed(c, limits);
-    const body = inflate(compressed, limits);
-    rooms.release(compressed);
+    const body = inflate(await pushed.readCompressed(c, limits), limits, pushed);
+    pushed.forget();
     const { samples, histograms, reason } = await store(version, body);
     metrics.samples(samples + histograms);
     const headers = writtenHeaders(samples, histograms);
@@ -103,6 +105,8 @@ async function take(
   } catch (error) {
     metrics.pushRefused(error instanceof WeirError ? error.code : 'internal');
     throw error;
+  } finally {
+    pushed.release();
   }
 }
 
@@ -112,24 +116,17 @@ const writtenHeaders = (samples: number, histograms: number): Record<string, str
   'x-prometheus-remote-write-exemplars-written': '0',
 });
 
-const readCompressed = (c: Ctx, limits: LimitsAt): Promise<Buffer> =>
-  readBody(
-    c,
-    limits.body_compressed_bytes,
-    (actual) => bodyTooLarge(limits, 'body_compressed_bytes', actual),
-    (chunks, length) => rooms.gather(chunks, length),
-  );
-
 /** No three bytes of a snappy block stand for more than 64: what declares more is not one. */
 const mostInflation = 64;
 
 /** A snappy block. It declares its length, which is looked at before anything is inflated. */
-function inflate(body: Buffer, limits: LimitsAt): Buffer {
+function inflate(body: Buffer, limits: LimitsAt, pushed: PushedBody): Buffer {
   const declared = declaredLength(body);
   if (declared === undefined) throw notSnappy();
   const { body_inflated_bytes: max } = limits;
   if (max > 0 && declared > max) throw bodyTooLarge(limits, 'body_inflated_bytes', declared);
   if (declared > body.length * mostInflation) throw notSnappy();
+  pushed.take(declared);
   try {
     return uncompressSync(body, { copyOutputData: true }) as Buffer;
   } catch {

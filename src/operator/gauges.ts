@@ -15,6 +15,8 @@ export interface GaugesOptions {
   /** Of the configuration; a project may have its own. */
   readonly limits: () => Limits;
   readonly clock: Clock;
+  /** Bytes of bodies that are not read yet. */
+  readonly heldByBodies: () => number;
   /** When the key that signs was made. */
   readonly signingKeySince: () => number;
   /** Per type of destination: how many streams there are, and how long the oldest window waits. */
@@ -31,10 +33,12 @@ export interface GaugesOptions {
 
 /** Sets what is only measured when somebody reads it; gives what stops the watching. */
 export function startGauges(options: GaugesOptions) {
-  const { metrics, store, limits, clock, signingKeySince, streams, sources, projectLabel, readyChecks } = options;
+  const { metrics, store, limits, clock, heldByBodies, signingKeySince, streams, sources, projectLabel, readyChecks } =
+    options;
   const { facade } = metrics;
   const eventLoop = watchEventLoop(clock);
   const keyAge = facade.level('signing_key.age').with({});
+  const bodies = facade.level('bodies.held').with({});
   const wal = facade.level('storage.wal').with({});
   const [all, used] = [facade.level('series').with({}), facade.level('series.limit_used').with({})];
   const delay = facade.level('event_loop.delay');
@@ -44,6 +48,7 @@ export function startGauges(options: GaugesOptions) {
   facade.onCollect(() => {
     if (stopped) return;
     keyAge(Math.max(0, clock.now() - signingKeySince()) / 1000);
+    bodies(heldByBodies());
     wal(store.walBytes());
     const lags = streams();
     for (const type of destinationTypes) {

@@ -197,6 +197,11 @@ export const gatewayDefinitions = defineMetrics({
     labels: ['reason'],
     known: each('reason', statsdRefusals),
   },
+  'bodies.held': {
+    type: 'gauge',
+    help: 'Memory that bodies of pushes hold which came and are not read yet; web.body_memory bounds it.',
+    unit: 'bytes',
+  },
   'groups.expired': { type: 'counter', help: 'Push groups that ended their lifetime.' },
   series: { type: 'gauge', help: 'Living series of all projects.' },
   'series.limit_used': {

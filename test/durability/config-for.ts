@@ -4,6 +4,7 @@ import type { Config } from '../../src/config.js';
 import { defaultLimits } from '../../src/domain/limits.js';
 
 const noCountries = { countryHeader: undefined, countryFile: undefined };
+const bodyMemory = 256 * 1024 * 1024;
 
 /** The default configuration for a database at this path, on ports that are free. */
 export const configFor = (path: string): Config => ({
@@ -14,6 +15,7 @@ export const configFor = (path: string): Config => ({
     configFile: undefined,
     trustedProxies: [],
     ...noCountries,
+    bodyMemory,
   },
   operator: { listenAddress: '127.0.0.1:0' },
   storage: { path },

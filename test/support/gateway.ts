@@ -53,6 +53,7 @@ export interface GatewayOptions {
   readonly trustedProxies?: readonly string[];
   readonly countryHeader?: string;
   readonly countryFile?: string;
+  readonly bodyMemory?: number;
   readonly externalIssuers?: Config['externalIssuers'];
   readonly ingest?: Partial<IngestConfig>;
   readonly clock?: Clock;
@@ -118,6 +119,7 @@ export class TestGateway {
         trustedProxies: this.options.trustedProxies ?? [],
         countryHeader: this.options.countryHeader,
         countryFile: this.options.countryFile,
+        bodyMemory: this.options.bodyMemory ?? 256 * 1024 * 1024,
       },
       operator: { listenAddress: '127.0.0.1:0' },
       storage: { path },

@@ -159,7 +159,13 @@ export const problemErrors: Readonly<Record<ProblemCode, ErrorEntry>> = {
   },
   unavailable: {
     means: 'The gateway cannot do this at the moment; of a push, nothing was stored.',
-    causes: [reasonAdvice.unavailable],
+    causes: [
+      reasonAdvice.unavailable,
+      {
+        cause: 'Bodies that came and are not read yet fill the memory for them, or the share of the project.',
+        cure: 'Producers send it again after Retry-After. Where it happens often, send less at once, or raise web.body_memory.',
+      },
+    ],
   },
   internal: { means: 'The gateway failed; its operator has to look.', causes: [reasonAdvice.internal] },
   conflict: {

@@ -1,4 +1,5 @@
 import { readClientKeys } from '../auth/client-keys.js';
+import { checkJwksUrl } from '../auth/jwks-url.js';
 import type { SecretHasher } from '../auth/secrets.js';
 import type { Client, ClientKey, ClientSecret, ScrapeToken } from '../domain/client.js';
 import type { Clock } from '../domain/clock.js';
@@ -239,13 +240,6 @@ export class ClientAdmin {
     if (record === undefined) throw new WeirError('not_found', `There is no client "${id}".`);
     return record;
   }
-}
-
-export function checkJwksUrl(url: string | null): string | null {
-  if (url !== null && !(URL.canParse(url) && new URL(url).protocol === 'https:')) {
-    throw new WeirError('invalid', 'The JWKS URL must be an https URL.');
-  }
-  return url;
 }
 
 const longestOverlapMs = 7 * 86_400_000;

@@ -48,7 +48,8 @@ export class RemoteJwks {
 const defaultFreshMs = 10 * 60_000;
 const restMs = 30_000;
 const keptMs = 24 * 3_600_000;
-const limits = { timeoutMs: 5_000, maxBytes: 256 * 1024 };
+/** Who waits is answered in 4.5 s at the latest: what there is besides must be tried before that. */
+const limits = { timeoutMs: 3_000, maxBytes: 256 * 1024 };
 const maxKeys = 100;
 
 class KeySet {

@@ -3,6 +3,7 @@ import { Assertions } from '../auth/assertion.js';
 import type { PublicKey } from '../auth/client-keys.js';
 import { ClientSecrets } from '../auth/client-secrets.js';
 import { type ExternalIssuer, ExternalIssuers } from '../auth/external-issuers.js';
+import { loggedUrl } from '../auth/jwks-url.js';
 import { LastUses } from '../auth/last-uses.js';
 import { Proofs } from '../auth/proofs.js';
 import { Regulation, regulationDefaults } from '../auth/regulation.js';
@@ -14,6 +15,7 @@ import { TokenService } from '../auth/token-service.js';
 import { TokenStatus } from '../auth/token-status.js';
 import type { Config } from '../config.js';
 import type { Client } from '../domain/client.js';
+import { WeirError } from '../domain/errors.js';
 import type { Soon } from '../domain/soon.js';
 import { Authenticator } from '../http/authenticate.js';
 import type { TrustedProxies } from '../http/client-address.js';
@@ -22,7 +24,7 @@ import { parseNetworks } from '../net/addresses.js';
 import { guardedFetch, systemLookup } from '../net/egress.js';
 import { EgressError } from '../net/egress-error.js';
 import type { Directory } from '../storage/directory.js';
-import type { Store } from '../storage/store.js';
+import type { ClientRecord, Store } from '../storage/store.js';
 import type { GatewayMetrics } from '../telemetry/gateway-metrics.js';
 import type { Seams } from './seams.js';
 
@@ -71,8 +73,8 @@ export async function openAuthentication(
   });
   const clientJwks = new RemoteJwks({
     clock,
-    fetch: (url, limits) => guardedFetch(url, { method: 'GET', ...limits }, { lookup: systemLookup }),
-    onFailure: (url, error) => log.warn({ err: error, url }, "a client's JWKS cannot be fetched"),
+    fetch: (url, limits) => guardedFetch(url, { method: 'GET', ...limits }, seams.egress ?? { lookup: systemLookup }),
+    onFailure: (url, error) => log.warn({ err: error, url: loggedUrl(url) }, "a client's JWKS cannot be fetched"),
   });
   const assertions = new Assertions({
     clock,
@@ -80,9 +82,7 @@ export async function openAuthentication(
     keysOf: async (clientId, kid) => {
       const live = await directory.client(clientId);
       if (live === undefined || live.client.disabledAt !== null) return [];
-      const { jwksUrl } = live.client;
-      const remote = jwksUrl === null ? [] : await clientJwks.keys(jwksUrl, kid);
-      return [...live.keys, ...remote] as PublicKey[];
+      return clientKeys(live, kid, clientJwks);
     },
     wasTaken: (clientId, jti) => store.clients.wasAssertionTaken(clientId, jti),
     takeOnce: (clientId, jti, endsAt) => store.clients.takeAssertion(clientId, jti, endsAt),
@@ -105,6 +105,26 @@ export async function openAuthentication(
     service: new TokenService({ directory, secrets, tokens, assertions, proofs, admit, issuer }),
     status: new TokenStatus({ tokens, scrapeTokens, directory, store: store.clients, issuer }),
   };
+}
+
+/**
+ * Those that are registered, and those that the client publishes, unless a registered one is meant. Throws `unavailable` when
+ * they cannot be had and no registered one could be it.
+ */
+async function clientKeys(
+  { client: { jwksUrl }, keys }: ClientRecord,
+  kid: string | undefined,
+  jwks: RemoteJwks,
+): Promise<readonly PublicKey[]> {
+  const registered = keys as readonly PublicKey[];
+  if (jwksUrl === null || registered.some((key) => key.kid === kid)) return registered;
+  try {
+    return [...registered, ...(await jwks.keys(jwksUrl, kid))];
+  } catch (error) {
+    const isUnavailable = error instanceof WeirError && error.code === 'unavailable';
+    if (isUnavailable && kid === undefined && registered.length > 0) return registered;
+    throw error;
+  }
 }
 
 /** Holds the bans of all processes on the store, and those that commands lift. */
@@ -148,7 +168,10 @@ function openExternalIssuers(issuers: readonly ExternalIssuer[], { clock, log }:
     onFailure: (url, error) => {
       const sentence = "an external issuer's keys cannot be fetched; the last ones serve for a day";
       const isOutOfBounds = error instanceof EgressError && error.fault === 'destination';
-      log.warn({ err: error, url }, isOutOfBounds ? `${sentence}. Is it not public? See jwks_networks` : sentence);
+      log.warn(
+        { err: error, url: loggedUrl(url) },
+        isOutOfBounds ? `${sentence}. Is it not public? See jwks_networks` : sentence,
+      );
     },
   });
   const external = new ExternalIssuers({ issuers, jwks, clock });

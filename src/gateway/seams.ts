@@ -12,7 +12,7 @@ export interface Seams {
   readonly build: BuildInfo;
   readonly pageMemoryBytes?: number;
   readonly groupMemoryBytes?: number;
-  /** How streams reach their destinations, and sources are reached. */
+  /** How streams reach their destinations, and sources and the JWKS of clients are reached. */
   readonly egress?: EgressSeams;
   readonly streamTickMs?: number;
   /** What a stop waits for destinations. */

@@ -200,6 +200,6 @@ describe('an answer is no key set that', () => {
       },
     });
     await kids();
-    expect(given).toEqual({ timeoutMs: 5000, maxBytes: 262_144 });
+    expect(given).toEqual({ timeoutMs: 3000, maxBytes: 262_144 });
   });
 });

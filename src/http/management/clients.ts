@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import { checkJwksUrl } from '../../admin/clients.js';
+import { checkJwksUrl } from '../../auth/jwks-url.js';
 import type { Client } from '../../domain/client.js';
 import { parseDuration } from '../../domain/duration.js';
 import { WeirError } from '../../domain/errors.js';

@@ -1,6 +1,7 @@
 import { Agent } from 'node:http';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openDatabase } from '../../src/storage/sqlite/database.js';
+import type { AuditRecord } from '../../src/storage/store.js';
 import { send } from '../http/wire.js';
 import { basic, TestGateway } from '../support/gateway.js';
 
@@ -63,4 +64,37 @@ it('bans enter the audit log for the clients there are, not for ids that strange
   expect(listed).toEqual(expect.arrayContaining([clientId, invented, expect.stringMatching(/^foreign:/)]));
   const logged = gateway.logs.filter((line) => here(line) && line.msg === 'guessing of secrets: banned');
   expect(logged.map((line) => line.client_id)).toEqual([invented, expect.stringMatching(/^foreign:/), clientId]);
+});
+
+it('bans of a project’s client, and their end, are among the project’s audit events, with the banned address', async () => {
+  const { clientId } = await gateway.client('acme', ['read:metrics']);
+  const { clientId: operator } = await gateway.client(null, ['read:bans']);
+  for (const address of ['198.51.100.7', '2001:db8:1::1', '198.51.100.8', '198.51.100.9']) await ban(clientId, address);
+  await ban(operator, '198.51.100.7');
+  expect(await gateway.admin.bans.lift(clientId, '2001:db8:1::2')).toBe(1);
+  expect(await gateway.admin.bans.lift(clientId)).toBe(3);
+  expect(await gateway.admin.bans.lift(clientId)).toBe(0);
+  expect(await gateway.admin.bans.lift(operator)).toBe(1);
+
+  const events = await gateway.admin.audit.list({ limit: 100 });
+  const told = ({ action, object, ip }: AuditRecord) => `${action} ${object} ${ip}`;
+  const about =
+    (id: string) =>
+    ({ action, object }: AuditRecord) =>
+      action.startsWith('ban.') && object.includes(id);
+  expect(events.filter(about(clientId)).map(told).reverse()).toEqual([
+    `ban.add client:${clientId} 198.51.100.7`,
+    `ban.add client:${clientId} 2001:db8:1::/64`,
+    `ban.add client:${clientId} 198.51.100.8`,
+    `ban.add client:${clientId} 198.51.100.9`,
+    `ban.lift client:${clientId}/2001:db8:1::/64 null`,
+    `ban.lift client:${clientId} null`,
+  ]);
+  const ofProject = await gateway.admin.audit.list({ projectId: 'acme', limit: 100 });
+  expect(ofProject.filter(about(clientId))).toEqual(events.filter(about(clientId)));
+  expect(events.filter(about(operator)).map(told)).toEqual([
+    `ban.lift client:${operator}/198.51.100.7 null`,
+    `ban.add client:${operator} 198.51.100.7`,
+  ]);
+  expect(ofProject.filter(about(operator))).toEqual([]);
 });

@@ -20,7 +20,9 @@ const event = z
     action,
     object,
     project_id: projectId.nullable(),
-    ip: z.string().nullable().openapi({ description: 'Where the request came from; null for a command.' }),
+    ip: z.string().nullable().openapi({
+      description: 'Where the request came from; null for a command. Of `ban.add`, the address that is banned.',
+    }),
   })
   .openapi('AuditEvent');
 

@@ -26,8 +26,14 @@ export function sqliteBans(db: Db, journal: Journal): BanStore {
             .values(added)
             .onConflictDoUpdate({ target: [ban.clientId, ban.address], set: { createdAt, endsAt } })
             .run();
-          const named = tx.select({ id: client.id }).from(client).where(eq(client.id, added.clientId)).get();
-          const { seq, eventId } = journal.record(tx, entry('ban.add', added.clientId));
+          const named = clientOf(tx, added.clientId);
+          const { seq, eventId } = journal.record(tx, {
+            changed: ['ban', added.clientId],
+            action: 'ban.add',
+            object: `client:${added.clientId}`,
+            projectId: named?.projectId ?? null,
+            ip: added.address,
+          });
           // The audit log is kept for good: who invents ids must not fill it. Written and taken back with the same statements
           // for all, or the next request would wait longer when the client exists. No event has the id 0.
           tx.delete(auditEvent)
@@ -44,18 +50,23 @@ export function sqliteBans(db: Db, journal: Journal): BanStore {
           const lifted = tx
             .delete(ban)
             .where(and(eq(ban.clientId, clientId), from))
-            .run().changes;
-          if (lifted > 0) journal.record(tx, entry('ban.lift', clientId));
-          return lifted;
+            .returning({ address: ban.address })
+            .all();
+          const [first, ...others] = lifted;
+          if (first === undefined) return 0;
+          journal.record(tx, {
+            changed: ['ban', clientId],
+            action: 'ban.lift',
+            // Of one, its address, too; where the request came from is the lifter's.
+            object: others.length === 0 ? `client:${clientId}/${first.address}` : `client:${clientId}`,
+            projectId: clientOf(tx, clientId)?.projectId ?? null,
+          });
+          return lifted.length;
         },
         { behavior: 'immediate' },
       ),
   };
 }
 
-const entry = (action: string, clientId: string) => ({
-  changed: ['ban', clientId] as const,
-  action,
-  object: `client:${clientId}`,
-  projectId: null,
-});
+const clientOf = (reader: Pick<Db, 'select'>, id: string) =>
+  reader.select({ projectId: client.projectId }).from(client).where(eq(client.id, id)).get();

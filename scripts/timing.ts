@@ -2,15 +2,18 @@
 // the right one are asked for in random order over one connection. Welch's t of each pair must stay below 4.5, the limit of
 // dudect and of ISO 17825.
 //
-//   npx tsx scripts/timing.ts [--tries 20000] [--crop 10] [--door token|page] [--weir dist/src/cli/weir.js]
+//   npx tsx scripts/timing.ts [--tries 20000] [--crop 10] [--door token|page|scrape-token|assertion]
+//                             [--weir dist/src/cli/weir.js]
 //
-// The door is the token endpoint, or a page asked for by HTTP Basic. Without one, both.
+// The door is the token endpoint, or a page asked for by HTTP Basic; without one, both. "scrape-token" is a page asked for by
+// a scrape token, "assertion" the token endpoint by a signed assertion: the wrong key, and the wrong key under the name of
+// the right one.
 //
 // As in dudect, the slowest tries of all kinds together are left out (--crop, in percent): they are the machine's doing.
 // Each try comes from another address, so that all are answered 401 and none is throttled.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomBytes, randomInt } from 'node:crypto';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { generateKeyPairSync, randomBytes, randomInt, sign } from 'node:crypto';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -31,19 +34,21 @@ const limit = 4.5;
 const kinds = ['unknown client', 'wrong secret', 'right prefix'] as const;
 type Kind = (typeof kinds)[number];
 
-/** What is asked with id and secret by HTTP Basic, beginning with its request line. */
-const body = 'grant_type=client_credentials';
-const doors: Readonly<Record<string, { readonly lines: readonly string[]; readonly body: string }>> = {
-  token: {
-    lines: [
-      'POST /oauth/token HTTP/1.1',
-      'Content-Type: application/x-www-form-urlencoded',
-      `Content-Length: ${body.length}`,
-    ],
-    body,
-  },
-  page: { lines: ['GET /api/v1/timing/metrics HTTP/1.1'], body: '' },
+/** What is asked with an id and a secret: the right one begins like the others of its kind. */
+interface Door {
+  readonly secret: string;
+  request(id: string, secret: string): { readonly lines: readonly string[]; readonly body: string };
+}
+
+const post = (body: string, ...more: string[]) => {
+  const type = 'Content-Type: application/x-www-form-urlencoded';
+  return { lines: ['POST /oauth/token HTTP/1.1', type, `Content-Length: ${body.length}`, ...more], body };
 };
+const get = (authorization: string) => {
+  return { lines: ['GET /api/v1/timing/metrics HTTP/1.1', `Authorization: ${authorization}`], body: '' };
+};
+const basic = (id: string, secret: string): string => `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`;
+const encoded = (part: unknown): string => Buffer.from(JSON.stringify(part)).toString('base64url');
 
 if (!existsSync(program)) fail(`${program} is not there; run "npm run build" first, or name another with --weir.`);
 const folder = mkdtempSync(join(tmpdir(), 'weir-timing-'));
@@ -58,36 +63,71 @@ setTimeout(() => fail('this took more than 9 minutes: the machine is too busy'),
 const url = await start();
 await weir('project', 'create', 'Timing', '--id=timing');
 const client = await weir('client', 'create', 'timing', '--project=timing', '--scope=read:metrics');
-const right = { id: client.client_id!, secret: client.client_secret! };
+const id = client.client_id!;
+await weir('client', 'set', id, '--allow-basic=on');
 
-await weir('client', 'set', right.id, '--allow-basic=on');
+const scrapeToken = (await weir('client', 'token', 'create', id)).token!;
+const own = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const stranger = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const keyFile = join(folder, 'client.pem');
+writeFileSync(keyFile, own.publicKey.export({ type: 'spki', format: 'pem' }));
+const { kid } = await weir('client', 'key', 'add', id, keyFile);
+
+const prefixed = (secret: string): string => `weir_cs_${secret}`;
+const clientSecret = client.client_secret!.slice(prefixed('').length);
+/** Signed by the client's own key, under its name, or by another, under that name or another as long. */
+const assertion = (who: string, secret: string): string => {
+  const named = secret.startsWith(clientSecret.slice(0, clientSecret.length / 2)) ? kid! : `-${kid!.slice(1)}`;
+  const claims = { iss: who, sub: who, aud: url, exp: Math.floor(Date.now() / 1000) + 60, jti: secret };
+  const input = `${encoded({ alg: 'ES256', kid: named })}.${encoded(claims)}`;
+  const key = secret === clientSecret ? own.privateKey : stranger.privateKey;
+  return `${input}.${sign('sha256', Buffer.from(input), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
+};
+const login = 'grant_type=client_credentials';
+const byAssertion = 'client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer&client_assertion=';
+const doors: Readonly<Record<string, Door>> = {
+  token: {
+    secret: clientSecret,
+    request: (who, secret) => post(login, `Authorization: ${basic(who, prefixed(secret))}`),
+  },
+  page: { secret: clientSecret, request: (who, secret) => get(basic(who, prefixed(secret))) },
+  'scrape-token': {
+    secret: scrapeToken.slice(-clientSecret.length),
+    request: (who, secret) => get(`Bearer weir_st_${who.slice('weir_cid_'.length)}${secret}`),
+  },
+  assertion: {
+    secret: clientSecret,
+    request: (who, secret) => post(`${login}&${byAssertion}${assertion(who, secret)}`),
+  },
+};
 
 let holds = true;
-for (const door of options.door) {
-  if (doors[door] === undefined) fail(`--door is one of ${Object.keys(doors).join(', ')}`);
+for (const name of options.door) {
+  const door = doors[name];
+  if (door === undefined) fail(`--door is one of ${Object.keys(doors).join(', ')}`);
   const ask = await asker(url, door);
-  if ((await ask(right.id, right.secret)).status !== 200) fail('the right secret is refused');
+  if ((await ask(id, door.secret)).status !== 200) fail('the right secret is refused');
   // Code gets compiled, caches get filled.
-  for (let i = 0; i < Math.min(2000, tries); i++) await attempt(ask, kinds[i % kinds.length]!);
+  for (let i = 0; i < Math.min(2000, tries); i++) await attempt(ask, door, kinds[i % kinds.length]!);
   const times = new Map<Kind, number[]>(kinds.map((kind) => [kind, []]));
   for (const kind of shuffled(kinds.flatMap((each) => new Array<Kind>(tries).fill(each)))) {
-    times.get(kind)!.push(await attempt(ask, kind));
+    times.get(kind)!.push(await attempt(ask, door, kind));
   }
-  console.log(`${door}:`);
+  console.log(`${name}:`);
   if (!report(times)) holds = false;
 }
 process.exit(holds ? 0 : 1);
 
 /** Microseconds until a guess of this kind was refused. */
-async function attempt(ask: Ask, kind: Kind): Promise<number> {
+async function attempt(ask: Ask, door: Door, kind: Kind): Promise<number> {
   // All are made for each: a server that sleeps longer, if only for a microsecond, wakes up later.
   const random = randomBytes(32).toString('base64url');
   const other = `weir_cid_${randomBytes(16).toString('base64url')}`;
-  const half = right.secret.slice(0, right.secret.length / 2);
+  const half = door.secret.slice(0, door.secret.length / 2);
   const guesses: Record<Kind, [id: string, secret: string]> = {
-    'unknown client': [other, `weir_cs_${random}`],
-    'wrong secret': [right.id, `weir_cs_${random}`],
-    'right prefix': [right.id, half + random.slice(0, right.secret.length - half.length)],
+    'unknown client': [other, random],
+    'wrong secret': [id, random],
+    'right prefix': [id, half + random.slice(0, door.secret.length - half.length)],
   };
   const { status, microseconds } = await ask(...guesses[kind]);
   if (status !== 401) fail(`${kind} was answered ${status}`);
@@ -135,8 +175,7 @@ function welch(a: Moments, b: Moments): number {
 type Ask = (id: string, secret: string) => Promise<{ status: number; microseconds: number }>;
 
 /** Asks over one connection; the time is from the writing of the request to the first byte of the answer. */
-async function asker(origin: string, door: string): Promise<Ask> {
-  const [[line, ...rest], content] = [doors[door]!.lines, doors[door]!.body];
+async function asker(origin: string, door: Door): Promise<Ask> {
   const { hostname, port } = new URL(origin);
   const socket = connect({ host: hostname, port: Number(port), noDelay: true });
   socket.setEncoding('latin1');
@@ -161,15 +200,14 @@ async function asker(origin: string, door: string): Promise<Ask> {
   });
   socket.on('error', (error) => fail(error.message));
   return (id, secret) => {
+    const { lines: asking, body } = door.request(id, secret);
     const lines = [
-      line,
+      ...asking,
       'Host: timing',
-      `Authorization: Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`,
-      ...rest,
       // Always as long, and an IPv6 /64 of its own.
       `X-Forwarded-For: 2001:db8:${randomInt(4096, 65536).toString(16)}:${randomInt(4096, 65536).toString(16)}::1`,
     ];
-    const request = `${lines.join('\r\n')}\r\n\r\n${content}`;
+    const request = `${lines.join('\r\n')}\r\n\r\n${body}`;
     return new Promise((resolve) => {
       answered = resolve;
       asked = process.hrtime.bigint();

@@ -2,7 +2,8 @@ import { decodeJwt, decodeProtectedHeader, errors, type JWTPayload, type Protect
 import type { Clock } from '../domain/clock.js';
 import type { Soon } from '../domain/soon.js';
 import { leewaySeconds } from './access-token.js';
-import { type PublicKey, signatureAlgorithms, verifiedClaims } from './client-keys.js';
+import { type PublicKey, signatureAlgorithms } from './client-keys.js';
+import { verifiedInEqualTime } from './decoy-keys.js';
 import { OAuthError } from './oauth-error.js';
 
 /** `client_assertion_type` of RFC 7523 §2.2. */
@@ -163,7 +164,7 @@ async function signedClaims(
 ): Promise<JWTPayload> {
   try {
     const times = { clockTolerance: leewaySeconds, currentDate: new Date(clock.now()) };
-    const claims = await verifiedClaims(text, keys, signatureAlgorithms, times);
+    const claims = await verifiedInEqualTime(text, keys, signatureAlgorithms, times);
     if (claims !== undefined) return claims;
   } catch (error) {
     if (!(error instanceof errors.JOSEError)) throw error;

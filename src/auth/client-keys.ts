@@ -74,8 +74,7 @@ export async function verifiedClaims(
 ): Promise<JWTPayload | undefined> {
   const { alg = '', kid } = decodeProtectedHeader(token);
   if (!algorithms.includes(alg) || !hasCanonicalSignature(token)) return undefined;
-  const fitting = keys.filter((key) => (kid === undefined || key.kid === kid) && signsWith(key.jwk, alg));
-  for (const { jwk } of fitting.slice(0, maxKeysTried)) {
+  for (const { jwk } of fittingKeys(keys, { alg, kid }).slice(0, maxKeysTried)) {
     try {
       return (await jwtVerify(token, jwk, { ...options, algorithms: [alg] })).payload;
     } catch (error) {
@@ -84,6 +83,10 @@ export async function verifiedClaims(
   }
   return undefined;
 }
+
+/** Those that may have made a signature with such a header. */
+export const fittingKeys = (keys: readonly PublicKey[], { alg, kid }: { alg: string; kid: string | undefined }) =>
+  keys.filter((key) => (kid === undefined || key.kid === kid) && signsWith(key.jwk, alg));
 
 const maxKeysTried = 10;
 

@@ -86,7 +86,8 @@ export class ClientSecrets {
     // Never from memory alone: a token issued on the eve of "revoke-tokens" would be dead, and Go scrapers would keep it.
     const live = directory.client(clientId);
     const mac = hasher.mac(secret);
-    if (live instanceof Promise) return live.then((found) => this.proved(attempt, found, mac));
+    if (live instanceof Promise)
+      return live.then((found) => this.proved(attempt, found, mac) ?? (found && directory.missClient()));
     // It is in memory, where nobody had to look for it in the store.
     return this.proved(attempt, live, mac) ?? directory.missClient();
   }

@@ -40,7 +40,7 @@ export class ScrapeTokens {
     const { directory, hasher, clock } = this.options;
     const clientId = clientOfScrapeToken(token);
     if (clientId === undefined) return undefined;
-    const live = await directory.client(clientId);
+    const live = await directory.clientInEqualTime(clientId);
     const scrapeToken = withMac(live?.scrapeTokens ?? [], hasher.mac(token));
     if (live === undefined || scrapeToken === undefined) return undefined;
     if (live.client.disabledAt !== null) return { live, scrapeToken, fault: 'disabled_client' };

@@ -80,7 +80,7 @@ export async function openAuthentication(
     clock,
     audiences: () => [issuer(), `${issuer()}/oauth/token`],
     keysOf: async (clientId, kid) => {
-      const live = await directory.client(clientId);
+      const live = await directory.clientInEqualTime(clientId);
       if (live === undefined || live.client.disabledAt !== null) return [];
       return clientKeys(live, kid, clientJwks);
     },

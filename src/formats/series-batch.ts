@@ -13,14 +13,16 @@ export interface Metadata {
 export const change = {
   /** It is mentioned, without a sample. */
   none: 0,
-  /** Its value is this, as of `times`. */
-  set: 1,
   /** It has ended (a stale marker). */
-  end: 2,
+  end: 1,
+  /** All have ended that have its name and its labels, and `le` beside them: which there are, who says so does not know. */
+  endBuckets: 2,
+  /** Its value is this, as of `times`. This, and what follows, is a value. */
+  set: 3,
   /** Its value grows by this, for the time from `starts` to `times`. */
-  add: 3,
+  add: 4,
   /** Its value grows by this; who says so sends each growth once, and in order. */
-  grow: 4,
+  grow: 5,
 } as const;
 
 /** Where a text stands in `bytes`. */

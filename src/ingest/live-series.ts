@@ -7,6 +7,7 @@ import { change, type KnownSeries, type Metadata, notThere, type SeriesBatch } f
 import type { SeriesTable } from '../storage/live/series-table.js';
 import { type RefusalReason, refusalReasons } from '../storage/refusals.js';
 import type { LiveWrite } from '../storage/store.js';
+import { endBuckets } from './ended-buckets.js';
 import { cutHelp, isMetricName, refusalOf } from './new-series.js';
 
 /** What became of a batch: points are what is taken or refused as one. */
@@ -48,6 +49,7 @@ export function takeBatch(
   let refusedSamples = 0;
   let reason: string | undefined;
   let rooms: Room[] | undefined;
+  let bucketsEnded: number[] | undefined;
   const refusals: Partial<Record<RefusalReason, number>> = {};
   for (let point = 0; point < points; point++) {
     const from = batch.points === undefined ? point : batch.points[point]!;
@@ -101,6 +103,11 @@ export function takeBatch(
         if (series !== -1 && time >= table.times[series]!) record.end(series, time);
         continue;
       }
+      if (kind === change.endBuckets) {
+        bucketsEnded ??= [];
+        bucketsEnded.push(index);
+        continue;
+      }
       if (time <= oldest) continue;
       // It may stand in the batch twice.
       if (series === -1) series = table.find(batch, index);
@@ -111,6 +118,7 @@ export function takeBatch(
       } else if (time >= table.times[series]!) record.set(series, batch.values[index]!, time, now);
     }
   }
+  if (bucketsEnded !== undefined) endBuckets(batch, bucketsEnded, write);
   for (const why of refusalReasons) if (refusals[why] !== undefined) refuse(why, refusals[why]);
   return { samples, histograms, refusedPoints, refusedSamples, reason };
 }
@@ -153,8 +161,7 @@ function roomsOf({ series, own }: LimitsAt, { projectSeries, endpointSeries }: L
 }
 
 /** Whether a series lives afterwards. */
-const hasValue = ({ changes }: SeriesBatch, index: number): boolean =>
-  changes[index] !== change.none && changes[index] !== change.end;
+const hasValue = ({ changes }: SeriesBatch, index: number): boolean => changes[index]! >= change.set;
 
 /** Why the point may not be taken, if one of its metrics would have too many series. */
 function overMetricLimit(

@@ -119,6 +119,48 @@ describe.each(['1.0', '2.0'] as const)('a native histogram in remote write %s', 
     expect((await served()).size).toBe(0);
   });
 
+  it('with bounds of its own ends with the marker Prometheus sends, which has none, and nothing else does', async () => {
+    const custom = {
+      countInt: '5',
+      sum: 9.5,
+      schema: -53,
+      customValues: [0.3, 7],
+      positiveSpans: [{ offset: 0, length: 3 }],
+      positiveDeltas: ['2', '-1', '1'],
+    };
+    const bare = (labels?: Record<string, string>): Promise<Response> =>
+      send(gateway, 'acme/db1', bearer, markStale(request(version, { sum: 1234.5 }, labels), 1234.5), version);
+    const others = [{ zone: 'b' }, { zone: 'a', az: '1' }, { job: 'le' }];
+    for (const labels of [{ zone: 'a' }, ...others, {}]) await write(custom, labels);
+    const all = await served();
+    expect(all.size).toBe(25);
+    gateway.clock.advance(1000);
+    expect(written(await bare({ zone: 'a' }))).toEqual([204, '0', '1']);
+    const isEnded = (line: string): boolean => /\{(le="[^"]*",)?zone="a",instance_id/.test(line);
+    const left = [...all].filter(([line]) => !isEnded(line));
+    expect(left).toHaveLength(20);
+    expect([...(await served())]).toEqual(left);
+    await gateway.restart();
+    expect([...(await served())]).toEqual(left);
+    for (const labels of [...others, {}]) expect(written(await bare(labels))).toEqual([204, '0', '1']);
+    expect((await served()).size).toBe(0);
+    await write(custom, { zone: 'a' });
+    expect((await served()).size).toBe(5);
+  });
+
+  it('of a time far ahead ends nothing, and an older marker neither', async () => {
+    await write(integers);
+    for (const [ahead, outcome] of [
+      [601_000, [400, '0', '0']],
+      [-1, [204, '0', '1']],
+    ] as const) {
+      const histogram = { sum: 1234.5, timestamp: String(gateway.clock.now() + ahead) };
+      const marked = markStale(request(version, histogram), 1234.5);
+      expect(written(await send(gateway, 'acme/db1', bearer, marked, version))).toEqual(outcome);
+    }
+    expect((await served()).size).toBe(26);
+  });
+
   it('is refused by name when its schema is not known or its spans do not fit, and as a whole at the limit', async () => {
     for (const wrong of [{ schema: 9 }, { positiveSpans: [{ offset: 0, length: 4_000_000 }] }]) {
       const answer = await write({ ...integers, ...wrong });

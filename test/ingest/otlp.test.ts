@@ -263,6 +263,28 @@ describe.each<OtlpEncoding>(['protobuf', 'json'])('an export in %s', (encoding) 
     expect(await served()).toEqual(['b{instance_id="db1"} 2']);
   });
 
+  it('drops all of a histogram whose producer says that it has no value, and no other', async () => {
+    const named = (name: string): JsonValue[] => [attribute('zone', name)];
+    const base = (zone: string): Record<string, JsonValue> => ({ timeUnixNano: nanos(now()), attributes: named(zone) });
+    const plain = { count: '2', sum: 1, bucketCounts: ['1', '1', '0'], explicitBounds: [1, 2] };
+    const grown = { count: '2', sum: 1, scale: 0, positive: { offset: 1, bucketCounts: ['2'] } };
+    const both = (h: JsonValue, e: JsonValue): JsonValue[] => [
+      { name: 'h', histogram: { aggregationTemporality: 2, dataPoints: [h] } },
+      { name: 'e', exponentialHistogram: { aggregationTemporality: 2, dataPoints: [e] } },
+    ];
+    await send(both({ ...base('a'), ...plain }, { ...base('a'), ...grown }));
+    await send(both({ ...base('b'), ...plain }, { ...base('c'), count: '0', flags: 1 }));
+    gateway.clock.advance(1000);
+    await send(both({ ...base('a'), flags: 1 }, { ...base('a'), flags: 1 }));
+    expect(await served()).toEqual([
+      'h_bucket{le="1.0",zone="b",instance_id="db1"} 1',
+      'h_bucket{le="2.0",zone="b",instance_id="db1"} 2',
+      'h_bucket{le="+Inf",zone="b",instance_id="db1"} 2',
+      'h_sum{zone="b",instance_id="db1"} 1',
+      'h_count{zone="b",instance_id="db1"} 2',
+    ]);
+  });
+
   it('refuses to end a series as of a time that is far ahead, which would lock it out until then', async () => {
     await send([gauge('a', 1)]);
     const answer = await send([gauge('a', 0, [], { flags: 1, timeUnixNano: nanos(now() + 601_000) })]);

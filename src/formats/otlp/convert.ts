@@ -174,20 +174,21 @@ function* writeParts(
   const does = doesOf(metric, point);
   const partsBetween = Math.ceil(labelsAStep / (labels.length + 1));
   let parts = 0;
-  const put = (suffix: string, extra: Attributes, value: number): boolean => {
-    writer.series(name + suffix, merged(extra, labels), does, value, point.time, point.start, suffix === '_count');
+  const put = (suffix: string, extra: Attributes, value: number, kind: number = does): boolean => {
+    writer.series(name + suffix, merged(extra, labels), kind, value, point.time, point.start, suffix === '_count');
     return ++parts % partsBetween === 0;
   };
   if (kind === 'summary') {
     for (const [quantile, value] of point.quantiles)
       if (put('', [['quantile', canonicalNumber(quantile)]], value)) yield;
-  } else {
+  } else if (point.noValue) put('_bucket', [], 0, change.endBuckets);
+  else {
     const { bounds, counts } = kind === 'histogram' ? explicitBuckets(point) : toFixedBuckets(point, fixedBounds);
     for (let i = 0; i < bounds.length; i++)
       if (put('_bucket', [['le', canonicalNumber(bounds[i]!)]], counts[i]!)) yield;
     put('_bucket', [['le', '+Inf']], point.count);
   }
-  if (point.sum !== undefined || kind === 'summary') put('_sum', [], point.sum ?? 0);
+  if (point.sum !== undefined || kind === 'summary' || point.noValue) put('_sum', [], point.sum ?? 0);
   put('_count', [], point.count);
 }
 

@@ -44,8 +44,8 @@ export interface Unfit {
 
 /**
  * Turns the native histograms of a batch into classic ones: `_bucket`, `_sum` and `_count`, each histogram taken or
- * refused as one. With bounds of their own they keep them; exponential ones get the fixed bounds. Of one series the newest
- * counts. Throws `invalid` for what is none, or for too many.
+ * refused as one. With bounds of their own they keep them; exponential ones get the fixed bounds; of those that have ended,
+ * all buckets end. Of one series the newest counts. Throws `invalid` for what is none, or for too many.
  */
 export function* expandHistograms(batch: SeriesBatch, bounds: readonly number[]): Steps<Unfit> {
   const outcome: Unfit = { unfit: 0, unfitOf: '' };
@@ -71,7 +71,9 @@ export function* expandHistograms(batch: SeriesBatch, bounds: readonly number[])
   let labels = 0;
   let bucketsSoFar = 0;
   for (const [series, { histogram, samples }] of newest) {
-    const classic = classicOf(histogram, bounds);
+    const { isStale, time } = histogram;
+    // A marker has no buckets, and says nothing of those that are there.
+    const classic = isStale ? [] : classicOf(histogram, bounds);
     if (classic === undefined) {
       outcome.unfit += samples;
       if (outcome.unfitOf === '') outcome.unfitOf = batch.nameOf(series);
@@ -87,9 +89,10 @@ export function* expandHistograms(batch: SeriesBatch, bounds: readonly number[])
     }
     points.push(batch.series);
     const name = batch.nameOf(series);
-    const put = (nameEnd: string, le: string | undefined, value: number, counts: number): void => {
+    const does = isStale ? change.end : change.set;
+    const put = (nameEnd: string, le: string | undefined, value: number, counts: number, kind: number = does): void => {
       batch.derive(series, texts.place(name + nameEnd), le === undefined ? undefined : [leAt(texts), texts.place(le)]);
-      batch.sample(histogram.isStale ? change.end : change.set, value, histogram.time);
+      batch.sample(kind, value, time);
       batch.samples[batch.series - 1] = counts;
       batch.totalSamples += counts - 1;
     };
@@ -98,7 +101,9 @@ export function* expandHistograms(batch: SeriesBatch, bounds: readonly number[])
       put(nameEnds.bucket, canonicalNumber(bound), count, 0);
       if (++bucketsSoFar % between === 0) yield;
     }
-    put(nameEnds.bucket, '+Inf', histogram.count, 0);
+    if (isStale) put(nameEnds.bucket, undefined, 0, 0, change.endBuckets);
+    else put(nameEnds.bucket, '+Inf', histogram.count, 0);
+    if (++bucketsSoFar % between === 0) yield;
     put(nameEnds.sum, undefined, histogram.sum, 0);
     put(nameEnds.count, undefined, histogram.count, samples);
   }

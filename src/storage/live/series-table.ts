@@ -1,6 +1,7 @@
 import { spread, withRoom } from '../../formats/columns.js';
 import type { FamilyHeader } from '../../formats/family.js';
 import type { KnownSeries, Metadata, SeriesBatch } from '../../formats/series-batch.js';
+import { BucketIndex } from './bucket-index.js';
 import { PairTable } from './pair-table.js';
 
 /** As in the table of pairs: ids can be guessed, where they stand must not be. */
@@ -56,12 +57,14 @@ export class SeriesTable implements KnownSeries {
   private widest = 0;
   /** Ids of the series that is looked for: a list that is emptied would give its memory back each time. */
   private scratch = new Uint32Array(32);
+  private buckets: BucketIndex | undefined;
 
   get weight(): number {
     const { values, firsts, ids, slots, following } = this;
     const columns =
       3 * values.byteLength + firsts.byteLength + ids.byteLength + slots.byteLength + following.byteLength;
-    return columns + this.pairs.weight + this.descriptions.size * 250 + this.ofMetric.size * 50 + 1024;
+    const others = this.pairs.weight + (this.buckets?.weight ?? 0);
+    return columns + others + this.descriptions.size * 250 + this.ofMetric.size * 50 + 1024;
   }
 
   moment(): LiveMoment {
@@ -85,6 +88,26 @@ export class SeriesTable implements KnownSeries {
       this.last = guess;
       return guess;
     }
+    const count = this.resolve(batch, index);
+    const series = count === -1 ? -1 : this.lookUp(this.scratch, count);
+    if (series !== -1) this.follow(series);
+    return series;
+  }
+
+  /** The ids of the name and the labels of a series of the batch; `undefined` where not all of them are here. */
+  lookUpIds(batch: SeriesBatch, index: number): Uint32Array | undefined {
+    const count = this.resolve(batch, index);
+    return count === -1 ? undefined : this.scratch.slice(0, count);
+  }
+
+  /** The series that have these ids and `le` beside them, those that have ended included. */
+  bucketsOf(ids: Uint32Array): number[] {
+    this.buckets ??= new BucketIndex(this);
+    return this.buckets.find(ids);
+  }
+
+  /** Puts them into `scratch`, in the order of the names of the labels; gives how many, or -1. */
+  private resolve(batch: SeriesBatch, index: number): number {
     const first = batch.first[index]!;
     const count = batch.first[index + 1]! - first;
     if (count > this.widest) return -1;
@@ -98,9 +121,7 @@ export class SeriesTable implements KnownSeries {
       if (id === -1) return -1;
       ids[i] = id;
     }
-    const series = this.lookUp(ids, count);
-    if (series !== -1) this.follow(series);
-    return series;
+    return count;
   }
 
   matchNext(bytes: DataView, at: number, end: number): number {

@@ -1,8 +1,9 @@
 import type { Clock } from '../domain/clock.js';
 import type { SourceSettings } from '../domain/source.js';
-import { type MetricMetadata, type QueriedSeries, readMetadata, readQueryAnswer } from '../formats/promql/answer.js';
+import { type MetricMetadata, readMetadata, readQueryAnswer } from '../formats/promql/answer.js';
 import { textOf } from '../formats/promql/exposition.js';
 import { formatMatcher, matcherTest, selectorOf } from '../formats/promql/matcher.js';
+import type { LabelsOf } from '../formats/selector.js';
 import type { Connection } from './connection.js';
 import { PullError, type Pulled } from './pulled.js';
 
@@ -25,9 +26,7 @@ export function openPromql(connection: Connection, settings: PromqlSettings, clo
   let metadata: ReadonlyMap<string, MetricMetadata> = new Map();
   let askAgainAt = Number.NEGATIVE_INFINITY;
 
-  const check = (series: QueriedSeries): void => {
-    const labels = new Map(series.labels);
-    const labelsOf = (name: string): string => (name === '__name__' ? series.name : (labels.get(name) ?? ''));
+  const check = (labelsOf: LabelsOf): void => {
     const failed = tests.find(({ passes }) => !passes(labelsOf));
     if (failed === undefined) return;
     // Neither its name nor its labels: they are somebody else's.
@@ -50,8 +49,7 @@ export function openPromql(connection: Connection, settings: PromqlSettings, clo
   return async (maxBytes: number): Promise<Pulled> => {
     const form = { query, timeout: `${timeoutMs / 1000}s` };
     const { body } = await connection.ask({ url: `${url}/api/v1/query`, accept, headers, form, maxBytes });
-    const { series, warnings } = readQueryAnswer(body);
-    for (const each of series) check(each);
+    const { series, warnings } = readQueryAnswer(body, check);
     if (sampleLimit > 0 && series.length > sampleLimit) {
       throw new PullError('failed', `It has ${series.length} series, more than the sample_limit = ${sampleLimit}.`);
     }

@@ -157,6 +157,8 @@ const known = fc
 const limits = { ...defaultLimits, value_length_bytes: 0 };
 const parse = (body: Buffer) => parseExposition(body, { syntax: 'text', labels: [], limits, reservedPrefix: 'weir_' });
 
+const anyLabels = (): void => undefined;
+
 describe('what a TSDB gives', () => {
   it('is a page with every series of it, whatever is said of the types', () => {
     fc.assert(
@@ -218,7 +220,9 @@ describe('what a TSDB gives', () => {
       Buffer.from(JSON.stringify({ status: 'success', data: { resultType: 'vector', result } }));
     const metric = { __name__: 'up', project: 'acme' };
     for (const value of ['1\nother{project="b"} 1', '', '1 2', '0x10', 'Infinity', '1_000', ' 1', 1]) {
-      expect(() => readQueryAnswer(answer([{ metric, value: [1, value] }])), String(value)).toThrow(WeirError);
+      expect(() => readQueryAnswer(answer([{ metric, value: [1, value] }]), anyLabels), String(value)).toThrow(
+        WeirError,
+      );
     }
     for (const text of [
       '',
@@ -228,13 +232,16 @@ describe('what a TSDB gives', () => {
       '{"status":"error"}',
       '{"status":"success","data":{"resultType":"matrix","result":[]}}',
     ]) {
-      expect(() => readQueryAnswer(Buffer.from(text))).toThrow(WeirError);
+      expect(() => readQueryAnswer(Buffer.from(text), anyLabels)).toThrow(WeirError);
     }
     const odd = [{ __name__: 'up', 'a"} 1\nb{': 'x' }, { __name__: 'a b' }, {}].map((each) => ({
       metric: each,
       value: [1, '1'],
     }));
-    expect(readQueryAnswer(answer(odd))).toEqual({ series: [], warnings: [expect.stringContaining('3 series')] });
+    expect(readQueryAnswer(answer(odd), anyLabels)).toEqual({
+      series: [],
+      warnings: [expect.stringContaining('3 series')],
+    });
   });
 
   it('says what is missing: a partial answer, native histograms, what the TSDB warns of', () => {
@@ -249,7 +256,7 @@ describe('what a TSDB gives', () => {
       warnings: ['slow store'],
       data: { resultType: 'vector', result },
     };
-    expect(readQueryAnswer(Buffer.from(JSON.stringify(answer)))).toEqual({
+    expect(readQueryAnswer(Buffer.from(JSON.stringify(answer)), anyLabels)).toEqual({
       series: [{ name: 'h', labels: [], value: '1' }],
       warnings: ['slow store', 'the answer is partial', expect.stringContaining('1 series are native histograms')],
     });
@@ -259,7 +266,7 @@ describe('what a TSDB gives', () => {
     fc.assert(
       fc.property(fc.json(), (text) => {
         try {
-          readQueryAnswer(Buffer.from(text));
+          readQueryAnswer(Buffer.from(text), anyLabels);
         } catch (error) {
           expect(error).toBeInstanceOf(WeirError);
         }

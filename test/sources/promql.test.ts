@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { samples } from '../support/gateway.js';
-import { becomes, boot, closesAfterEach, patience, pulledAgain } from './front-door.js';
+import { becomes, boot, closesAfterEach, json, patience, pulledAgain, vector } from './front-door.js';
 import { tsdb } from './tsdb.js';
 
 closesAfterEach();
@@ -89,6 +89,37 @@ it.each([
   expect(JSON.stringify(gateway.logs)).not.toMatch(/RIVAL-OWN|jobs_of/);
   const actions = (await gateway.admin.audit.list({ limit: 20 })).map(({ action }) => action);
   expect(actions.filter((action) => action === 'source.guard')).toHaveLength(1);
+});
+
+it.each([
+  ['of a name that is left out', { metric: { __name__: 'jobs.of.rival', project: 'rival' }, value: [1, '2'] }],
+  ['that is a native histogram', { metric: { __name__: 'jobs', project: 'rival' }, histogram: [1, { count: '1' }] }],
+  ['with a value that is none', { metric: { __name__: 'jobs', project: 'rival' }, value: [1, 'none'] }],
+  ['with a label that is left out', { metric: { __name__: 'jobs', 'a.b': 'c' }, value: [1, '2'] }],
+])('a series that the matchers exclude trips the guard, also one %s', async (_, leaked) => {
+  const { gateway, bearer } = await boot();
+  const asked = await tsdb([{ __name__: 'jobs', project: 'acme' }, '1']);
+  const { id } = await gateway.admin.sources.create('acme', wanted(asked.url));
+  await becomes(gateway, id, 'up');
+  const answer = vector([{ __name__: 'jobs', project: 'acme' }, '1']) as { data: { result: object[] } };
+  answer.data.result.push(leaked);
+  asked.fails = json(answer);
+  await pulledAgain(gateway, asked.recorder, 15_000);
+  const { reason } = await becomes(gateway, id, 'guard');
+  expect(reason).toBe('It gave a series that does not satisfy project="acme".');
+  expect((await gateway.fetch('/api/v1/acme/db/metrics', { bearer })).status).toBe(503);
+});
+
+it('a native histogram of its own, and a name that pages cannot carry, are left out and leave the page incomplete', async () => {
+  const { gateway, bearer } = await boot();
+  const asked = await tsdb();
+  const answer = vector([{ __name__: 'jobs', project: 'acme' }, '1'], [{ __name__: 'a.b', project: 'acme' }, '2']);
+  asked.fails = json(answer);
+  const { id } = await gateway.admin.sources.create('acme', wanted(asked.url));
+  await becomes(gateway, id, 'up');
+  const page = await gateway.page('acme/db/metrics', bearer);
+  expect(samples(page)).toEqual(['jobs{project="acme",instance_id="db"} 1']);
+  expect(page).toContain('weir_source_complete{instance_id="db",source="mimir"} 0');
 });
 
 it('a warning of the TSDB makes the page incomplete, and the access log says so', async () => {

@@ -1,5 +1,6 @@
 import { WeirError } from '../../domain/errors.js';
 import type { FamilyType } from '../family.js';
+import type { LabelsOf } from '../selector.js';
 
 /** One series of an instant query. */
 export interface QueriedSeries {
@@ -30,9 +31,10 @@ const unreadable = (what: string): WeirError =>
 
 /**
  * The answer to `/api/v1/query` of Prometheus' HTTP API, an instant vector. Every text in it that could be more than one
- * thing on a page is checked. Throws `invalid`.
+ * thing on a page is checked. Throws `invalid`. `check` is shown the labels of each series before anything else is asked of
+ * it, also of those that are left out; what it throws ends the reading.
  */
-export function readQueryAnswer(body: Buffer): QueryAnswer {
+export function readQueryAnswer(body: Buffer, check: (labelsOf: LabelsOf) => void): QueryAnswer {
   const answer = parseJson(body);
   const { data } = answer;
   if (!isObject(data) || data.resultType !== 'vector' || !Array.isArray(data.result)) {
@@ -46,15 +48,17 @@ export function readQueryAnswer(body: Buffer): QueryAnswer {
   let names = 0;
   for (const each of data.result as unknown[]) {
     if (!isObject(each) || !isObject(each.metric)) throw unreadable('a series has no labels');
+    const pairs = Object.entries(each.metric);
+    if (pairs.some(([, text]) => typeof text !== 'string')) throw unreadable('a label is no text');
+    const all = new Map(pairs as [string, string][]);
+    check((label) => all.get(label) ?? '');
     if (each.value === undefined && each.histogram !== undefined) {
       histograms++;
       continue;
     }
     const value = Array.isArray(each.value) ? (each.value[1] as unknown) : undefined;
     if (typeof value !== 'string' || !number.test(value)) throw unreadable('a value is no number');
-    const pairs = Object.entries(each.metric);
-    if (pairs.some(([, text]) => typeof text !== 'string')) throw unreadable('a label is no text');
-    const { __name__: name = '' } = each.metric as Record<string, string>;
+    const name = all.get('__name__') ?? '';
     const labels = (pairs as [string, string][]).filter(([label]) => label !== '__name__');
     if (!metricName.test(name) || labels.some(([label]) => !labelName.test(label))) names++;
     else series.push({ name, labels, value });

@@ -1,4 +1,4 @@
-import { newline } from '../characters.js';
+import { newline, space, tab } from '../characters.js';
 import type { FamilyType } from '../family.js';
 import type { FamilyCollector } from '../family-collector.js';
 import { printableNumber } from './numbers.js';
@@ -6,14 +6,18 @@ import type { Transcript } from './transcript.js';
 
 /** A line of the text format that begins with `#`: what it declares of a family, if anything. */
 export function readTextComment(t: Transcript, families: FamilyCollector, checkName: (name: string) => void): void {
+  const keyword = takeTextKeyword(t);
+  // Comments may be many: those that say nothing cost no string.
+  if (keyword === undefined) {
+    t.skipLine();
+    return;
+  }
   const text = takeLine(t);
-  const keyword = /^#[ \t]*(TYPE|HELP)(?:[ \t]+|$)/.exec(text);
-  if (keyword === null) return;
   if (text.endsWith('\r')) t.failAtReturn();
-  const match = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:[ \t]+(.*))?$/s.exec(text.slice(keyword[0].length));
-  const [, name = t.fail(`"# ${keyword[1]}" needs a metric name`), value = ''] = match ?? [];
+  const match = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:[ \t]+(.*))?$/s.exec(text);
+  const [, name = t.fail(`"# ${keyword}" needs a metric name`), value = ''] = match ?? [];
   checkName(name);
-  if (keyword[1] === 'HELP') families.declareHelp(name, unescapedTextHelp(value));
+  if (keyword === 'HELP') families.declareHelp(name, unescapedTextHelp(value));
   else families.declareType(name, typeOf(t, textTypes, /^([a-z]*)[ \t]*$/.exec(value)?.[1] ?? value));
 }
 
@@ -38,6 +42,28 @@ export function readOpenMetricsComment(
   else if (keyword === 'HELP') families.declareHelp(name, unescapedOpenMetricsHelp(t, value));
   else families.declareUnit(name, value);
   return false;
+}
+
+const textKeywords = [
+  ['TYPE', Buffer.from('TYPE').readUInt32LE()],
+  ['HELP', Buffer.from('HELP').readUInt32LE()],
+] as const;
+
+/** What stands behind `#`, with the blanks on both sides. `undefined` when it is not a word of the format by itself. */
+function takeTextKeyword(t: Transcript): 'TYPE' | 'HELP' | undefined {
+  const { body, bodyWords } = t;
+  t.p++;
+  t.skipBlanks();
+  const end = t.p + 4;
+  if (end > body.length) return undefined;
+  const after = body[end];
+  if (after !== space && after !== tab && after !== newline && after !== undefined) return undefined;
+  const word = bodyWords.getUint32(t.p, true);
+  const found = textKeywords.find(([, bytes]) => bytes === word);
+  if (found === undefined) return undefined;
+  t.p = end;
+  t.skipBlanks();
+  return found[0];
 }
 
 function takeLine(t: Transcript): string {

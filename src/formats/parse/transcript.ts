@@ -87,6 +87,19 @@ export class Transcript {
     this.p++;
   }
 
+  /** Reads over what is left of the line, and its end. */
+  skipLine(): void {
+    const { body } = this;
+    // Short ones are many, and a search costs more than they are long.
+    const near = Math.min(this.p + 32, body.length);
+    while (this.p < near && body[this.p] !== newline) this.p++;
+    if (this.p === near) {
+      const end = body.indexOf(newline, near);
+      this.p = end < 0 ? body.length : end;
+    }
+    this.p = Math.min(this.p + 1, body.length);
+  }
+
   failAtReturn(): never {
     this.fail('the line ends with a carriage return; lines must end with a line feed alone');
   }

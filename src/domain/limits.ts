@@ -52,7 +52,7 @@ export const limitMeanings: Readonly<Record<LimitName, string>> = {
   body_inflated_bytes: 'Body of a push after inflating, or as sent when not compressed.',
   labels_per_series: 'Labels of a series.',
   name_length_bytes: 'Metric and label names.',
-  value_length_bytes: 'Label values.',
+  value_length_bytes: 'Label values; help texts are cut to it.',
   series: 'Living series of the whole project.',
   series_per_metric: 'Living series of one metric in one endpoint.',
   samples_per_second: 'Samples the project takes in, on average.',

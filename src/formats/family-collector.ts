@@ -1,3 +1,4 @@
+import { printable } from '../domain/ids.js';
 import type { Exposition, Family, FamilyHeader, FamilyType } from './family.js';
 
 type Fail = (reason: string) => never;
@@ -112,7 +113,8 @@ export class FamilyCollector {
   declareUnit(name: string, unit: string): void {
     const draft = this.declaredDraft(name);
     if (draft.unit !== undefined) this.fail(`a second "# UNIT" line for "${name}"`);
-    if (unit !== '' && !name.endsWith(`_${unit}`)) this.fail(`the name "${name}" must end with its unit "_${unit}"`);
+    if (unit !== '' && !name.endsWith(`_${unit}`))
+      this.fail(`the name "${name}" must end with its unit "_${printable(unit)}"`);
     draft.unit = unit;
   }
 

@@ -3,6 +3,7 @@ import { reservedMetricPrefix } from '../domain/endpoint.js';
 import { printable } from '../domain/ids.js';
 import { type LimitName, type Limits, limitSentence } from '../domain/limits.js';
 import { beginsLabelName, beginsMetricName, inLabelName, inMetricName, nameClass } from '../formats/characters.js';
+import { helpWithin } from '../formats/help.js';
 import type { Metadata, SeriesBatch } from '../formats/series-batch.js';
 import { longestName } from '../storage/live/pair-table.js';
 
@@ -57,8 +58,9 @@ export const isMetricName = (name: string, limits: Limits): boolean =>
 
 /** What is said of a metric, within the limits. */
 export function cutHelp(metadata: Metadata, { value_length_bytes: max }: Limits): Metadata {
-  if (max === 0 || metadata.help.length + metadata.unit.length <= max) return metadata;
-  return { ...metadata, help: metadata.help.slice(0, max), unit: metadata.unit.length > max ? '' : metadata.unit };
+  const help = helpWithin(metadata.help, max);
+  const unit = max > 0 && Buffer.byteLength(metadata.unit) > max ? '' : metadata.unit;
+  return help === metadata.help && unit === metadata.unit ? metadata : { ...metadata, help, unit };
 }
 
 function isName(bytes: Uint8Array, from: number, to: number, begins: number, continues: number): boolean {

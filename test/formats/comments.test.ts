@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { WeirError } from '../../src/domain/errors.js';
 import { defaultLimits, type Limits } from '../../src/domain/limits.js';
+import { helpWithin } from '../../src/formats/help.js';
 import { parseExposition, type Syntax } from '../../src/formats/parse.js';
 
 const read = (body: string | Buffer, syntax: Syntax = 'text', limits: Partial<Limits> = {}) =>
@@ -63,5 +64,43 @@ describe('a comment of the text format', () => {
 
   it('counts as a line of its own', () => {
     expect(() => read(`${'#\n'.repeat(99)}# ${'x'.repeat(40)}\nm one\n`)).toThrow('Line 101:');
+  });
+});
+
+describe('a help text', () => {
+  const helpOf = (raw: string, syntax: Syntax, value_length_bytes: number): string | undefined => {
+    const body = `# HELP m ${raw}\nm 1\n${syntax === 'text' ? '' : '# EOF\n'}`;
+    return read(body, syntax, { value_length_bytes }).families[0]!.header.help;
+  };
+  const escaped = (help: string, syntax: Syntax): string =>
+    (syntax === 'text' ? help : help.replaceAll(/[\\"]/g, '\\$&')).replaceAll('\n', '\\n');
+
+  it.each(['text', 'openmetrics'] as const)(
+    'is as long as a label value at most, and ends with a whole character (%s)',
+    (syntax) => {
+      const help = fc.array(fc.constantFrom('a', 'é', '€', '😀', '\n', '"', ' '), { maxLength: 40 });
+      fc.assert(
+        fc.property(help, fc.nat(60), (characters, max) => {
+          const text = `x${characters.join('')}`;
+          const read = helpOf(escaped(text, syntax), syntax, max)!;
+          const whole = Array.from(text);
+          while (max > 0 && Buffer.byteLength(whole.join('')) > max) whole.pop();
+          expect(read).toBe(whole.join(''));
+          expect(helpWithin(text, max)).toBe(read);
+        }),
+      );
+    },
+  );
+
+  it('is checked beyond what is kept of it', () => {
+    expect(() => helpOf(`${'x'.repeat(100)}\\t`, 'openmetrics', 10)).toThrow('in a help text a backslash');
+    expect(helpOf(`${'x'.repeat(100)}\\t`, 'text', 10)).toBe('x'.repeat(10));
+  });
+
+  it('of escapes alone costs what its bytes cost', () => {
+    for (const syntax of ['text', 'openmetrics'] as const) {
+      expect(helpOf('\\n'.repeat(2_000_000), syntax, 2048)).toBe('\n'.repeat(2048));
+      expect(helpOf('\\n'.repeat(100_000), syntax, 0)).toBe('\n'.repeat(100_000));
+    }
   });
 });

@@ -53,7 +53,7 @@ export const limitMeanings: Readonly<Record<LimitName, string>> = {
   labels_per_series: 'Labels of a series.',
   name_length_bytes: 'Metric and label names.',
   value_length_bytes: 'Label values; help texts are cut to it.',
-  series: 'Living series of the whole project.',
+  series: 'Living series of the whole project; a push group without series counts as one.',
   series_per_metric: 'Living series of one metric in one endpoint.',
   samples_per_second: 'Samples the project takes in, on average.',
   token_requests_per_minute: 'Requests for tokens and revocations of tokens, of each client that has proved itself.',

@@ -43,6 +43,9 @@ export interface Exposition {
 
 export const seriesCount = (exposition: Exposition): number => exposition.lines.length - 1;
 
+/** What a group counts towards limits. One without series is kept, too, and has a line of its own on the page. */
+export const countedSeries = (exposition: Exposition): number => Math.max(1, seriesCount(exposition));
+
 export const emptyExposition: Exposition = { families: [], bytes: Buffer.alloc(0), lines: new Uint32Array(1) };
 
 /** The sample lines of one family, as bytes. */

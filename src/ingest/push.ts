@@ -3,7 +3,7 @@ import { type LimitsAt, ownerOf } from '../domain/endpoint-limits.js';
 import { WeirError } from '../domain/errors.js';
 import { type LimitOwner, limitExceeded, metricLimitExceeded } from '../domain/limits.js';
 import type { Turns } from '../domain/turns.js';
-import { concatFamilies, type Exposition, emptyExposition, seriesCount } from '../formats/family.js';
+import { concatFamilies, countedSeries, type Exposition, emptyExposition, seriesCount } from '../formats/family.js';
 import { claimedNames, openMetricsName } from '../formats/openmetrics-rules.js';
 import { parseSteps, type Syntax } from '../formats/parse.js';
 import { seriesIdentity } from '../formats/syntax.js';
@@ -185,13 +185,13 @@ function identities({ bytes, lines }: Exposition): Set<string> {
 }
 
 function checkSeriesLimit(put: Exposition, view: GroupView, { series, own }: LimitsAt): void {
-  const before = view.current === undefined ? 0 : seriesCount(view.current.exposition);
-  const gained = seriesCount(put) - before;
+  const before = view.current === undefined ? 0 : countedSeries(view.current.exposition);
+  const gained = countedSeries(put) - before;
   // A push that does not add series may pass even when the limit was lowered below what there is.
   if (gained <= 0) return;
   const check = (of: LimitOwner, max: number, held: number): void => {
     if (max === 0 || held + gained <= max) return;
-    view.refuse('series', seriesCount(put));
+    view.refuse('series', countedSeries(put));
     throw limitExceeded('series', max, held + gained, { of });
   };
   if (own?.series !== undefined) check('endpoint', own.series, view.endpointSeries());

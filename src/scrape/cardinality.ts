@@ -1,7 +1,7 @@
 import type { MetricsEndpoint } from '../domain/endpoint.js';
 import type { EndpointLimits } from '../domain/endpoint-limits.js';
 import type { Steps, Turns } from '../domain/turns.js';
-import { type Exposition, type Family, seriesCount } from '../formats/family.js';
+import { countedSeries, type Exposition, type Family } from '../formats/family.js';
 import { labelSetEnd, readLabels } from '../formats/syntax.js';
 import type { Group, GroupStore } from '../storage/store.js';
 
@@ -49,9 +49,10 @@ function* count(endpoints: readonly MetricsEndpoint[], snapshot: readonly Group[
   const held = new Map<number, number>();
   let series = 0;
   for (const { exposition, endpointId } of snapshot) {
-    held.set(endpointId, (held.get(endpointId) ?? 0) + seriesCount(exposition));
+    const counted = countedSeries(exposition);
+    series += counted;
+    held.set(endpointId, (held.get(endpointId) ?? 0) + counted);
     for (const family of exposition.families) {
-      series += family.last - family.first;
       const holdings = found.get(family.header.name);
       if (holdings === undefined) found.set(family.header.name, [{ exposition, family, endpointId }]);
       else holdings.push({ exposition, family, endpointId });

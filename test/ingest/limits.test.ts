@@ -159,6 +159,40 @@ describe('the series of a project', () => {
   });
 });
 
+describe('push groups without series', () => {
+  const full = { status: 422, limit: 'series', max: 3 };
+  const groupsShown = async (endpoint: TestEndpoint): Promise<number> => {
+    gateway.clock.advance(30_001);
+    const page = await gateway.page(`${projectId}/${endpoint.metricsId}/metrics`, await gateway.bearer(projectId));
+    return page.split('\n').filter((line) => line.startsWith('weir_group_last_push_timestamp_seconds{')).length;
+  };
+
+  it('count as one series each, which their first one takes over', async () => {
+    await limit({ series: 3 }, async () => (await endpoint.push('PUT', '/job/probe', series(4))).status === 422);
+    for (const job of ['a', 'b', 'c']) await endpoint.take('PUT', `/job/${job}`);
+    expect(await endpoint.push('PUT', '/job/d')).toMatchObject({ ...full, actual: 4 });
+    expect(await endpoint.push('PUT', '/job/d', '# TYPE a gauge\n')).toMatchObject({ ...full, actual: 4 });
+    expect(await groupsShown(endpoint)).toBe(3);
+    expect(await gateway.admin.projects.cardinality(projectId)).toMatchObject({ series: 3 });
+
+    await endpoint.take('PUT', '/job/a');
+    await endpoint.take('PUT', '/job/a', series(1));
+    expect(await endpoint.push('PUT', '/job/b', series(2))).toMatchObject({ ...full, actual: 4 });
+    await endpoint.take('DELETE', '/job/c');
+    await endpoint.take('PUT', '/job/b', series(2));
+    expect(await endpoint.push('PUT', '/job/c')).toMatchObject({ ...full, actual: 4 });
+  });
+
+  it('count so after a restart, too, and those above the limit are kept', async () => {
+    for (const job of ['a', 'b', 'c', 'd', 'e']) await endpoint.take('PUT', `/job/${job}`);
+    await limit({ series: 3 }, async () => (await endpoint.push('PUT', '/job/probe')).status === 422);
+    await gateway.restart();
+    expect(await endpoint.push('PUT', '/job/f')).toMatchObject({ ...full, actual: 6 });
+    for (const job of ['a', 'b', 'c', 'd', 'e']) await endpoint.take('PUT', `/job/${job}`);
+    expect(await groupsShown(endpoint)).toBe(5);
+  });
+});
+
 describe('the samples per second of a project', () => {
   it('are not limited unless the operator says so', async () => {
     for (let i = 0; i < 5; i++) await endpoint.take('PUT', '', series(2000));

@@ -37,7 +37,7 @@ export interface GroupView {
    * Groups with the same label names always do, so there are normally none.
    */
   compatible(): readonly Group[];
-  /** Series the project holds now, those of `current` included. */
+  /** Series the project holds now, those of `current` included. A group without series counts as one. */
   readonly projectSeries: number;
   /** Series the endpoint holds now, those of `current` and live ones included. */
   endpointSeries(): number;
@@ -64,7 +64,7 @@ export interface GroupStore {
   snapshot(endpoints: readonly MetricsEndpoint[]): Promise<Group[]>;
   /** The group as last read or written, if it is in memory: a hint for the parser, not a promise. */
   peek(endpointId: number, key: string): Group | undefined;
-  /** Living series of the project. */
+  /** Living series of the project. A group without series counts as one. */
   seriesOf(projectId: string): Promise<number>;
   /** Lets go of what is kept in memory for a project that another process changed; all projects without an id. */
   forget(projectId: string | undefined): void;

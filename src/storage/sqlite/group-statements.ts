@@ -57,7 +57,7 @@ export function prepareGroups(db: Db) {
       .orderBy(asc(pushGroup.key))
       .prepare(),
     seriesOfProject: db
-      .select({ series: sql<number>`coalesce(sum(${pushGroup.series}), 0)` })
+      .select({ series: sql<number>`coalesce(sum(max(${pushGroup.series}, 1)), 0)` })
       .from(pushGroup)
       .innerJoin(endpoint, eq(endpoint.id, pushGroup.endpointId))
       .where(

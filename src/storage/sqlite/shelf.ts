@@ -1,5 +1,5 @@
 import { sourceOfGroup } from '../../domain/source.js';
-import { type FamilyType, seriesCount } from '../../formats/family.js';
+import { countedSeries, type FamilyType } from '../../formats/family.js';
 import type { Group, GroupKey, GroupView } from '../store.js';
 
 /** What a group weighs in memory beside its bytes: objects, index, map entries. */
@@ -11,7 +11,7 @@ export class Shelf {
   readonly groups = new Map<string, Group>();
   /** What this weighs, for the budget. */
   bytes = 0;
-  /** Of all groups. */
+  /** Of all groups, as they count towards limits. */
   series = 0;
   /** How many groups have a family, with how many series together, and its type, which all of them share. */
   private readonly families = new Map<string, { type: FamilyType; groups: number; series: number }>();
@@ -79,7 +79,7 @@ export class Shelf {
   }
 }
 
-const seriesOf = (group: Group | undefined): number => (group === undefined ? 0 : seriesCount(group.exposition));
+const seriesOf = (group: Group | undefined): number => (group === undefined ? 0 : countedSeries(group.exposition));
 
 /** The key of a source's group is not its labels: it may share them with others. */
 const labelNamesOf = ({ text, labels }: GroupKey): string =>

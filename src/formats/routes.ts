@@ -1,3 +1,4 @@
+import { WeirError } from '../domain/errors.js';
 import { SeriesBatch, saidTwice } from './series-batch.js';
 
 /** The part of a batch that belongs to one endpoint of one project, by the names its series gave. */
@@ -31,6 +32,9 @@ export function partsOf(batch: SeriesBatch): Part[] {
       const [project, endpoint] = [textAt(batch.bytes, routes, at), textAt(batch.bytes, routes, at + 2)];
       const name = `${project}\n${endpoint}`;
       part = byName.get(name) ?? parts.length;
+      if (part === mostParts) {
+        throw new WeirError('invalid', `The request is for more than ${mostParts} endpoints; send less at once.`);
+      }
       if (part === parts.length) {
         byName.set(name, part);
         places.push(at);
@@ -63,6 +67,9 @@ const roomFor = (left: number, parts: number): number => Math.max(partRoom, Math
 
 /** Of many customers, most have few series in one request. */
 export const partRoom = 8;
+
+/** Of one request: each takes two thousand bytes or more, whatever its series take. */
+export const mostParts = 10_000;
 
 function isSame({ bytes, routes }: SeriesBatch, at: number, places: readonly number[], part: number): boolean {
   const other = places[part];

@@ -2,15 +2,14 @@ import type { Clock } from '../domain/clock.js';
 import { instanceLabel, type MetricsEndpoint } from '../domain/endpoint.js';
 import type { LimitsAt } from '../domain/endpoint-limits.js';
 import type { Steps, Turns } from '../domain/turns.js';
-import { type Converted, convertSteps } from '../formats/otlp/convert.js';
-import { readOtlpJson } from '../formats/otlp/json.js';
+import { type Converted, type ConvertOptions, convertSteps } from '../formats/otlp/convert.js';
+import { otlpJsonSteps } from '../formats/otlp/json.js';
 import type { TranslationStrategy } from '../formats/otlp/names.js';
 import { otlpProtobufSteps } from '../formats/otlp/protobuf.js';
-import type { OtlpRequest } from '../formats/otlp/request.js';
 import type { OtlpEncoding } from '../formats/otlp/response.js';
-import { partsOfResources } from '../formats/otlp/routes.js';
-import { type Part, partRoom } from '../formats/routes.js';
-import { type KnownSeries, notLookedUp, SeriesBatch } from '../formats/series-batch.js';
+import { RoutingConverter } from '../formats/otlp/routes.js';
+import type { Part } from '../formats/routes.js';
+import { type KnownSeries, notLookedUp, type SeriesBatch } from '../formats/series-batch.js';
 import type { Doer, LiveStore } from '../storage/store.js';
 import { BatchPool } from './batch-pool.js';
 import { lookUp, takeBatch } from './live-series.js';
@@ -93,18 +92,10 @@ export class Otlp {
 
   private *readingRouted(encoding: OtlpEncoding, body: Buffer): Steps<Converted & { parts: readonly Part[] }> {
     const { projectAttribute, endpointAttribute } = this.options.routed.router.settings;
-    const parts: Part[] = [];
-    let refused = 0;
-    let reason: string | undefined;
-    const whole = yield* read(encoding, body);
-    for (const { project, endpoint, request } of partsOfResources(whole, projectAttribute, endpointAttribute)) {
-      const batch = new SeriesBatch(partRoom);
-      const converted = yield* this.converting(request, batch);
-      refused += converted.refused;
-      reason ??= converted.reason;
-      parts.push({ project, endpoint, batch });
-    }
-    return { parts, refused, reason };
+    const routing = { project: projectAttribute, endpoint: endpointAttribute };
+    const converter = new RoutingConverter(routing, this.converting());
+    yield* readers[encoding](body, converter);
+    return converter.end();
   }
 
   private *reading(
@@ -113,20 +104,18 @@ export class Otlp {
     batch: SeriesBatch,
     known: KnownSeries | undefined,
   ): Steps<Converted> {
-    const converted = yield* this.converting(yield* read(encoding, body), batch);
+    const converted = yield* convertSteps((sink) => readers[encoding](body, sink), batch, this.converting());
     if (known !== undefined) yield* lookUp(batch, known);
     return converted;
   }
 
-  private converting(request: OtlpRequest, batch: SeriesBatch): Steps<Converted> {
+  private converting(): ConvertOptions {
     const { settings, clock } = this.options;
-    return convertSteps(request, batch, { ...settings(), ours: instanceLabel, now: clock.now() });
+    return { ...settings(), ours: instanceLabel, now: clock.now() };
   }
 }
 
-function* read(encoding: OtlpEncoding, body: Buffer): Steps<OtlpRequest> {
-  return encoding === 'json' ? readOtlpJson(body) : yield* otlpProtobufSteps(body);
-}
+const readers = { json: otlpJsonSteps, protobuf: otlpProtobufSteps };
 
 const outcome = (points: number, rejectedPoints: number, reason: string | undefined): Exported => ({
   points,

@@ -2,14 +2,16 @@ import { fromBinary, type JsonValue, toJson } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { WeirError } from '../../src/domain/errors.js';
-import { atOnce } from '../../src/domain/turns.js';
+import { atOnce, type Steps } from '../../src/domain/turns.js';
 import { convertSteps } from '../../src/formats/otlp/convert.js';
-import { readOtlpJson } from '../../src/formats/otlp/json.js';
+import { otlpJsonSteps } from '../../src/formats/otlp/json.js';
 import { otlpProtobufSteps } from '../../src/formats/otlp/protobuf.js';
-import type { OtlpRequest } from '../../src/formats/otlp/request.js';
+import type { OtlpSink } from '../../src/formats/otlp/request.js';
 import { SeriesBatch } from '../../src/formats/series-batch.js';
 import { mutations } from '../support/mutations.js';
 import { encodeExport, requestSchema } from '../support/otlp.js';
+import { nobody, wholeRequest } from '../support/otlp-request.js';
+import { field } from '../support/protobuf.js';
 
 const text = fc.string({ maxLength: 10, unit: 'grapheme' });
 const double = fc.oneof(
@@ -111,8 +113,8 @@ const request = fc.record({
 
 const options = { strategy: 'UnderscoreEscapingWithSuffixes', promoted: ['a'], ours: 'instance_id', now: 1 } as const;
 
-/** NaN and absent fields alike, for comparing. */
-const plain = (seen: OtlpRequest): unknown => seen;
+const fromProtobuf = (body: Buffer) => (sink: OtlpSink) => otlpProtobufSteps(body, sink);
+const fromJson = (text: string) => (sink: OtlpSink) => otlpJsonSteps(Buffer.from(text), sink);
 
 describe('the decoders of OTLP', () => {
   it('read from protobuf what the official schema reads, as its JSON form says it', () => {
@@ -120,9 +122,8 @@ describe('the decoders of OTLP', () => {
       fc.property(request, (sent) => {
         const body = encodeExport(sent);
         const official = toJson(requestSchema, fromBinary(requestSchema, body), { enumAsInteger: true });
-        const read = atOnce(otlpProtobufSteps(body));
-        expect(plain(read)).toEqual(plain(readOtlpJson(Buffer.from(JSON.stringify(official)))));
-        atOnce(convertSteps(read, new SeriesBatch(), options));
+        expect(wholeRequest(fromProtobuf(body))).toEqual(wholeRequest(fromJson(JSON.stringify(official))));
+        atOnce(convertSteps(fromProtobuf(body), new SeriesBatch(), options));
       }),
       { numRuns: 500 },
     );
@@ -130,7 +131,7 @@ describe('the decoders of OTLP', () => {
 
   it('fill a batch that served another request as they fill a new one', () => {
     const filled = (sent: JsonValue, batch: SeriesBatch) => {
-      const converted = atOnce(convertSteps(atOnce(otlpProtobufSteps(encodeExport(sent))), batch, options));
+      const converted = atOnce(convertSteps(fromProtobuf(encodeExport(sent)), batch, options));
       const series = Array.from({ length: batch.series }, (_, i) => [
         batch.nameOf(i),
         batch.labelsOf(i),
@@ -154,7 +155,7 @@ describe('the decoders of OTLP', () => {
         for (const mutated of all) {
           const body = mutated(sound);
           try {
-            const read = isJson ? readOtlpJson(body) : atOnce(otlpProtobufSteps(body));
+            const read = (sink: OtlpSink) => (isJson ? otlpJsonSteps(body, sink) : otlpProtobufSteps(body, sink));
             atOnce(convertSteps(read, new SeriesBatch(), options));
           } catch (error) {
             if (!(error instanceof WeirError)) throw error;
@@ -167,14 +168,12 @@ describe('the decoders of OTLP', () => {
   });
 
   it('refuse values nested without end', () => {
-    let nested = Buffer.alloc(0);
+    let nested: Buffer = Buffer.alloc(0);
     for (let depth = 0; depth < 2000; depth++) {
-      const list = Buffer.concat([Buffer.from([0x0a]), varint(nested.length), nested]);
-      nested = Buffer.concat([Buffer.from([0x2a]), varint(list.length), list]);
+      nested = field(5, field(1, nested));
     }
-    const wrap = (tag: number, body: Buffer): Buffer => Buffer.concat([Buffer.from([tag]), varint(body.length), body]);
-    const body = wrap(0x0a, wrap(0x0a, wrap(0x0a, wrap(0x12, nested))));
-    expect(() => atOnce(otlpProtobufSteps(body))).toThrow(/nested too deep/);
+    const body = field(1, field(1, field(1, field(2, nested))));
+    expect(() => atOnce(otlpProtobufSteps(body, nobody))).toThrow(/nested too deep/);
   });
 
   it('make no more series of one request than anyone sends at once', () => {
@@ -182,7 +181,7 @@ describe('the decoders of OTLP', () => {
     const metrics = [{ name: 'e', exponentialHistogram: { aggregationTemporality: 2, dataPoints } }];
     const body = JSON.stringify({ resourceMetrics: [{ scopeMetrics: [{ metrics }] }] });
     const batch = new SeriesBatch();
-    const { refused, reason } = atOnce(convertSteps(readOtlpJson(Buffer.from(body)), batch, options));
+    const { refused, reason } = atOnce(convertSteps(fromJson(body), batch, options));
     expect(batch.series).toBeGreaterThan(190_000);
     expect(batch.series).toBeLessThanOrEqual(200_000);
     expect(refused).toBeGreaterThan(12_000);
@@ -190,13 +189,13 @@ describe('the decoders of OTLP', () => {
   });
 
   /** A histogram of one point. */
-  const wide = (labels: number, buckets: number): OtlpRequest => {
+  const wide = (labels: number, buckets: number): ((sink: OtlpSink) => Steps<void>) => {
     const attributes = Array.from({ length: labels }, (_, i) => ({ key: `a${i}`, value: { stringValue: 'v' } }));
     const explicitBounds = Array.from({ length: buckets }, (_, i) => i);
     const bucketCounts = Array.from({ length: buckets + 1 }, () => '1');
     const dataPoints = [{ attributes, explicitBounds, bucketCounts, timeUnixNano: '1000000000' }];
     const metrics = [{ name: 'h', histogram: { aggregationTemporality: 2, dataPoints } }];
-    return readOtlpJson(Buffer.from(JSON.stringify({ resourceMetrics: [{ scopeMetrics: [{ metrics }] }] })));
+    return fromJson(JSON.stringify({ resourceMetrics: [{ scopeMetrics: [{ metrics }] }] }));
   };
 
   it('make no more labels of one request than anyone sends at once', () => {
@@ -214,11 +213,11 @@ describe('the decoders of OTLP', () => {
       return { resourceMetrics: [{ scopeMetrics: [{ metrics }] }] };
     };
     const body = (length: number, points: number): Buffer => encodeExport(exported(length, points));
-    const json = (length: number): Buffer => Buffer.from(JSON.stringify(exported(length, 1)));
-    expect(() => readOtlpJson(json(16_385))).toThrow(/"bucketCounts" has more than 16384 numbers/);
-    readOtlpJson(json(16_384));
-    expect(() => atOnce(otlpProtobufSteps(body(16_385, 1)))).toThrow(/a list of more than 16384 numbers/);
-    const steps = otlpProtobufSteps(body(16_384, 10));
+    const json = (length: number): Steps<void> => fromJson(JSON.stringify(exported(length, 1)))(nobody);
+    expect(() => atOnce(json(16_385))).toThrow(/"bucketCounts" has more than 16384 numbers/);
+    atOnce(json(16_384));
+    expect(() => atOnce(otlpProtobufSteps(body(16_385, 1), nobody))).toThrow(/a list of more than 16384 numbers/);
+    const steps = otlpProtobufSteps(body(16_384, 10), nobody);
     let stops = 0;
     while (steps.next(0).done !== true) stops++;
     expect(stops).toBeGreaterThan(5);
@@ -231,11 +230,3 @@ describe('the decoders of OTLP', () => {
     expect(stops).toBeGreaterThan(30);
   });
 });
-
-function varint(value: number): Buffer {
-  const bytes: number[] = [];
-  for (let left = value; ; left >>>= 7) {
-    bytes.push((left & 0x7f) | (left > 0x7f ? 0x80 : 0));
-    if (left <= 0x7f) return Buffer.from(bytes);
-  }
-}

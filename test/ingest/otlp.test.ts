@@ -11,6 +11,7 @@ import {
   otlpTypes,
   sendOtlp,
 } from '../support/otlp.js';
+import { empty, exportOfPoints } from '../support/otlp-bombs.js';
 
 let gateway: TestGateway;
 let bearer: string;
@@ -437,6 +438,23 @@ describe('a refusal', () => {
     expect((await post(headers, gzipSync(Buffer.alloc(1_000_000)))).status).toBe(413);
     expect((await post(headers, Buffer.from('no gzip'))).status).toBe(400);
     expect((await post({ 'content-type': 'application/json' }, ' '.repeat(100_001))).status).toBe(413);
+  });
+
+  it('of points beyond what one request may have says how many, and the gateway goes on', async () => {
+    const own = await TestGateway.boot({ limits: { body_inflated_bytes: 32 * 1024 * 1024 } });
+    await own.project('acme', 'db1');
+    const token = await own.bearer('acme');
+    const headers = { 'content-type': 'application/x-protobuf', 'content-encoding': 'gzip' };
+    const body = gzipSync(exportOfPoints('gauge', empty(1, 4_000_000)));
+    expect(body.length).toBeLessThan(40_000);
+    const url = '/api/v1/acme/db1/otlp/v1/metrics';
+    const answer = await own.fetch(url, { method: 'POST', bearer: token, headers, body: body as unknown as string });
+    expect([answer.status, decodeResponse(Buffer.from(await answer.arrayBuffer()))]).toMatchObject([
+      200,
+      { partialSuccess: { rejectedDataPoints: '3800000', errorMessage: expect.stringContaining('200000 points') } },
+    ]);
+    expect(samples(await own.page('acme/db1/metrics', token))).toEqual(['m{instance_id="db1"} 0']);
+    await own.stop();
   });
 
   it('values nested without end are refused, not followed', async () => {

@@ -9,13 +9,18 @@ export class BatchWriter {
   private used = 0;
   private readonly points: number[] = [];
   /** By text, its number: names and most values come again and again. */
-  private readonly texts = new Map<string, number>();
+  private readonly numbers = new Map<string, number>();
   /** By number, where the text begins; the next begins where it ends. */
   private starts = new Uint32Array(256);
 
   constructor(batch: SeriesBatch) {
     batch.clear(this.bytes);
     this.batch = batch;
+  }
+
+  /** How many different ones there are so far, names of metrics among them. */
+  get texts(): number {
+    return this.numbers.size;
   }
 
   /** What follows, up to the next call, is taken or refused as one. */
@@ -62,10 +67,10 @@ export class BatchWriter {
   }
 
   private textOf(text: string): number {
-    const known = this.texts.get(text);
+    const known = this.numbers.get(text);
     if (known !== undefined) return known;
-    const number = this.texts.size;
-    this.texts.set(text, number);
+    const number = this.numbers.size;
+    this.numbers.set(text, number);
     // Three bytes are the most that a unit of the text may become; what it does become is asked where they have no room.
     if (this.used + text.length * 3 > this.bytes.length) this.makeRoom(this.used + Buffer.byteLength(text));
     this.used += this.bytes.write(text, this.used);

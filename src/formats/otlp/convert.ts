@@ -1,12 +1,11 @@
 import type { Steps } from '../../domain/turns.js';
 import type { FamilyType } from '../family.js';
 import { change, mostLabels, type SeriesBatch } from '../series-batch.js';
-import { canonicalNumber } from '../syntax.js';
 import { BatchWriter } from './batch-writer.js';
-import { fixedBounds, toFixedBuckets } from './exponential.js';
 import { Labels, merged, without } from './labels.js';
 import { metricName, type TranslationStrategy } from './names.js';
-import { type Attribute, type Attributes, type Metric, type OtlpRequest, type Point, temporality } from './request.js';
+import { doesOf, familyType, mostParts, unfitness, writeParts, wrongness } from './points.js';
+import { type Attribute, type Attributes, type Metric, newMetric, type OtlpSink, type Point } from './request.js';
 
 export interface ConvertOptions {
   readonly strategy: TranslationStrategy;
@@ -25,11 +24,10 @@ export interface ConvertOptions {
  * before limits are asked.
  */
 const mostSeries = 200_000;
-
-/** Resources, metrics and points; a histogram is a dozen series or more. */
-const partsAStep = 16;
-/** The same within a point. */
-const labelsAStep = 256;
+/** What is read of one request: a point may be two bytes. */
+const mostPoints = 200_000;
+/** Names and values of labels that one request may have, each counted once. */
+const mostTexts = 500_000;
 
 export interface Converted {
   /** Points that have no form here, and why the first of them has none. */
@@ -37,166 +35,158 @@ export interface Converted {
   readonly reason: string | undefined;
 }
 
-/**
- * OTLP metrics as series of Prometheus, by OpenTelemetry's "Prometheus and OpenMetrics Compatibility". What belongs to one
- * point is taken or refused as one.
- */
+/** What one request has become so far, for whomever its parts are. */
+export class RequestSize {
+  points = 0;
+  series = 0;
+  labels = 0;
+  texts = 0;
+}
+
+/** OTLP metrics as series of Prometheus: what `read` tells of, into one batch. */
 export function* convertSteps(
-  { resources }: OtlpRequest,
+  read: (sink: OtlpSink) => Steps<void>,
   batch: SeriesBatch,
   options: ConvertOptions,
 ): Steps<Converted> {
-  const writer = new BatchWriter(batch);
-  const labels = new Labels(options.ours);
-  const described = new Set<string>();
-  let refused = 0;
-  let reason: string | undefined;
-  let converted = 0;
-  let labelCount = 0;
-  for (const { attributes, metrics } of resources) {
-    if (++converted % partsAStep === 0) yield;
-    const { identity, common, info } = resourceLabels(attributes, labels, options);
-    let newest = 0;
-    for (const metric of metrics) {
-      if (++converted % partsAStep === 0) yield;
-      const name = metricName(metric, options.strategy);
-      const type = familyType(metric);
-      const unfit = type === undefined ? unfitness(metric) : name === '' ? 'has no name' : undefined;
-      if (unfit !== undefined) {
-        refused += metric.points.length;
-        if (metric.points.length > 0) reason ??= `the metric ${JSON.stringify(metric.name.slice(0, 100))} ${unfit}`;
-        continue;
-      }
-      if (!described.has(name)) {
-        described.add(name);
-        batch.metadata.push({ name, type: type!, help: metric.description, unit: '' });
-      }
-      for (const point of metric.points) {
-        if (++converted % partsAStep === 0) yield;
-        const own = merged(without(labels.of(point.attributes), identity), common);
-        const most = mostParts(metric, point, options.bounds);
-        const wrong = wrongness(metric, point) ?? tooMany(batch.series + most, labelCount + most * own.length);
-        if (wrong !== undefined) {
-          refused++;
-          reason ??= `a point of the metric ${JSON.stringify(metric.name.slice(0, 100))} ${wrong}`;
-          continue;
-        }
-        if (point.time === 0) point.time = options.now;
-        newest = Math.max(newest, point.time);
-        labelCount += most * own.length;
-        writer.beginPoint();
-        if (metric.kind === 'gauge' || metric.kind === 'sum')
-          writer.series(name, own, doesOf(metric, point), point.value, point.time, point.start, true);
-        else yield* writeParts(writer, name, metric, point, own, options.bounds);
-      }
-    }
-    if (info !== undefined && newest > 0) {
-      if (!described.has('target_info')) {
-        described.add('target_info');
-        batch.metadata.push({ name: 'target_info', type: 'info', help: 'Target metadata', unit: '' });
-      }
-      writer.beginPoint();
-      writer.series('target_info', info, change.set, 1, newest, 0, false);
-    }
+  const converter = new Converter(batch, options, new RequestSize());
+  yield* read(converter);
+  return converter.end();
+}
+
+/**
+ * Makes series of Prometheus of what it is told, by OpenTelemetry's "Prometheus and OpenMetrics Compatibility". What belongs
+ * to one point is taken or refused as one.
+ */
+export class Converter implements OtlpSink {
+  private readonly batch: SeriesBatch;
+  private readonly options: ConvertOptions;
+  private readonly size: RequestSize;
+  private readonly writer: BatchWriter;
+  private readonly labels: Labels;
+  private readonly described = new Set<string>();
+  private refused = 0;
+  private reason: string | undefined;
+  private attributes: Attributes = [];
+  /** Of the resource; absent as long as it has no point. */
+  private ofResource: ReturnType<typeof resourceLabels> | undefined;
+  private newest = 0;
+  private countedSeries = 0;
+  private countedTexts = 0;
+  private current = newMetric();
+  private name = '';
+  /** Why points of the metric have no form here. */
+  private unfit: string | undefined;
+
+  constructor(batch: SeriesBatch, options: ConvertOptions, size: RequestSize) {
+    this.batch = batch;
+    this.options = options;
+    this.size = size;
+    this.writer = new BatchWriter(batch);
+    this.labels = new Labels(options.ours);
   }
-  writer.end();
-  return { refused, reason };
-}
 
-/** `undefined` where the metric has no form here. */
-function familyType(metric: Metric): FamilyType | undefined {
-  const { kind, monotonic } = metric;
-  if (kind === 'gauge') return 'gauge';
-  if (kind === 'summary') return 'summary';
-  if (metric.temporality !== temporality.delta && metric.temporality !== temporality.cumulative) return undefined;
-  if (kind === 'sum') {
-    if (monotonic) return 'counter';
-    return metric.temporality === temporality.cumulative ? 'gauge' : undefined;
+  resource(attributes: Attributes): void {
+    this.attributes = attributes;
+    this.ofResource = undefined;
+    this.newest = 0;
   }
-  return kind === 'histogram' || kind === 'exponential' ? 'histogram' : undefined;
-}
 
-function unfitness({ kind, temporality: given }: Metric): string {
-  if (kind === 'none') return 'is of a kind that is not known';
-  if (given === temporality.delta) return 'is a delta sum that is not monotonic: send it cumulative';
-  return 'has no temporality';
-}
+  metric(metric: Metric): boolean {
+    this.current = metric;
+    this.name = metricName(metric, this.options.strategy);
+    this.unfit = familyType(metric) === undefined ? unfitness(metric) : this.name === '' ? 'has no name' : undefined;
+    return this.unfit === undefined;
+  }
 
-function wrongness({ kind, temporality: given }: Metric, point: Point): string | undefined {
-  if (point.noValue) return undefined;
-  const isDelta = given === temporality.delta && kind !== 'gauge' && kind !== 'summary';
-  if (isDelta && point.start === 0) return 'is a delta without a start time';
-  if (kind === 'histogram' && point.bucketCounts.length > 0) {
-    if (point.bucketCounts.length !== point.bounds.length + 1) return 'has not one bucket more than bounds';
-    if (
-      point.bounds.some((bound, i) => Number.isNaN(bound) || bound <= (point.bounds[i - 1] ?? Number.NEGATIVE_INFINITY))
-    ) {
-      return 'has bounds that do not rise';
+  wantsPoint(): boolean {
+    return this.size.points < mostPoints;
+  }
+
+  pass(points: number): void {
+    if (points === 0) return;
+    this.refused += points;
+    this.reason ??=
+      this.unfit === undefined
+        ? `a point of ${this.metricInWords()} is beyond the ${mostPoints} points that one request may have: send less at once`
+        : `${this.metricInWords()} ${this.unfit}`;
+  }
+
+  point(point: Point): Steps<void> | undefined {
+    const { options, size, writer, current: metric } = this;
+    size.points++;
+    this.ofResource ??= resourceLabels(this.attributes, this.labels, options);
+    const { identity, common } = this.ofResource;
+    const own = merged(without(this.labels.of(point.attributes), identity), common);
+    const most = mostParts(metric, point, options.bounds);
+    const wrong = wrongness(metric, point) ?? tooMany(size, most, most * own.length);
+    if (wrong !== undefined) {
+      this.refused++;
+      this.reason ??= `a point of ${this.metricInWords()} ${wrong}`;
+      return undefined;
     }
+    this.describe(this.name, familyType(metric)!, metric.description);
+    if (point.time === 0) point.time = options.now;
+    this.newest = Math.max(this.newest, point.time);
+    size.labels += most * own.length;
+    writer.beginPoint();
+    if (metric.kind !== 'gauge' && metric.kind !== 'sum') return this.parts(point, own);
+    writer.series(this.name, own, doesOf(metric, point), point.value, point.time, point.start, true);
+    this.count();
+    return undefined;
   }
-  if (kind === 'exponential' && (point.scale < -10 || point.scale > 20)) return 'has a scale beyond -10 to 20';
-  return undefined;
+
+  private *parts(point: Point, own: Attributes): Steps<void> {
+    yield* writeParts(this.writer, this.name, this.current, point, own, this.options.bounds);
+    this.count();
+  }
+
+  endResource(): void {
+    const { ofResource, writer, newest } = this;
+    if (ofResource?.info === undefined || newest === 0) return;
+    this.describe('target_info', 'info', 'Target metadata');
+    writer.beginPoint();
+    writer.series('target_info', ofResource.info, change.set, 1, newest, 0, false);
+    this.count();
+  }
+
+  /** Nothing comes after it. */
+  end(): Converted {
+    this.writer.end();
+    return { refused: this.refused, reason: this.reason };
+  }
+
+  private describe(name: string, type: FamilyType, help: string): void {
+    if (this.described.has(name)) return;
+    this.described.add(name);
+    this.batch.metadata.push({ name, type, help, unit: '' });
+  }
+
+  /** Adds what was written since the last time. */
+  private count(): void {
+    const { size, batch, writer } = this;
+    size.series += batch.series - this.countedSeries;
+    size.texts += writer.texts - this.countedTexts;
+    this.countedSeries = batch.series;
+    this.countedTexts = writer.texts;
+  }
+
+  private metricInWords(): string {
+    return `the metric ${JSON.stringify(this.current.name.slice(0, 100))}`;
+  }
 }
 
-/** What a point may become. */
-function mostParts({ kind }: Metric, point: Point, bounds = fixedBounds): number {
-  if (kind === 'histogram') return point.bounds.length + 3;
-  if (kind === 'exponential') return bounds.length + 3;
-  return kind === 'summary' ? point.quantiles.length + 3 : 1;
-}
-
-function tooMany(series: number, labels: number): string | undefined {
-  if (series > mostSeries) {
+function tooMany(size: RequestSize, series: number, labels: number): string | undefined {
+  if (size.series + series > mostSeries) {
     return `is beyond the ${mostSeries} series that one request may become: send less at once`;
   }
-  if (labels > mostLabels) {
+  if (size.labels + labels > mostLabels) {
     return `is beyond the ${mostLabels} labels that the series of one request may have: send less at once`;
   }
-  return undefined;
-}
-
-function doesOf({ kind, temporality: given }: Metric, { noValue }: Point): number {
-  if (noValue) return change.end;
-  const isDelta = given === temporality.delta && (kind === 'sum' || kind === 'histogram' || kind === 'exponential');
-  return isDelta ? change.add : change.set;
-}
-
-/** Of a point that is several series. */
-function* writeParts(
-  writer: BatchWriter,
-  name: string,
-  metric: Metric,
-  point: Point,
-  labels: Attributes,
-  fixedBounds: readonly number[] | undefined,
-): Steps<void> {
-  const { kind } = metric;
-  const does = doesOf(metric, point);
-  const partsBetween = Math.ceil(labelsAStep / (labels.length + 1));
-  let parts = 0;
-  const put = (suffix: string, extra: Attributes, value: number, kind: number = does): boolean => {
-    writer.series(name + suffix, merged(extra, labels), kind, value, point.time, point.start, suffix === '_count');
-    return ++parts % partsBetween === 0;
-  };
-  if (kind === 'summary') {
-    for (const [quantile, value] of point.quantiles)
-      if (put('', [['quantile', canonicalNumber(quantile)]], value)) yield;
-  } else if (point.noValue) put('_bucket', [], 0, change.endBuckets);
-  else {
-    const { bounds, counts } = kind === 'histogram' ? explicitBuckets(point) : toFixedBuckets(point, fixedBounds);
-    for (let i = 0; i < bounds.length; i++)
-      if (put('_bucket', [['le', canonicalNumber(bounds[i]!)]], counts[i]!)) yield;
-    put('_bucket', [['le', '+Inf']], point.count);
+  if (size.texts > mostTexts) {
+    return `is beyond the ${mostTexts} different names and values that the labels of one request may have: send less at once`;
   }
-  if (point.sum !== undefined || kind === 'summary' || point.noValue) put('_sum', [], point.sum ?? 0);
-  put('_count', [], point.count);
-}
-
-/** Counts up to each bound; what is above the last one is in `+Inf` alone. */
-function explicitBuckets({ bounds, bucketCounts }: Point): { bounds: readonly number[]; counts: readonly number[] } {
-  let sum = 0;
-  const finite = bounds.filter((bound) => bound !== Number.POSITIVE_INFINITY);
-  return { bounds: finite, counts: finite.map((_, i) => (sum += bucketCounts[i] ?? 0)) };
+  return undefined;
 }
 
 /**

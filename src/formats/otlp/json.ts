@@ -1,15 +1,18 @@
 import { WeirError } from '../../domain/errors.js';
+import type { Steps } from '../../domain/turns.js';
 import { mostListed } from '../proto-reader.js';
 import { asText } from './attribute-text.js';
 import {
+  type Attribute,
   type Attributes,
   type Buckets,
+  countMessage,
   deepestValue,
-  type Metric,
   type MetricKind,
+  mostAttributes,
   newMetric,
   newPoint,
-  type OtlpRequest,
+  type OtlpSink,
   type Point,
   temporality,
 } from './request.js';
@@ -18,23 +21,39 @@ type Json = Readonly<Record<string, unknown>>;
 
 /**
  * The JSON encoding of OTLP (OTLP 1.x, "JSON Protobuf Encoding"): lowerCamelCase keys, 64-bit numbers as text or
- * numbers, unknown keys ignored. Throws `invalid` naming the field.
+ * numbers, unknown keys ignored. Throws `invalid` naming the field, also after the sink was told of a part. The body becomes
+ * objects in one go: whoever takes it keeps it small.
  */
-export function readOtlpJson(body: Buffer): OtlpRequest {
+export function* otlpJsonSteps(body: Buffer, sink: OtlpSink): Steps<void> {
   let parsed: unknown;
   try {
     parsed = JSON.parse(body.toString('utf8'));
   } catch {
     throw new WeirError('invalid', 'The body is not valid JSON.');
   }
-  const root = object(parsed, 'the body');
-  return {
-    resources: objects(root, 'resourceMetrics').map((resource) => ({
-      attributes: attributes(objectAt(resource, 'resource')),
-      metrics: objects(resource, 'scopeMetrics').flatMap((scope) => objects(scope, 'metrics').map(readMetric)),
-    })),
+  yield;
+  let messages = 0;
+  const isStep = (): boolean => {
+    countMessage(++messages);
+    return messages % messagesAStep === 0;
   };
+  for (const resource of each(object(parsed, 'the body'), 'resourceMetrics')) {
+    if (isStep()) yield;
+    sink.resource(attributes(objectAt(resource, 'resource')));
+    for (const scope of each(resource, 'scopeMetrics')) {
+      if (isStep()) yield;
+      for (const metric of each(scope, 'metrics')) {
+        if (isStep()) yield;
+        yield* readMetric(metric, sink);
+      }
+    }
+    sink.endResource();
+  }
 }
+
+/** Between two stops. */
+const messagesAStep = 32;
+const pointsAStep = 16;
 
 const kinds = [
   ['gauge', 'gauge'],
@@ -44,20 +63,33 @@ const kinds = [
   ['summary', 'summary'],
 ] as const;
 
-function readMetric(json: Json): Metric {
+function* readMetric(json: Json, sink: OtlpSink): Steps<void> {
   const metric = newMetric();
   metric.name = text(json, 'name');
   metric.description = text(json, 'description');
   metric.unit = text(json, 'unit');
+  let data: Json = {};
   for (const [key, kind] of kinds) {
     if (!isThere(json, key)) continue;
-    const data = object(json[key], key);
+    data = object(json[key], key);
     metric.kind = kind;
     metric.temporality = readTemporality(data.aggregationTemporality);
     metric.monotonic = data.isMonotonic === true;
-    metric.points = objects(data, 'dataPoints').map((point) => readPoint(point, kind));
   }
-  return metric;
+  const points = list(data, 'dataPoints');
+  if (!sink.metric(metric)) {
+    sink.pass(points.length);
+    return;
+  }
+  for (let i = 0; i < points.length; i++) {
+    if ((i + 1) % pointsAStep === 0) yield;
+    if (!sink.wantsPoint()) {
+      sink.pass(points.length - i);
+      return;
+    }
+    const more = sink.point(readPoint(object(points[i], 'dataPoints'), metric.kind));
+    if (more !== undefined) yield* more;
+  }
 }
 
 /** Enums are numbers here; some producers write their names all the same. */
@@ -83,16 +115,35 @@ function readPoint(json: Json, kind: MetricKind): Point {
   point.zeroThreshold = number(json, 'zeroThreshold');
   point.positive = buckets(objectAt(json, 'positive'));
   point.negative = buckets(objectAt(json, 'negative'));
-  point.quantiles = objects(json, 'quantileValues').map((pair) => [number(pair, 'quantile'), number(pair, 'value')]);
+  point.quantiles = quantiles(json);
   return point;
+}
+
+function quantiles(json: Json): Point['quantiles'] {
+  const listed = short(json, 'quantileValues');
+  return listed.map((one) => {
+    const pair = object(one, 'quantileValues');
+    return [number(pair, 'quantile'), number(pair, 'value')];
+  });
 }
 
 const buckets = (json: Json): Buckets => ({ offset: number(json, 'offset'), counts: numbers(json, 'bucketCounts') });
 
-const attributes = (json: Json): Attributes =>
-  objects(json, 'attributes').map((pair) => [text(pair, 'key'), asText(value(objectAt(pair, 'value'), 0))]);
+function attributes(json: Json): Attributes {
+  let read = 0;
+  const count = (): void => {
+    if (++read > mostAttributes) throw invalid('attributes', `has more than ${mostAttributes} of them`);
+  };
+  const all: Attribute[] = [];
+  for (const pair of each(json, 'attributes')) {
+    count();
+    all.push([text(pair, 'key'), asText(value(objectAt(pair, 'value'), 0, count))]);
+  }
+  return all;
+}
 
-function value(json: Json, depth: number): unknown {
+/** `count` is told of each value within. */
+function value(json: Json, depth: number, count: () => void): unknown {
   if (depth > deepestValue) throw invalid('attributes', 'are nested too deep');
   if (isThere(json, 'stringValue')) return text(json, 'stringValue');
   if (isThere(json, 'boolValue')) return json.boolValue === true;
@@ -100,13 +151,20 @@ function value(json: Json, depth: number): unknown {
   if (isThere(json, 'doubleValue')) return number(json, 'doubleValue');
   if (isThere(json, 'bytesValue')) return text(json, 'bytesValue');
   if (isThere(json, 'arrayValue')) {
-    return objects(objectAt(json, 'arrayValue'), 'values').map((each) => value(each, depth + 1));
+    const values: unknown[] = [];
+    for (const inner of each(objectAt(json, 'arrayValue'), 'values')) {
+      count();
+      values.push(value(inner, depth + 1, count));
+    }
+    return values;
   }
   if (isThere(json, 'kvlistValue')) {
-    const pairs = objects(objectAt(json, 'kvlistValue'), 'values');
-    return Object.fromEntries(
-      pairs.map((pair) => [text(pair, 'key'), asText(value(objectAt(pair, 'value'), depth + 1))]),
-    );
+    const pairs: Attribute[] = [];
+    for (const pair of each(objectAt(json, 'kvlistValue'), 'values')) {
+      count();
+      pairs.push([text(pair, 'key'), asText(value(objectAt(pair, 'value'), depth + 1, count))]);
+    }
+    return Object.fromEntries(pairs);
   }
   return '';
 }
@@ -130,13 +188,19 @@ function list(json: Json, key: string): readonly unknown[] {
   return found;
 }
 
-const objects = (json: Json, key: string): Json[] => list(json, key).map((each) => object(each, key));
+/** One by one: the list may be long, and what is wrong with it stand first. */
+function* each(json: Json, key: string): Generator<Json> {
+  for (const one of list(json, key)) yield object(one, key);
+}
 
-function numbers(json: Json, key: string): number[] {
+/** A list of a point, which is read in one go. */
+function short(json: Json, key: string): readonly unknown[] {
   const listed = list(json, key);
   if (listed.length > mostListed) throw invalid(key, `has more than ${mostListed} numbers`);
-  return listed.map((each) => numberOf(each, key));
+  return listed;
 }
+
+const numbers = (json: Json, key: string): number[] => short(json, key).map((one) => numberOf(one, key));
 
 function text(json: Json, key: string): string {
   const found = json[key];

@@ -1,52 +1,70 @@
 import type { Steps } from '../../domain/turns.js';
-import { ProtoReader, wire } from '../proto-reader.js';
+import { mostListed, ProtoReader, wire } from '../proto-reader.js';
 import { asText } from './attribute-text.js';
+import { pointReaders } from './protobuf-points.js';
 import {
   type Attribute,
+  countMessage,
   deepestValue,
   type Metric,
+  mostAttributes,
   newMetric,
   newPoint,
-  type OtlpRequest,
+  type OtlpSink,
   type Point,
+  temporality,
 } from './request.js';
 
 /** Reads one field of a message: its number, its wire type, where the message ends. False: it is not known. */
 type Field = (field: number, type: number, end: number) => boolean;
 
 /**
- * `opentelemetry.proto.collector.metrics.v1.ExportMetricsServiceRequest`. Throws `invalid` for what is not one.
+ * `opentelemetry.proto.collector.metrics.v1.ExportMetricsServiceRequest`. Throws `invalid` for what is not one, also after
+ * the sink was told of a part.
  */
-export function* otlpProtobufSteps(body: Buffer): Steps<OtlpRequest> {
-  const request: OtlpRequest = { resources: [] };
-  yield* new OtlpReader(body).request(request, body.length);
-  return request;
+export function otlpProtobufSteps(body: Buffer, sink: OtlpSink): Steps<void> {
+  return new OtlpReader(body, sink).request(body.length);
 }
 
 /** What is read between two stops. */
 const fieldsAStep = 32;
+/** Points are more work, as they are told to the sink. */
+const workOfPoint = 2;
 /** The same in bytes, for points with long lists. */
 const bytesAStep = 16 * 1024;
+/** Fields that are passed over. */
+const skipsAStep = 1024;
 const mostKeys = 64;
+/** Of a message that is read in one go: two lists of numbers that are fields of their own, and some. */
+const mostFields = 4 * mostListed;
 
 const kinds = { 5: 'gauge', 7: 'sum', 9: 'histogram', 10: 'exponential', 11: 'summary' } as const;
+/** Those whose data say more than points. */
+const withTemporality = { gauge: false, sum: true, histogram: true, exponential: true, summary: false, none: false };
 
 class OtlpReader {
   private readonly wire: ProtoReader;
-  /** Fields so far, those of a point counted as one. */
+  private readonly sink: OtlpSink;
+  /** Work so far: fields, those of a point as one. */
   private read = 0;
+  /** Resources, scopes and metrics so far. */
+  private messagesRead = 0;
+  /** Attributes of the resource or point that is being read, and values within values. */
+  private attributesRead = 0;
   /** By length, the last key of an attribute and where it stands. */
   private readonly keys = new Array<{ at: number; text: string } | undefined>(mostKeys);
   /** Those of the point that is being read. */
   private readonly attributes: Attribute[] = [];
 
-  constructor(body: Buffer) {
+  constructor(body: Buffer, sink: OtlpSink) {
     this.wire = new ProtoReader(body, 'ExportMetricsServiceRequest');
+    this.sink = sink;
   }
 
   private fields(end: number, read: Field): void {
     const { wire: reader } = this;
-    while (reader.at < end) {
+    for (let count = 0; reader.at < end; count++) {
+      if (count === mostFields) reader.fail(`a message of more than ${mostFields} fields`);
       const tag = this.tag(end);
       if (!read(Math.floor(tag / 8), tag % 8, end)) reader.skip(tag % 8, end);
     }
@@ -57,14 +75,23 @@ class OtlpReader {
     return tag < 8 ? this.wire.fail('a field without a number') : tag;
   }
 
-  /** Goes into each message of this field, and lets `readOther` look at the others. */
-  private *messages(end: number, field: number, read: (end: number) => Steps<void>, readOther?: Field): Steps<void> {
+  /** Whether it is time to stop. */
+  private isStep(work = 1): boolean {
+    const before = this.read;
+    this.read += work;
+    return Math.floor(before / fieldsAStep) !== Math.floor(this.read / fieldsAStep);
+  }
+
+  /** Goes into each message of this field, and passes over the others. */
+  private *messages(end: number, field: number, read: (end: number) => Steps<void>): Steps<void> {
     const { wire: reader } = this;
     while (reader.at < end) {
-      if (++this.read % fieldsAStep === 0) yield;
+      if (this.isStep()) yield;
       const tag = this.tag(end);
-      if (tag === field * 8 + wire.bytes) yield* read(reader.block(end));
-      else if (!readOther?.(Math.floor(tag / 8), tag % 8, end)) reader.skip(tag % 8, end);
+      if (tag === field * 8 + wire.bytes) {
+        countMessage(++this.messagesRead);
+        yield* read(reader.block(end));
+      } else reader.skip(tag % 8, end);
     }
   }
 
@@ -72,30 +99,38 @@ class OtlpReader {
     this.fields(this.wire.block(end), read);
   }
 
-  request(request: OtlpRequest, end: number): Steps<void> {
-    return this.messages(end, 1, (stop) => this.resource(request, stop));
+  request(end: number): Steps<void> {
+    return this.messages(end, 1, (stop) => this.resource(stop));
   }
 
-  private resource(request: OtlpRequest, end: number): Steps<void> {
+  /** Twice: nothing says that the attributes come first. */
+  private *resource(end: number): Steps<void> {
+    const { wire: reader } = this;
+    const { at } = reader;
     const attributes: Attribute[] = [];
-    const resource: OtlpRequest['resources'][number] = { attributes, metrics: [] };
-    request.resources.push(resource);
-    const scope = (stop: number): Steps<void> =>
-      this.messages(stop, 2, (inner) => this.metric(resource.metrics, inner));
-    return this.messages(end, 2, scope, (field, type, stop) => {
+    const attribute: Field = (field, type, stop) => {
       if (field !== 1 || type !== wire.bytes) return false;
-      this.message(stop, (inner, innerType, innerEnd) => {
-        if (inner !== 1 || innerType !== wire.bytes) return false;
-        attributes.push(this.attribute(innerEnd, 0));
-        return true;
-      });
+      attributes.push(this.attribute(stop, 0));
       return true;
-    });
+    };
+    this.attributesRead = 0;
+    while (reader.at < end) {
+      if (this.isStep()) yield;
+      const tag = this.tag(end);
+      if (tag === 8 + wire.bytes) this.message(end, attribute);
+      else reader.skip(tag % 8, end);
+    }
+    this.sink.resource(attributes);
+    reader.at = at;
+    const scope = (stop: number): Steps<void> => this.messages(stop, 2, (inner) => this.metric(inner));
+    yield* this.messages(end, 2, scope);
+    this.sink.endResource();
   }
 
   /** Makes no more than what it gives: a request has an attribute or more for each of thousands of points. */
   private attribute(outer: number, depth: number): Attribute {
     const { wire: reader } = this;
+    this.countAttribute();
     const end = reader.block(outer);
     let key = '';
     let value = '';
@@ -106,6 +141,12 @@ class OtlpReader {
       else reader.skip(tag % 8, end);
     }
     return [key, value];
+  }
+
+  private countAttribute(): void {
+    if (++this.attributesRead > mostAttributes) {
+      this.wire.fail(`more than ${mostAttributes} attributes of one resource or point`);
+    }
   }
 
   /** A text that is mostly the last one of its length. */
@@ -154,6 +195,7 @@ class OtlpReader {
         const list: unknown[] = [];
         this.message(end, (inner, innerType, innerEnd) => {
           if (inner !== 1 || innerType !== wire.bytes) return false;
+          this.countAttribute();
           list.push(this.value(innerEnd, depth + 1));
           return true;
         });
@@ -176,12 +218,14 @@ class OtlpReader {
     return value;
   }
 
-  private *metric(to: Metric[], end: number): Steps<void> {
-    const { wire: reader } = this;
+  /** Twice: what is said of a metric may stand behind its points, and in what the official encoders write a part of it does. */
+  private *metric(end: number): Steps<void> {
+    const { wire: reader, sink } = this;
     const metric = newMetric();
-    to.push(metric);
+    let dataAt = end;
     while (reader.at < end) {
-      if (++this.read % fieldsAStep === 0) yield;
+      if (this.isStep()) yield;
+      const { at } = reader;
       const tag = this.tag(end);
       const field = Math.floor(tag / 8);
       if (tag % 8 !== wire.bytes) reader.skip(tag % 8, end);
@@ -191,36 +235,85 @@ class OtlpReader {
       else if (field in kinds) {
         const kind = kinds[field as keyof typeof kinds];
         // The last of several is what counts; of one in pieces, all of them.
-        if (metric.kind !== kind) metric.points = [];
+        if (metric.kind !== kind) {
+          dataAt = at;
+          metric.temporality = temporality.unspecified;
+          metric.monotonic = false;
+        }
         metric.kind = kind;
-        yield* this.data(metric, reader.block(end));
+        const stop = reader.block(end);
+        if (withTemporality[kind]) yield* this.dataButPoints(metric, stop);
+        reader.at = stop;
       } else reader.skip(wire.bytes, end);
+    }
+    const isWanted = sink.metric(metric);
+    reader.at = dataAt;
+    while (reader.at < end) {
+      if (this.isStep()) yield;
+      const tag = this.tag(end);
+      if (tag % 8 !== wire.bytes || kinds[Math.floor(tag / 8) as keyof typeof kinds] !== metric.kind)
+        reader.skip(tag % 8, end);
+      else if (isWanted) yield* this.points(metric.kind, reader.block(end));
+      else yield* this.countPoints(reader.block(end));
     }
   }
 
-  private *data(metric: Metric, end: number): Steps<void> {
+  private *dataButPoints(metric: Metric, end: number): Steps<void> {
     const { wire: reader } = this;
+    let work = 0;
+    while (reader.at < end) {
+      // Passing over a point takes a hundredth of what reading it does.
+      if (++work % skipsAStep === 0) yield;
+      const tag = this.tag(end);
+      if (tag === 16 + wire.varint) metric.temporality = reader.varint(end);
+      else if (tag === 24 + wire.varint) metric.monotonic = reader.varint(end) !== 0;
+      else reader.skip(tag % 8, end);
+    }
+  }
+
+  private *countPoints(end: number): Steps<void> {
+    const { wire: reader } = this;
+    let points = 0;
+    let work = 0;
+    while (reader.at < end) {
+      if (++work % skipsAStep === 0) yield;
+      const tag = this.tag(end);
+      if (tag === 8 + wire.bytes) points++;
+      reader.skip(tag % 8, end);
+    }
+    this.sink.pass(points);
+  }
+
+  private *points(kind: Metric['kind'], end: number): Steps<void> {
+    const { wire: reader, sink } = this;
     let { at } = reader;
     while (reader.at < end) {
-      if (++this.read % fieldsAStep === 0 || reader.at - at > bytesAStep) {
+      if (this.isStep(workOfPoint) || reader.at - at > bytesAStep) {
         at = reader.at;
         yield;
       }
       const tag = this.tag(end);
-      if (tag === 8 + wire.bytes) metric.points.push(this.point(metric.kind, end));
-      else if (tag === 16 + wire.varint) metric.temporality = reader.varint(end);
-      else if (tag === 24 + wire.varint) metric.monotonic = reader.varint(end) !== 0;
-      else reader.skip(tag % 8, end);
+      if (tag !== 8 + wire.bytes) reader.skip(tag % 8, end);
+      else if (sink.wantsPoint()) {
+        const more = sink.point(this.point(kind, end));
+        if (more !== undefined) yield* more;
+      } else {
+        sink.pass(1);
+        reader.skip(wire.bytes, end);
+        yield* this.countPoints(end);
+      }
     }
   }
 
   private point(kind: Metric['kind'], outer: number): Point {
     const { wire: reader, attributes } = this;
     const point = newPoint(kind);
-    const read = readers[kind];
+    const read = pointReaders[kind];
     const end = reader.block(outer);
     let count = 0;
-    while (reader.at < end) {
+    this.attributesRead = 0;
+    for (let fields = 0; reader.at < end; fields++) {
+      if (fields === mostFields) reader.fail(`a message of more than ${mostFields} fields`);
       const tag = this.tag(end);
       if (tag === 16 + wire.fixed64) point.start = Math.floor(reader.fixed64(end) / 1e6);
       else if (tag === 24 + wire.fixed64) point.time = Math.floor(reader.fixed64(end) / 1e6);
@@ -230,7 +323,7 @@ class OtlpReader {
         else if (!known) reader.skip(tag % 8, end);
       }
     }
-    // A list that grows takes room for more than most points have.
+    // The list is filled again for the next point.
     if (count > 0) point.attributes = attributes.slice(0, count);
     return point;
   }
@@ -240,79 +333,3 @@ function isSame(bytes: Buffer, at: number, end: number, other: number): boolean 
   for (let i = at; i < end; i++) if (bytes[i] !== bytes[other + i - at]) return false;
   return true;
 }
-
-type Read = (reader: ProtoReader, point: Point, field: number, type: number, end: number) => boolean | 'attribute';
-
-const noValueFlag = 1;
-
-const number: Read = (reader, point, field, type, end) => {
-  if (field === 7 && type === wire.bytes) return 'attribute';
-  if (field === 4 && type === wire.fixed64) point.value = reader.double(end);
-  else if (field === 6 && type === wire.fixed64) point.value = reader.sfixed64(end);
-  else if (field === 8 && type === wire.varint) point.noValue = (reader.varint(end) & noValueFlag) !== 0;
-  else return false;
-  return true;
-};
-
-const histogram: Read = (reader, point, field, type, end) => {
-  if (field === 9 && type === wire.bytes) return 'attribute';
-  if (field === 4 && type === wire.fixed64) point.count = reader.fixed64(end);
-  else if (field === 5 && type === wire.fixed64) point.sum = reader.double(end);
-  else if (field === 6) reader.fixed64s(point.bucketCounts, type, end);
-  else if (field === 7) reader.doubles(point.bounds, type, end);
-  else if (field === 10 && type === wire.varint) point.noValue = (reader.varint(end) & noValueFlag) !== 0;
-  else return false;
-  return true;
-};
-
-const exponential: Read = (reader, point, field, type, end) => {
-  if (field === 1 && type === wire.bytes) return 'attribute';
-  if (field === 4 && type === wire.fixed64) point.count = reader.fixed64(end);
-  else if (field === 5 && type === wire.fixed64) point.sum = reader.double(end);
-  else if (field === 6 && type === wire.varint) point.scale = reader.sint32(end);
-  else if (field === 7 && type === wire.fixed64) point.zeroCount = reader.fixed64(end);
-  else if (field === 8 && type === wire.bytes) readBuckets(reader, point.positive, end);
-  else if (field === 9 && type === wire.bytes) readBuckets(reader, point.negative, end);
-  else if (field === 10 && type === wire.varint) point.noValue = (reader.varint(end) & noValueFlag) !== 0;
-  else if (field === 14 && type === wire.fixed64) point.zeroThreshold = reader.double(end);
-  else return false;
-  return true;
-};
-
-function readBuckets(reader: ProtoReader, buckets: Point['positive'], outer: number): void {
-  const end = reader.block(outer);
-  while (reader.at < end) {
-    const tag = reader.varint(end);
-    if (tag === 0x08) buckets.offset = reader.sint32(end);
-    else if (Math.floor(tag / 8) === 2) reader.varints(buckets.counts, tag % 8, end);
-    else reader.skip(tag < 8 ? reader.fail('a field without a number') : tag % 8, end);
-  }
-}
-
-const summary: Read = (reader, point, field, type, end) => {
-  if (field === 7 && type === wire.bytes) return 'attribute';
-  if (field === 4 && type === wire.fixed64) point.count = reader.fixed64(end);
-  else if (field === 5 && type === wire.fixed64) point.sum = reader.double(end);
-  else if (field === 6 && type === wire.bytes) {
-    const stop = reader.block(end);
-    const pair: [number, number] = [0, 0];
-    while (reader.at < stop) {
-      const tag = reader.varint(stop);
-      if (tag === 0x09) pair[0] = reader.double(stop);
-      else if (tag === 0x11) pair[1] = reader.double(stop);
-      else reader.skip(tag < 8 ? reader.fail('a field without a number') : tag % 8, stop);
-    }
-    point.quantiles.push(pair);
-  } else if (field === 8 && type === wire.varint) point.noValue = (reader.varint(end) & noValueFlag) !== 0;
-  else return false;
-  return true;
-};
-
-const readers: Readonly<Record<Metric['kind'], Read>> = {
-  gauge: number,
-  sum: number,
-  histogram,
-  exponential,
-  summary,
-  none: number,
-};

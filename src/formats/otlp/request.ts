@@ -1,16 +1,27 @@
-/** What an OTLP export request says, as far as metrics are concerned; times in milliseconds since the epoch, 0 for none. */
-export interface OtlpRequest {
-  readonly resources: ResourceMetrics[];
+import { WeirError } from '../../domain/errors.js';
+import type { Steps } from '../../domain/turns.js';
+
+/**
+ * Is told of an OTLP export request while it is read, as far as metrics are concerned: nobody holds more of it than one
+ * point, because two bytes of a body may be an object of many hundred. In this order: each resource, of it each metric, of
+ * that each point.
+ */
+export interface OtlpSink {
+  resource(attributes: Attributes): void;
+  /** False: its points are not to be read, only counted by `pass`. */
+  metric(metric: Metric): boolean;
+  /** Asked before each point; false: it and those that follow are not to be read, only counted. */
+  wantsPoint(): boolean;
+  /** Its own from now on. What it gives is done before the next one comes. */
+  point(point: Point): Steps<void> | undefined;
+  /** So many points of the metric are not read. */
+  pass(points: number): void;
+  endResource(): void;
 }
 
 /** Key and value, the value as text. */
 export type Attribute = readonly [key: string, value: string];
 export type Attributes = readonly Attribute[];
-
-export interface ResourceMetrics {
-  attributes: Attributes;
-  readonly metrics: Metric[];
-}
 
 export type MetricKind = 'gauge' | 'sum' | 'histogram' | 'exponential' | 'summary' | 'none';
 
@@ -24,10 +35,9 @@ export interface Metric {
   kind: MetricKind;
   temporality: number;
   monotonic: boolean;
-  points: Point[];
 }
 
-/** A point of any kind: what its kind does not have stays as it is here. */
+/** A point of any kind, times in milliseconds since the epoch, 0 for none: what its kind does not have stays as it is here. */
 export interface Point {
   attributes: Attributes;
   start: number;
@@ -60,7 +70,6 @@ export const newMetric = (): Metric => ({
   kind: 'none',
   temporality: temporality.unspecified,
   monotonic: false,
-  points: [],
 });
 
 /** In the place of lists that nothing is put into: a request has thousands of points, and most have one number each. */
@@ -90,3 +99,18 @@ export const newPoint = (kind: MetricKind): Point => ({
 
 /** Values in values, as deep as anyone needs them. */
 export const deepestValue = 16;
+
+/** Attributes of a resource or a point, with the values within their values: they are read in one go. */
+export const mostAttributes = 4096;
+
+/** Resources, scopes and metrics of one request: each may be empty, and takes time all the same. */
+const mostMessages = 500_000;
+
+/** Throws `invalid` for more of them than anyone sends. */
+export function countMessage(count: number): void {
+  if (count <= mostMessages) return;
+  throw new WeirError(
+    'invalid',
+    `The request has more than ${mostMessages} resources, scopes and metrics; send less at once.`,
+  );
+}

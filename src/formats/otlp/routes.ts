@@ -1,27 +1,93 @@
-import type { OtlpRequest, ResourceMetrics } from './request.js';
+import { WeirError } from '../../domain/errors.js';
+import type { Steps } from '../../domain/turns.js';
+import { mostParts, type Part, partRoom } from '../routes.js';
+import { SeriesBatch } from '../series-batch.js';
+import { type Converted, Converter, type ConvertOptions, RequestSize } from './convert.js';
+import type { Attributes, Metric, OtlpSink, Point } from './request.js';
 
-/** What belongs to one endpoint of one project. Names are empty where the resource does not say, or says it twice. */
-export interface Named {
+/** The resource attributes that say where metrics belong. */
+export interface RoutingAttributes {
   readonly project: string;
   readonly endpoint: string;
-  readonly request: OtlpRequest;
 }
 
-/** Sorts resources by the attributes that say where they belong, and takes these off them. */
-export function partsOfResources({ resources }: OtlpRequest, project: string, endpoint: string): Named[] {
-  const parts = new Map<string, Named & { readonly request: { resources: ResourceMetrics[] } }>();
-  for (const resource of resources) {
-    const names = { project: onlyValue(resource, project), endpoint: onlyValue(resource, endpoint) };
-    resource.attributes = resource.attributes.filter(([key]) => key !== project && key !== endpoint);
-    const key = JSON.stringify(names);
-    const part = parts.get(key);
-    if (part === undefined) parts.set(key, { ...names, request: { resources: [resource] } });
-    else part.request.resources.push(resource);
+/**
+ * Hands each resource to a converter for the endpoint it belongs to, without the attributes that say so. Names are empty where
+ * the resource does not say, or says it twice.
+ */
+export class RoutingConverter implements OtlpSink {
+  private readonly routing: RoutingAttributes;
+  private readonly options: ConvertOptions;
+  private readonly size = new RequestSize();
+  private readonly parts = new Map<string, { readonly part: Part; readonly converter: Converter }>();
+  private attributes: Attributes = [];
+  /** Of the resource; absent as long as it has no metric. */
+  private current: Converter | undefined;
+
+  constructor(routing: RoutingAttributes, options: ConvertOptions) {
+    this.routing = routing;
+    this.options = options;
   }
-  return [...parts.values()];
-}
 
-function onlyValue({ attributes }: ResourceMetrics, name: string): string {
-  const values = attributes.filter(([key]) => key === name);
-  return values.length === 1 ? values[0]![1] : '';
+  resource(attributes: Attributes): void {
+    this.attributes = attributes;
+    this.current = undefined;
+  }
+
+  metric(metric: Metric): boolean {
+    this.current ??= this.begin();
+    return this.current.metric(metric);
+  }
+
+  wantsPoint(): boolean {
+    return this.current!.wantsPoint();
+  }
+
+  point(point: Point): Steps<void> | undefined {
+    return this.current!.point(point);
+  }
+
+  pass(points: number): void {
+    this.current!.pass(points);
+  }
+
+  endResource(): void {
+    this.current?.endResource();
+  }
+
+  /** Nothing comes after it. */
+  end(): Converted & { readonly parts: readonly Part[] } {
+    let refused = 0;
+    let reason: string | undefined;
+    const parts: Part[] = [];
+    for (const { part, converter } of this.parts.values()) {
+      const converted = converter.end();
+      refused += converted.refused;
+      reason ??= converted.reason;
+      parts.push(part);
+    }
+    return { parts, refused, reason };
+  }
+
+  private begin(): Converter {
+    const { project, endpoint } = this.routing;
+    const names = { project: this.onlyValue(project), endpoint: this.onlyValue(endpoint) };
+    const key = JSON.stringify(names);
+    let found = this.parts.get(key);
+    if (found === undefined) {
+      if (this.parts.size === mostParts) {
+        throw new WeirError('invalid', `The request is for more than ${mostParts} endpoints; send less at once.`);
+      }
+      const batch = new SeriesBatch(partRoom);
+      found = { part: { ...names, batch }, converter: new Converter(batch, this.options, this.size) };
+      this.parts.set(key, found);
+    }
+    found.converter.resource(this.attributes.filter(([name]) => name !== project && name !== endpoint));
+    return found.converter;
+  }
+
+  private onlyValue(name: string): string {
+    const values = this.attributes.filter(([key]) => key === name);
+    return values.length === 1 ? values[0]![1] : '';
+  }
 }

@@ -6,6 +6,9 @@ export const wire = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
 /** Numbers in one list, in JSON, too: those of a histogram are read in one go. */
 export const mostListed = 16 * 1024;
 
+/** Fields of a message that is read in one go, with those of the messages within. */
+export const mostFields = 64 * 1024;
+
 /**
  * Reads protobuf's wire format in place (https://protobuf.dev/programming-guides/encoding). Throws `invalid` naming the
  * byte; never reads past its end.
@@ -15,6 +18,7 @@ export class ProtoReader {
   /** Next byte to read. */
   at: number;
   private readonly what: string;
+  private fields = 0;
 
   /** `what` names the message in error sentences. */
   constructor(bytes: Buffer, what: string) {
@@ -25,6 +29,16 @@ export class ProtoReader {
 
   fail(reason: string): never {
     throw new WeirError('invalid', `The body is not a valid ${this.what}: ${reason} at byte ${this.at}.`);
+  }
+
+  /** What follows, up to the next call, is read in one go. */
+  begin(): void {
+    this.fields = 0;
+  }
+
+  /** Said of each field that follows: what is read in one go has no more of them than others can wait for. */
+  count(): void {
+    if (++this.fields > mostFields) this.fail(`more than ${mostFields} fields of one message`);
   }
 
   /** An unsigned number; above 2^53 to the nearest one. `end` is where the message ends. */
@@ -150,8 +164,13 @@ export class ProtoReader {
   }
 
   private add(to: number[], value: number): void {
-    if (to.length === mostListed) this.fail(`a list of more than ${mostListed} numbers`);
+    this.countListed(to);
     to.push(value);
+  }
+
+  /** Said before something is added to a list. */
+  countListed({ length }: readonly unknown[]): void {
+    if (length === mostListed) this.fail(`a list of more than ${mostListed} numbers`);
   }
 
   skip(type: number, end: number): void {

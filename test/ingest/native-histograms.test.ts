@@ -195,10 +195,10 @@ it('of more series than anyone sends at once are refused before they are spread 
 });
 
 it('whose buckets would have millions of labels, as each has all of its series, is refused before they have', async () => {
-  const custom = { schema: -53, customValues: Array.from({ length: 1000 }, (_, i) => i) };
+  const custom = { schema: -53, customValues: Array.from({ length: 2000 }, (_, i) => i) };
   const one = { timestamp: String(gateway.clock.now()), countInt: '1', sum: 1, ...custom };
   const buckets = { positiveSpans: [{ offset: 0, length: 1 }], positiveDeltas: ['1'] };
-  const labelsRefs = [1, 2, ...Array.from({ length: 10_000 }, () => 3)];
+  const labelsRefs = [1, 2, ...Array.from({ length: 6000 }, () => 3)];
   const timeseries = [{ labelsRefs, histograms: [{ ...one, ...buckets }] }];
   const body = encodeRequest('2.0', { symbols: ['', '__name__', 'latency', 'a'], timeseries });
   const answer = await send(gateway, 'acme/db1', bearer, body, '2.0');

@@ -147,6 +147,10 @@ describe.each<Version>(['1.0', '2.0'])('remote write %s', (version) => {
         { __name__: 'a', ...Object.fromEntries(Array.from({ length: 31 }, (_, i) => [`l${i}`, 'x'])) },
         /labels_per_series = 30/,
       ],
+      [
+        { __name__: 'a', ...Object.fromEntries(Array.from({ length: 4095 }, (_, i) => [`l${i}`, 'x'])) },
+        /4095 is over the limit labels_per_series = 30/,
+      ],
     ];
     for (const [labels, reason] of bad) {
       const answer = await write([one(labels, 1), up(1)]);

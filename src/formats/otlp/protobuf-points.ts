@@ -1,4 +1,4 @@
-import { mostListed, type ProtoReader, wire } from '../proto-reader.js';
+import { type ProtoReader, wire } from '../proto-reader.js';
 import type { Metric, Point } from './request.js';
 
 /** Reads one field of a point into it. `attribute`: it is one, and not read yet. False: it is not known. */
@@ -43,6 +43,7 @@ const exponential: Read = (reader, point, field, type, end) => {
 function readBuckets(reader: ProtoReader, buckets: Point['positive'], outer: number): void {
   const end = reader.block(outer);
   while (reader.at < end) {
+    reader.count();
     const tag = reader.varint(end);
     if (tag === 0x08) buckets.offset = reader.sint32(end);
     else if (Math.floor(tag / 8) === 2) reader.varints(buckets.counts, tag % 8, end);
@@ -58,12 +59,13 @@ const summary: Read = (reader, point, field, type, end) => {
     const stop = reader.block(end);
     const pair: [number, number] = [0, 0];
     while (reader.at < stop) {
+      reader.count();
       const tag = reader.varint(stop);
       if (tag === 0x09) pair[0] = reader.double(stop);
       else if (tag === 0x11) pair[1] = reader.double(stop);
       else reader.skip(tag < 8 ? reader.fail('a field without a number') : tag % 8, stop);
     }
-    if (point.quantiles.length === mostListed) reader.fail(`a list of more than ${mostListed} numbers`);
+    reader.countListed(point.quantiles);
     point.quantiles.push(pair);
   } else if (field === 8 && type === wire.varint) point.noValue = (reader.varint(end) & noValueFlag) !== 0;
   else return false;

@@ -1,5 +1,5 @@
 import type { Steps } from '../../domain/turns.js';
-import { mostListed, ProtoReader, wire } from '../proto-reader.js';
+import { ProtoReader, wire } from '../proto-reader.js';
 import { asText } from './attribute-text.js';
 import { pointReaders } from './protobuf-points.js';
 import {
@@ -35,8 +35,6 @@ const bytesAStep = 16 * 1024;
 /** Fields that are passed over. */
 const skipsAStep = 1024;
 const mostKeys = 64;
-/** Of a message that is read in one go: two lists of numbers that are fields of their own, and some. */
-const mostFields = 4 * mostListed;
 
 const kinds = { 5: 'gauge', 7: 'sum', 9: 'histogram', 10: 'exponential', 11: 'summary' } as const;
 /** Those whose data say more than points. */
@@ -63,8 +61,8 @@ class OtlpReader {
 
   private fields(end: number, read: Field): void {
     const { wire: reader } = this;
-    for (let count = 0; reader.at < end; count++) {
-      if (count === mostFields) reader.fail(`a message of more than ${mostFields} fields`);
+    while (reader.at < end) {
+      reader.count();
       const tag = this.tag(end);
       if (!read(Math.floor(tag / 8), tag % 8, end)) reader.skip(tag % 8, end);
     }
@@ -114,6 +112,7 @@ class OtlpReader {
       return true;
     };
     this.attributesRead = 0;
+    reader.begin();
     while (reader.at < end) {
       if (this.isStep()) yield;
       const tag = this.tag(end);
@@ -135,6 +134,7 @@ class OtlpReader {
     let key = '';
     let value = '';
     while (reader.at < end) {
+      reader.count();
       const tag = this.tag(end);
       if (tag === 8 + wire.bytes) key = this.key(end);
       else if (tag === 16 + wire.bytes) value = this.plainText(end) ?? asText(this.value(end, depth));
@@ -312,8 +312,9 @@ class OtlpReader {
     const end = reader.block(outer);
     let count = 0;
     this.attributesRead = 0;
-    for (let fields = 0; reader.at < end; fields++) {
-      if (fields === mostFields) reader.fail(`a message of more than ${mostFields} fields`);
+    reader.begin();
+    while (reader.at < end) {
+      reader.count();
       const tag = this.tag(end);
       if (tag === 16 + wire.fixed64) point.start = Math.floor(reader.fixed64(end) / 1e6);
       else if (tag === 24 + wire.fixed64) point.time = Math.floor(reader.fixed64(end) / 1e6);

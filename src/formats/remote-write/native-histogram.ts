@@ -202,6 +202,7 @@ function read(bytes: Uint8Array, at: number, end: number): Histogram {
     customBounds: [],
   };
   while (reader.at < end) {
+    reader.count();
     const tag = reader.varint(end);
     const [field, type] = [Math.floor(tag / 8), tag % 8];
     if (tag === 0x08) histogram.count = reader.varint(end);
@@ -215,10 +216,10 @@ function read(bytes: Uint8Array, at: number, end: number): Histogram {
     else if (tag === 0x29) histogram.zeroThreshold = reader.double(end);
     else if (tag === 0x30) histogram.zeroCount = reader.varint(end);
     else if (tag === 0x39) histogram.zeroCount = reader.double(end);
-    else if (tag === 0x42) histogram.negative.spans.push(readSpan(reader, end));
+    else if (tag === 0x42) addSpan(histogram.negative, reader, end);
     else if (field === 9) reader.sint64s(histogram.negative.deltas, type, end);
     else if (field === 10) reader.doubles(histogram.negative.counts, type, end);
-    else if (tag === 0x5a) histogram.positive.spans.push(readSpan(reader, end));
+    else if (tag === 0x5a) addSpan(histogram.positive, reader, end);
     else if (field === 12) reader.sint64s(histogram.positive.deltas, type, end);
     else if (field === 13) reader.doubles(histogram.positive.counts, type, end);
     else if (tag === 0x78) histogram.time = reader.int64(end);
@@ -228,15 +229,17 @@ function read(bytes: Uint8Array, at: number, end: number): Histogram {
   return histogram;
 }
 
-function readSpan(reader: ProtoReader, outer: number): readonly [number, number] {
+function addSpan({ spans }: Buckets, reader: ProtoReader, outer: number): void {
+  reader.countListed(spans);
   const end = reader.block(outer);
   let offset = 0;
   let length = 0;
   while (reader.at < end) {
+    reader.count();
     const tag = reader.varint(end);
     if (tag === 0x08) offset = reader.sint32(end);
     else if (tag === 0x10) length = reader.varint(end);
     else reader.skip(tag < 8 ? reader.fail('a field without a number') : tag % 8, end);
   }
-  return [offset, length];
+  spans.push([offset, length]);
 }

@@ -4,6 +4,7 @@ import type { FamilyType } from '../family.js';
 import { ProtoReader } from '../proto-reader.js';
 import { change, type KnownSeries, nameLabel, type SeriesBatch } from '../series-batch.js';
 import { type RepeatedRequest, SamplePlaces, usualTimeBytes } from './repeated-request.js';
+import { checkCount, checkLabelsOfSeries, checkSize } from './size.js';
 
 /** Staleness markers are NaNs with these bits, told by their halves: a number that is NaN need not keep them. */
 const staleLow = 2;
@@ -56,10 +57,14 @@ export function* writeRequest1Steps(
     if (tag === 0x0a) {
       const stop = reader.block(end);
       if (recognition?.readSeries(stop)) continue;
+      reader.begin();
       readSeries(reader, stop, batch, ours, routing);
+      checkSize(batch);
       recognition?.goOn();
-    } else if (tag === 0x1a) readMetadata(reader, reader.block(end), batch);
-    else skipField(reader, tag, end);
+    } else if (tag === 0x1a) {
+      reader.begin();
+      readMetadata(reader, reader.block(end), batch);
+    } else skipField(reader, tag, end);
   }
   return batch.metadata.length === 0 ? recognition?.places.requestOf(body, batch) : undefined;
 }
@@ -145,9 +150,12 @@ function readSeries(
 ): void {
   const { bytes } = reader;
   batch.begin();
+  let labels = 0;
   while (reader.at < end) {
+    reader.count();
     const tag = bytes[reader.at];
     if (tag === 0x0a) {
+      checkLabelsOfSeries(++labels);
       reader.at++;
       readLabel(reader, reader.block(end), batch, ours, routing);
     } else if (tag === 0x12) {
@@ -163,6 +171,7 @@ function readSeries(
 
 /** It is read when the labels of its series are known. */
 export function noteHistogram(reader: ProtoReader, end: number, batch: SeriesBatch): void {
+  checkCount('native histograms', batch.natives.length + 1);
   batch.natives.push({ series: batch.series - 1, at: reader.at, end });
   reader.at = end;
 }
@@ -180,6 +189,7 @@ function readLabel(
   let valueAt = 0;
   let valueEnd = 0;
   while (reader.at < end) {
+    reader.count();
     const tag = reader.varint(end);
     if (tag === 0x0a) {
       nameEnd = reader.block(end);
@@ -206,6 +216,7 @@ export function readSample(reader: ProtoReader, end: number, batch: SeriesBatch)
   let value = 0;
   let time = 0;
   while (reader.at < end) {
+    reader.count();
     const tag = reader.varint(end);
     if (tag === 0x09) {
       valueAt = reader.at;
@@ -226,6 +237,7 @@ function readMetadata(reader: ProtoReader, end: number, batch: SeriesBatch): voi
   let help = '';
   let unit = '';
   while (reader.at < end) {
+    reader.count();
     const tag = reader.varint(end);
     if (tag === 0x08) type = reader.varint(end);
     else if (tag === 0x12) name = reader.string(end);
@@ -233,6 +245,7 @@ function readMetadata(reader: ProtoReader, end: number, batch: SeriesBatch): voi
     else if (tag === 0x2a) unit = reader.string(end);
     else skipField(reader, tag, end);
   }
+  checkCount('metric descriptions', batch.metadata.length + 1);
   batch.metadata.push({ name, type: familyTypes[type] ?? 'untyped', help, unit });
 }
 

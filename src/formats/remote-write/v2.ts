@@ -1,6 +1,7 @@
 import type { Steps } from '../../domain/turns.js';
 import { ProtoReader } from '../proto-reader.js';
 import { nameLabel, type SeriesBatch } from '../series-batch.js';
+import { checkCount, checkLabelsOfSeries, checkSize } from './size.js';
 import { familyTypes, fieldsAStep, isText, noteHistogram, type RoutingLabels, readSample, skipField } from './v1.js';
 
 /** Symbols as ranges of the body, and what each of them means as the name of a label. */
@@ -32,8 +33,11 @@ export function* writeRequest2Steps(
   for (let fields = 1; reader.at < end; fields++) {
     const tag = reader.varint(end);
     if (fields % fieldsAStep === 0) yield;
-    if (tag === 0x2a) readSeries(reader, reader.block(end), batch, symbols, described);
-    else skipField(reader, tag, end);
+    if (tag === 0x2a) {
+      reader.begin();
+      readSeries(reader, reader.block(end), batch, symbols, described);
+      checkSize(batch);
+    } else skipField(reader, tag, end);
   }
 }
 
@@ -53,6 +57,7 @@ function* readSymbols(reader: ProtoReader, ours: Buffer, routing: RoutingLabels 
     if (fields % fieldsAStep === 0) yield;
     const tag = reader.varint(end);
     if (tag === 0x22) {
+      checkCount('symbols', symbols.starts.length + 1);
       const stop = reader.block(end);
       symbols.starts.push(reader.at);
       symbols.ends.push(stop);
@@ -75,10 +80,12 @@ function readSeries(
   let metadataAt = -1;
   let metadataEnd = 0;
   let pendingName = -1;
+  let labels = 0;
   batch.begin();
   const takeRef = (ref: number): void => {
     if (ref >= symbols.starts.length) reader.fail('a reference to a symbol that is not there');
     if (pendingName === -1) {
+      checkLabelsOfSeries(++labels);
       pendingName = ref;
       return;
     }
@@ -90,6 +97,7 @@ function readSeries(
     pendingName = -1;
   };
   while (reader.at < end) {
+    reader.count();
     const tag = reader.varint(end);
     if (tag === 0x0a) for (const stop = reader.block(end); reader.at < stop; ) takeRef(reader.varint(stop));
     else if (tag === 0x08) takeRef(reader.varint(end));
@@ -127,6 +135,7 @@ function readMetadata(
   let help = 0;
   let unit = 0;
   for (reader.at = at; reader.at < end; ) {
+    reader.count();
     const tag = reader.varint(end);
     if (tag === 0x08) type = reader.varint(end);
     else if (tag === 0x18) help = reader.varint(end);
@@ -146,5 +155,6 @@ function readMetadata(
     ref === 0 ? '' : reader.bytes.toString('utf8', symbols.starts[ref]!, symbols.ends[ref]!);
   const pattern = parts[known];
   const name = pattern === undefined ? sampleName : sampleName.replace(pattern, '');
+  checkCount('metric descriptions', batch.metadata.length + 1);
   batch.metadata.push({ name, type: known, help: text(help), unit: text(unit) });
 }

@@ -59,7 +59,7 @@ async function take(
   try {
     const encoding = otlpEncoding(header(c, 'content-type'));
     if (encoding === undefined) throw unsupportedType();
-    const body = await pushed.read(c, limits);
+    const body = await (encoding === 'json' ? readJson(pushed, c, limits) : pushed.read(c, limits));
     const { points, rejectedPoints, message } = await store({ encoding, body, onRead: pushed.release });
     metrics.samples(points);
     if (rejectedPoints === 0) metrics.pushAccepted();
@@ -71,6 +71,25 @@ async function take(
     throw error;
   } finally {
     pushed.release();
+  }
+}
+
+/** Bytes, inflated. JSON becomes objects in one go, which others wait for. */
+const largestJson = 4 * 1024 * 1024;
+
+async function readJson(pushed: PushedBody, c: Ctx, limits: LimitsAt): Promise<Buffer> {
+  const { body_inflated_bytes: max } = limits;
+  if (max > 0 && max <= largestJson) return pushed.read(c, limits);
+  try {
+    return await pushed.read(c, { ...limits, body_inflated_bytes: largestJson });
+  } catch (error) {
+    if (!(error instanceof WeirError) || error.facts.limit !== 'body_inflated_bytes') throw error;
+    const { actual } = error.facts;
+    throw new WeirError(
+      'too_large',
+      `A body of JSON may have ${largestJson} bytes, and this one has more. Send protobuf (application/x-protobuf), or less at once.`,
+      { max: largestJson, ...(actual === undefined ? {} : { actual }) },
+    );
   }
 }
 

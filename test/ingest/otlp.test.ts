@@ -12,6 +12,7 @@ import {
   sendOtlp,
 } from '../support/otlp.js';
 import { empty, exportOfPoints } from '../support/otlp-bombs.js';
+import { field } from '../support/protobuf.js';
 
 let gateway: TestGateway;
 let bearer: string;
@@ -454,6 +455,38 @@ describe('a refusal', () => {
       { partialSuccess: { rejectedDataPoints: '3800000', errorMessage: expect.stringContaining('200000 points') } },
     ]);
     expect(samples(await own.page('acme/db1/metrics', token))).toEqual(['m{instance_id="db1"} 0']);
+    await own.stop();
+  });
+
+  it('JSON has a limit of its own beside that of bodies, and is told what to send instead', async () => {
+    const own = await TestGateway.boot();
+    await own.project('acme', 'db1');
+    const token = await own.bearer('acme');
+    const send = async (body: Buffer, headers: Record<string, string>) => {
+      const url = '/api/v1/acme/db1/otlp/v1/metrics';
+      const answer = await own.fetch(url, { method: 'POST', bearer: token, headers, body: body as unknown as string });
+      return [answer.status, (await answer.text()).replace(/.*"message":/, '')];
+    };
+    const json = { 'content-type': 'application/json' };
+    const zipped = { ...json, 'content-encoding': 'gzip' };
+    const spaces = (length: number): Buffer => Buffer.concat([Buffer.from('{}'), Buffer.alloc(length - 2, ' ')]);
+    const tooLarge = [
+      413,
+      expect.stringContaining('JSON may have 4194304 bytes, and this one has more. Send protobuf'),
+    ];
+    expect((await send(spaces(4_194_304), json))[0]).toBe(200);
+    expect((await send(gzipSync(spaces(4_194_304)), zipped))[0]).toBe(200);
+    expect(await send(spaces(4_194_305), json)).toEqual(tooLarge);
+    expect(await send(gzipSync(spaces(4_194_305)), zipped)).toEqual(tooLarge);
+    const objects = (count: number): Buffer => Buffer.from(`{"resourceMetrics":[${'{},'.repeat(count - 3)}{}]}`);
+    expect((await send(objects(250_000), json))[0]).toBe(200);
+    expect(await send(objects(250_001), json)).toEqual([
+      400,
+      expect.stringContaining('more than 250000 objects and lists'),
+    ]);
+    const known = { 'content-type': 'application/x-protobuf' };
+    // A field that nobody knows.
+    expect((await send(field(15, Buffer.alloc(5_000_000)), known))[0]).toBe(200);
     await own.stop();
   });
 

@@ -58,7 +58,13 @@ export class Shelf {
         const names = labelNamesOf(key);
         const others = this.groups.size - (current === undefined ? 0 : 1);
         if ((this.labelNames.get(names) ?? 0) - (current === undefined ? 0 : 1) === others) return [];
-        return [...this.groups.values()].filter((group) => group !== current && !contradict(group.key, key));
+        const values = new Map(key.labels);
+        const found: Group[] = [];
+        // Within a commit, and there may be tens of thousands: nothing is made for each.
+        for (const group of this.groups.values()) {
+          if (group !== current && !contradicts(group.key, values)) found.push(group);
+        }
+        return found;
       },
     };
   }
@@ -85,9 +91,9 @@ const seriesOf = (group: Group | undefined): number => (group === undefined ? 0 
 const labelNamesOf = ({ text, labels }: GroupKey): string =>
   `${sourceOfGroup(text) ?? ''} ${labels.map(([name]) => name).join(',')}`;
 
-function contradict(a: GroupKey, b: GroupKey): boolean {
-  const values = new Map(a.labels);
-  return b.labels.some(([name, value]) => values.has(name) && values.get(name) !== value);
+function contradicts({ labels }: GroupKey, values: ReadonlyMap<string, string>): boolean {
+  for (const [name, value] of labels) if ((values.get(name) ?? value) !== value) return true;
+  return false;
 }
 
 function bump(counts: Map<string, number>, key: string, by: number): void {

@@ -320,7 +320,7 @@ it('a few live series keep no room for the long labels of those that have ended'
 });
 
 it('series with more labels than any that lives are neither sorted nor given room', () => {
-  const timeseries = [3, 100_000].map((count) => ({
+  const timeseries = [3, 4_000].map((count) => ({
     labels: ['__name__', ...Array.from({ length: count }, (_, i) => `l${count - i}`)].map((name) => ({
       name,
       value: 'v',
@@ -333,9 +333,9 @@ it('series with more labels than any that lives are neither sorted nor given roo
   table.set(table.add(batch, 0), 1, 1, 1);
   const before = process.memoryUsage().arrayBuffers;
   expect([table.find(batch, 0), table.find(batch, 1)]).toEqual([0, -1]);
-  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(100_000);
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(4_000);
   expect(refusalOf(batch, 1, defaultLimits)).toContain('too many labels');
-  expect(batch.text(batch.first[1]! + 1, 'name')).toBe('l100000');
+  expect(batch.text(batch.first[1]! + 1, 'name')).toBe('l4000');
   // Where there is no limit they are sorted before they are added.
   expect(refusalOf(batch, 1, { ...defaultLimits, labels_per_series: 0 })).toBeUndefined();
   table.set(table.add(batch, 1), 1, 1, 1);

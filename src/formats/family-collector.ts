@@ -27,6 +27,9 @@ interface Role {
   readonly exact: boolean;
 }
 
+/** However short its name, each is some objects. */
+export const mostFamilies = 50_000;
+
 /**
  * Sorts sample lines into families by the rules of the two formats: which names belong to a histogram, what may be
  * declared when, what OpenMetrics wants in one block.
@@ -197,6 +200,7 @@ export class FamilyCollector {
     this.fresh = true;
     let draft = this.drafts.get(name);
     if (draft === undefined) {
+      if (this.drafts.size === mostFamilies) this.fail(`more than ${mostFamilies} metric families in one body`);
       draft = this.newDraft(name, undefined);
       this.drafts.set(name, draft);
     } else if (this.openMetrics && draft.ranges.length > 0) {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { defaultLimits } from '../../src/domain/limits.js';
 import { familyBytes } from '../../src/formats/family.js';
+import { mostFamilies } from '../../src/formats/family-collector.js';
 import { parseExposition, type Syntax } from '../../src/formats/parse.js';
 
 /** Each family as `name type: samples`, in the order in which they begin. */
@@ -86,4 +87,12 @@ describe('the samples of a family', () => {
   ])('%s, in OpenMetrics', (_what, body, expected) => {
     expect(families(body, 'openmetrics')).toEqual(expected);
   });
+});
+
+it.each(['a', '# TYPE a'])('a body of "%s…" lines may have 50,000 families and no more', (line) => {
+  const lines = Array.from({ length: mostFamilies + 1 }, (_, i) =>
+    line.startsWith('#') ? `${line}${i} gauge\n` : `${line}${i} 1\n`,
+  );
+  expect(() => families(lines.slice(1).join(''), 'text')).not.toThrow();
+  expect(() => families(lines.join(''), 'text')).toThrow('Line 50001: more than 50000 metric families in one body.');
 });

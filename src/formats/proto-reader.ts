@@ -7,7 +7,9 @@ export const wire = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
 export const mostListed = 16 * 1024;
 
 /** Fields of a message that is read in one go, with those of the messages within. */
-export const mostFields = 64 * 1024;
+const mostFields = 64 * 1024;
+/** Of the smallest, which have two that anyone knows: their readers count for themselves. */
+export const mostSmallFields = 64;
 
 /**
  * Reads protobuf's wire format in place (https://protobuf.dev/programming-guides/encoding). Throws `invalid` naming the
@@ -39,6 +41,10 @@ export class ProtoReader {
   /** Said of each field that follows: what is read in one go has no more of them than others can wait for. */
   count(): void {
     if (++this.fields > mostFields) this.fail(`more than ${mostFields} fields of one message`);
+  }
+
+  failSmall(): never {
+    return this.fail(`more than ${mostSmallFields} fields of one small message`);
   }
 
   /** An unsigned number; above 2^53 to the nearest one. `end` is where the message ends. */

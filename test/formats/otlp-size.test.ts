@@ -105,6 +105,12 @@ describe('an export of OTLP', () => {
     }
   });
 
+  it('has no attribute of more fields than are read in one go', () => {
+    const point = (count: number): Buffer => field(1, field(7, repeated(Buffer.from([0x40, 0]), count)));
+    expect(refusal(otlpProtobufSteps(exportOfPoints('gauge', point(64)), nobody))).toBe('taken');
+    expect(refusal(otlpProtobufSteps(exportOfPoints('gauge', point(65)), nobody))).toMatch(/more than 64 fields/);
+  });
+
   it('for all customers is for no more endpoints than one request may be', () => {
     const resource = (i: number): Buffer => {
       const attribute = field(1, field(1, 'p'), field(2, field(1, `p${i}`)));

@@ -1,5 +1,5 @@
 import type { Steps } from '../../domain/turns.js';
-import { ProtoReader, wire } from '../proto-reader.js';
+import { mostSmallFields, ProtoReader, wire } from '../proto-reader.js';
 import { asText } from './attribute-text.js';
 import { pointReaders } from './protobuf-points.js';
 import {
@@ -133,8 +133,8 @@ class OtlpReader {
     const end = reader.block(outer);
     let key = '';
     let value = '';
-    while (reader.at < end) {
-      reader.count();
+    for (let fields = 0; reader.at < end; fields++) {
+      if (fields === mostSmallFields) reader.failSmall();
       const tag = this.tag(end);
       if (tag === 8 + wire.bytes) key = this.key(end);
       else if (tag === 16 + wire.bytes) value = this.plainText(end) ?? asText(this.value(end, depth));

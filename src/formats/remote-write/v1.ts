@@ -1,7 +1,7 @@
 import type { Steps } from '../../domain/turns.js';
 import { wordsOf } from '../columns.js';
 import type { FamilyType } from '../family.js';
-import { ProtoReader } from '../proto-reader.js';
+import { mostSmallFields, ProtoReader } from '../proto-reader.js';
 import { change, type KnownSeries, nameLabel, type SeriesBatch } from '../series-batch.js';
 import { type RepeatedRequest, SamplePlaces, usualTimeBytes } from './repeated-request.js';
 import { checkCount, checkLabelsOfSeries, checkSize } from './size.js';
@@ -188,8 +188,8 @@ function readLabel(
   let nameEnd = 0;
   let valueAt = 0;
   let valueEnd = 0;
-  while (reader.at < end) {
-    reader.count();
+  for (let fields = 0; reader.at < end; fields++) {
+    if (fields === mostSmallFields) reader.failSmall();
     const tag = reader.varint(end);
     if (tag === 0x0a) {
       nameEnd = reader.block(end);
@@ -215,8 +215,8 @@ export function readSample(reader: ProtoReader, end: number, batch: SeriesBatch)
   let valueAt = -1;
   let value = 0;
   let time = 0;
-  while (reader.at < end) {
-    reader.count();
+  for (let fields = 0; reader.at < end; fields++) {
+    if (fields === mostSmallFields) reader.failSmall();
     const tag = reader.varint(end);
     if (tag === 0x09) {
       valueAt = reader.at;

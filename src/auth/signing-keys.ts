@@ -174,12 +174,14 @@ export class SigningKeys {
 
   /**
    * An access token of these claims: a JWS in compact form (RFC 7515 §3.1), signed with `node:crypto`: jose's signing goes through WebCrypto's thread
-   * pool and costs three to four times as much. Checking stays with jose. Throws `unavailable` when the key is no longer good
+   * pool and costs three to four times as much. Checking stays with jose. Throws `unavailable` when the key ends before the token
    * and the one in its place cannot be read: Go scrapers would keep the token although it is refused.
    */
-  sign(claims: Record<string, unknown>): string {
+  sign(claims: { readonly exp: number; readonly [claim: string]: unknown }): string {
     const { kid, key, alg, header } = this.current!;
-    if (this.find(kid) === undefined) {
+    const endsAt = this.byKid.get(kid)?.endsAt;
+    // Of a key that signs there is no end, but where another should be in its place.
+    if (endsAt === undefined || (endsAt !== null && endsAt < claims.exp * 1000)) {
       throw new WeirError('unavailable', 'The key that signs tokens was retired, and the next one cannot be read yet.');
     }
     const input = `${header}.${base64url(claims)}`;

@@ -189,14 +189,21 @@ describe('retiring', () => {
     await expect.poll(signedBy, soon).toBe(await current());
     const token = await bearer();
     expect(await scrape(token)).toBe(200);
+    const ask = () => gateway.token({ grant_type: 'client_credentials' }, basic(client.clientId, client.clientSecret));
 
-    await elsewhere(async ({ keys }) => keys.retire(await current()));
+    // Rotated, the key before it signs what ends before it does, and nothing else.
+    const before = await current();
+    await elsewhere(({ keys }) => keys.rotate(undefined));
+    expect(await signedBy()).toBe(before);
+    gateway.clock.advance(50 * 60_000);
+    await expect.poll(async () => (await ask()).status, soon).toBe(503);
+    gateway.clock.advance(-50 * 60_000);
+    expect(await signedBy()).toBe(before);
+
+    await elsewhere(({ keys }) => keys.retire(before));
     await expect.poll(() => scrape(token), soon).toBe(401);
     expect(await publishedKids()).toContain(await current());
-    const refused = await gateway.token(
-      { grant_type: 'client_credentials' },
-      basic(client.clientId, client.clientSecret),
-    );
+    const refused = await ask();
     expect([refused.status, refused.headers.get('retry-after'), await refused.json()]).toMatchObject([
       503,
       '5',

@@ -86,6 +86,9 @@ export function readBody(
         stop(error);
       }
     };
+    const broken = (): void => reject(new WeirError('invalid', 'The request body ended early.'));
+    // Of a connection that has gone since the request came, nothing would be heard any more.
+    if (incoming.destroyed && !incoming.readableEnded) return broken();
     try {
       if (max > 0 && declared > max) throw refuse(declared);
       loan?.check(declared);
@@ -94,10 +97,9 @@ export function readBody(
     }
     incoming.on('data', onData);
     incoming.on('end', () => resolve(gather(chunks, length)));
-    const broken = (): void => reject(new WeirError('invalid', 'The request body ended early.'));
     incoming.on('error', broken);
     incoming.on('close', () => {
-      if (!incoming.complete) broken();
+      if (!incoming.readableEnded) broken();
     });
   });
 }

@@ -62,6 +62,12 @@ export const notThere = -2;
 export const mostLabels = 4_000_000;
 
 /**
+ * The bytes of the labels of all series of one request, each as often as it is said. Symbols, resources and histograms say in a few
+ * bytes what thousands of series have, and for each it is read again to be found among those that are known.
+ */
+export const mostLabelBytes = 128 * 2 ** 20;
+
+/**
  * Samples of some series, as columns. Label names and values are ranges of `bytes`; the first range of each series is
  * the metric's name, as a label with an empty name. Labels with empty values are left out. Reused between requests.
  */
@@ -92,6 +98,8 @@ export class SeriesBatch {
   histogramsFrom = Number.POSITIVE_INFINITY;
   /** How many series were known when the reading began; what was not found then may have come since. */
   knownCount = -1;
+  /** Of all its ranges, as `mostLabelBytes` counts. */
+  labelBytes = 0;
   private labels = 0;
 
   /** Grows as needed; begins with room for so many series. */
@@ -116,6 +124,7 @@ export class SeriesBatch {
     this.bytes = bytes;
     this.series = 0;
     this.labels = 0;
+    this.labelBytes = 0;
     this.first[0] = 0;
     this.points = undefined;
     this.routes = undefined;
@@ -168,6 +177,7 @@ export class SeriesBatch {
     const at = this.first[this.series - 1]! * 4;
     this.ranges[at + 2] = valueAt;
     this.ranges[at + 3] = valueEnd;
+    this.labelBytes += valueEnd - valueAt;
   }
 
   label(nameAt: number, nameEnd: number, valueAt: number, valueEnd: number): void {
@@ -233,6 +243,7 @@ export class SeriesBatch {
     ranges[at++] = valueAt;
     ranges[at] = valueEnd;
     this.first[this.series] = this.labels;
+    this.labelBytes += nameEnd - nameAt + valueEnd - valueAt;
   }
 
   /** A sample of the series; the newest counts, the later of equals. */
@@ -255,6 +266,15 @@ export class SeriesBatch {
     this.samples = withRoom(this.samples, room);
     this.numbers = withRoom(this.numbers, room);
     if (this.routes !== undefined) this.routes = withRoom(this.routes, room * 4);
+  }
+
+  /** Of the labels of one series, its name among them. */
+  labelBytesOf(series: number): number {
+    const { ranges } = this;
+    let bytes = 0;
+    for (let at = this.first[series]! * 4; at < this.first[series + 1]! * 4; at += 2)
+      bytes += ranges[at + 1]! - ranges[at]!;
+    return bytes;
   }
 
   /** The metric's name as text. */

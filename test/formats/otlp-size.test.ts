@@ -64,6 +64,19 @@ describe('an export of OTLP', () => {
     expect(refused).toBeLessThan(10);
   });
 
+  it('has 128 MiB of labels, each counted with every series that has it', () => {
+    const attribute = field(7, field(1, 'a'), field(2, field(1, 'x'.repeat(2 ** 20))));
+    const outcome = (points: number) => converted(exportOfPoints('gauge', repeated(field(1, attribute), points)));
+    expect(outcome(127)).toMatchObject({ refused: 0, series: 127 });
+    expect(outcome(130)).toMatchObject({
+      refused: 3,
+      series: 127,
+      reason: expect.stringContaining(
+        'is beyond the 134217728 bytes that the labels of all series of one request may have',
+      ),
+    });
+  });
+
   it('is read in both encodings with as many attributes, of a resource, a point and within their values', () => {
     const json = (attributes: unknown[], of: 'resource' | 'point'): Buffer => {
       const dataPoints = of === 'point' ? [{ attributes }] : [];

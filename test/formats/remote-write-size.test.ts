@@ -95,4 +95,18 @@ describe('a remote write request is read up to, and refused beyond,', () => {
     expect(outcome('1.0', repeated(of1000, 100), field(1))).toBe('taken');
     expect(outcome('1.0', repeated(of1000, 100), series1(empty(4, 1)))).toContain('more than 100000 native histograms');
   });
+
+  it('128 MiB of labels, each counted with every series that has it', () => {
+    const long = [symbols, field(4, 'x'.repeat(2 ** 20))];
+    const series = field(5, field(1, Buffer.from([1, 2, 3, 4])));
+    const says = 'more than 134217728 bytes of labels, each counted with every series that has it';
+    expect(outcome('2.0', ...long, repeated(series, 127))).toBe('taken');
+    expect(outcome('2.0', ...long, repeated(series, 128))).toContain(says);
+  });
+
+  it('128 MiB of labels of the classic histograms that a native one becomes', () => {
+    const histogram = (size: number): Buffer => series1(label('a', 'x'.repeat(size)), field(4, field(1, '')));
+    expect(outcome('1.0', histogram(2 ** 20))).toBe('taken');
+    expect(outcome('1.0', histogram(2 ** 23))).toContain('or 134217728 bytes of them');
+  });
 });

@@ -1,8 +1,8 @@
 import type { Steps } from '../../domain/turns.js';
 import type { FamilyType } from '../family.js';
-import { change, mostLabels, type SeriesBatch } from '../series-batch.js';
+import { change, mostLabelBytes, mostLabels, type SeriesBatch } from '../series-batch.js';
 import { BatchWriter } from './batch-writer.js';
-import { Labels, merged, without } from './labels.js';
+import { Labels, lengthOf, merged, without } from './labels.js';
 import { metricName, type TranslationStrategy } from './names.js';
 import { doesOf, familyType, mostParts, unfitness, writeParts, wrongness } from './points.js';
 import { type Attribute, type Attributes, type Metric, newMetric, type OtlpSink, type Point } from './request.js';
@@ -40,6 +40,8 @@ export class RequestSize {
   points = 0;
   series = 0;
   labels = 0;
+  /** About as `mostLabelBytes` counts: units of text. */
+  labelBytes = 0;
   texts = 0;
 }
 
@@ -119,7 +121,8 @@ export class Converter implements OtlpSink {
     const { identity, common } = this.ofResource;
     const own = merged(without(this.labels.of(point.attributes), identity), common);
     const most = mostParts(metric, point, options.bounds);
-    const wrong = wrongness(metric, point) ?? tooMany(size, most, most * own.length);
+    const labelBytes = most * (this.name.length + lengthOf(own));
+    const wrong = wrongness(metric, point) ?? tooMany(size, most, most * own.length, labelBytes);
     if (wrong !== undefined) {
       this.refused++;
       this.reason ??= `a point of ${this.metricInWords()} ${wrong}`;
@@ -129,6 +132,7 @@ export class Converter implements OtlpSink {
     if (point.time === 0) point.time = options.now;
     this.newest = Math.max(this.newest, point.time);
     size.labels += most * own.length;
+    size.labelBytes += labelBytes;
     writer.beginPoint();
     if (metric.kind !== 'gauge' && metric.kind !== 'sum') return this.parts(point, own);
     writer.series(this.name, own, doesOf(metric, point), point.value, point.time, point.start, true);
@@ -176,12 +180,15 @@ export class Converter implements OtlpSink {
   }
 }
 
-function tooMany(size: RequestSize, series: number, labels: number): string | undefined {
+function tooMany(size: RequestSize, series: number, labels: number, labelBytes: number): string | undefined {
   if (size.series + series > mostSeries) {
     return `is beyond the ${mostSeries} series that one request may become: send less at once`;
   }
   if (size.labels + labels > mostLabels) {
     return `is beyond the ${mostLabels} labels that the series of one request may have: send less at once`;
+  }
+  if (size.labelBytes + labelBytes > mostLabelBytes) {
+    return `is beyond the ${mostLabelBytes} bytes that the labels of all series of one request may have: send less at once`;
   }
   if (size.texts > mostTexts) {
     return `is beyond the ${mostTexts} different names and values that the labels of one request may have: send less at once`;

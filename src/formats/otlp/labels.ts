@@ -97,3 +97,10 @@ function hasName(labels: Attributes, name: string): boolean {
   for (const label of labels) if (label[0] === name) return true;
   return false;
 }
+
+/** Of their names and values. */
+export function lengthOf(labels: Attributes): number {
+  let length = 0;
+  for (let i = 0; i < labels.length; i++) length += labels[i]![0].length + labels[i]![1].length;
+  return length;
+}

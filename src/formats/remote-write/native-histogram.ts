@@ -2,7 +2,7 @@ import { WeirError } from '../../domain/errors.js';
 import type { Steps } from '../../domain/turns.js';
 import { exponentialCounts } from '../otlp/exponential.js';
 import { ProtoReader } from '../proto-reader.js';
-import { change, mostLabels, type SeriesBatch } from '../series-batch.js';
+import { change, mostLabelBytes, mostLabels, type SeriesBatch } from '../series-batch.js';
 import { canonicalNumber } from '../syntax.js';
 
 /** As in `prometheus.Histogram`; both versions have the same fields. */
@@ -80,11 +80,13 @@ export function* expandHistograms(batch: SeriesBatch, bounds: readonly number[])
       continue;
     }
     const labelsOfEach = batch.first[series + 1]! - batch.first[series]! + 1;
-    labels += (classic.length + 3) * labelsOfEach;
-    if (labels > mostLabels) {
+    const parts = classic.length + 3;
+    labels += parts * labelsOfEach;
+    if (labels > mostLabels || batch.labelBytes + parts * batch.labelBytesOf(series) > mostLabelBytes) {
       throw new WeirError(
         'invalid',
-        `The classic histograms of the request would have more than ${mostLabels} labels; send less at once.`,
+        `The classic histograms of the request would have more than ${mostLabels} labels, or ${mostLabelBytes} bytes of them; ` +
+          'send less at once.',
       );
     }
     points.push(batch.series);

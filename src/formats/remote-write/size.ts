@@ -1,5 +1,5 @@
 import { WeirError } from '../../domain/errors.js';
-import { mostLabels, type SeriesBatch } from '../series-batch.js';
+import { mostLabelBytes, mostLabels, type SeriesBatch } from '../series-batch.js';
 
 /** Labels of one series, which are read in one go. Limits are asked later, and know no reader. */
 const mostLabelsOfSeries = 4096;
@@ -20,9 +20,11 @@ export function checkLabelsOfSeries(count: number): void {
 }
 
 /** To be asked after each series. */
-export function checkSize({ series, first }: SeriesBatch): void {
+export function checkSize({ series, first, labelBytes }: SeriesBatch): void {
   checkCount('series', series);
   if (first[series]! > mostLabels) throw tooMany(`${mostLabels} labels`);
+  if (labelBytes > mostLabelBytes)
+    throw tooMany(`${mostLabelBytes} bytes of labels, each counted with every series that has it`);
 }
 
 const tooMany = (what: string): WeirError =>

@@ -27,6 +27,8 @@ export class PairTable {
   private hashes = new Uint32Array(64);
   /** One more than the id; 0 is free. */
   private slots = new Int32Array(128);
+  /** Of the longest pair. */
+  private longest = 0;
 
   /** What this weighs, in bytes. */
   get weight(): number {
@@ -146,6 +148,8 @@ export class PairTable {
 
   /** The id of the pair, -1 when it is not there. */
   find(source: Uint8Array, nameAt: number, nameEnd: number, valueAt: number, valueEnd: number): number {
+    // Whoever sends what no series may have, as often as there are series, is not to have it hashed each time.
+    if (nameEnd - nameAt + valueEnd - valueAt > this.longest) return -1;
     const hash = hashOf(source, nameAt, nameEnd, valueAt, valueEnd);
     const mask = this.slots.length - 1;
     let escaped: Buffer | undefined;
@@ -229,6 +233,7 @@ export class PairTable {
     this.hashes = withRoom(this.hashes, this.count);
     this.ends[id] = end;
     this.nameLengths[id] = nameLength;
+    if (length > this.longest) this.longest = length;
     return id;
   }
 

@@ -484,6 +484,13 @@ describe('a refusal', () => {
       400,
       expect.stringContaining('more than 250000 objects and lists'),
     ]);
+    const names = (count: number): Buffer =>
+      Buffer.from(`[${Array.from({ length: count }, (_, i) => `{"n${i}":1}`).join(',')}]`.padEnd(20_000));
+    expect(await send(names(1000), json)).toEqual([400, expect.stringContaining('must be an object')]);
+    expect(await send(names(1001), json)).toEqual([
+      400,
+      expect.stringContaining('more than 1000 different lists of names in its objects. Send protobuf'),
+    ]);
     const known = { 'content-type': 'application/x-protobuf' };
     // A field that nobody knows.
     expect((await send(field(15, Buffer.alloc(5_000_000)), known))[0]).toBe(200);

@@ -2,6 +2,7 @@ import { WeirError } from '../../domain/errors.js';
 import type { Steps } from '../../domain/turns.js';
 import { mostListed } from '../proto-reader.js';
 import { asText } from './attribute-text.js';
+import { jsonWithinBounds } from './json-bounds.js';
 import {
   type Attribute,
   type Attributes,
@@ -25,7 +26,7 @@ type Json = Readonly<Record<string, unknown>>;
  * objects in one go: whoever takes it keeps it small.
  */
 export function* otlpJsonSteps(body: Buffer, sink: OtlpSink): Steps<void> {
-  if (body.length > 2 * mostObjects) yield* countObjects(body);
+  yield* jsonWithinBounds(body);
   let parsed: unknown;
   try {
     parsed = JSON.parse(body.toString('utf8'));
@@ -55,27 +56,6 @@ export function* otlpJsonSteps(body: Buffer, sink: OtlpSink): Steps<void> {
 /** Between two stops. */
 const messagesAStep = 32;
 const pointsAStep = 16;
-
-/** Of a body that is looked through before it becomes objects, each of which begins and ends. */
-const bytesAStep = 64 * 1024;
-/** As large bodies of honest producers have: an attribute of the shortest kind is two in forty bytes. */
-const mostObjects = 250_000;
-
-/** Throws `invalid` for more objects and lists than can be made in one go; those that stand in texts count, too. */
-function* countObjects(body: Buffer): Steps<void> {
-  let count = 0;
-  for (let at = 0; at < body.length; at++) {
-    if (at % bytesAStep === 0) yield;
-    const byte = body[at];
-    if (byte === 0x7b || byte === 0x5b) count++;
-  }
-  if (count > mostObjects) {
-    throw new WeirError(
-      'invalid',
-      `The body has more than ${mostObjects} objects and lists. Send protobuf (application/x-protobuf), or less at once.`,
-    );
-  }
-}
 
 const kinds = [
   ['gauge', 'gauge'],

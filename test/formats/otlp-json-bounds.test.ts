@@ -1,8 +1,10 @@
+import type { JsonValue } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { WeirError } from '../../src/domain/errors.js';
 import { atOnce } from '../../src/domain/turns.js';
 import { jsonWithinBounds } from '../../src/formats/otlp/json-bounds.js';
+import { attribute, exportOf } from '../support/otlp.js';
 
 function refusal(text: string | Buffer): string {
   try {
@@ -71,8 +73,37 @@ describe('JSON, before it becomes objects,', () => {
     expect(refusal(listOf(250_000, () => '{}'))).toMatch(/^The body has more than 250000 objects and lists\. Send/);
   });
 
+  it('has at most 750,000 commas between values, and those in texts are none', () => {
+    expect(refusal(listOf(750_001, () => '1'))).toBe('taken');
+    expect(refusal(listOf(750_001, () => '","'))).toBe('taken');
+    expect(refusal(listOf(750_002, () => '1'))).toMatch(
+      /^The body has more than 750000 commas between its values\. Send/,
+    );
+  });
+
+  it.each<[what: string, buckets: number, keys: number]>([
+    ['14 bounds and 6 attributes', 15, 6],
+    ['30 bounds and 8 attributes', 31, 8],
+  ])('may be a batch of 8,192 histograms of %s', (_, buckets, keys) => {
+    const point = {
+      attributes: Array.from({ length: keys }, (_, i) => attribute(`http.response.of.${i}`, 'shop.example.com')),
+      startTimeUnixNano: '1767268500000000000',
+      timeUnixNano: '1767268800000000000',
+      count: '1200',
+      sum: 12.5,
+      bucketCounts: Array(buckets).fill('80'),
+      explicitBounds: Array.from({ length: buckets - 1 }, (_, i) => i * 0.5),
+      min: 0.001,
+      max: 9.5,
+    };
+    const dataPoints: JsonValue[] = Array(8192).fill(point);
+    const body = JSON.stringify(exportOf([{ name: 'h', histogram: { aggregationTemporality: 2, dataPoints } }]));
+    expect(body.length).toBeLessThan(8 * 1024 * 1024);
+    expect(refusal(body)).toBe('taken');
+  });
+
   it('is looked through to its end whatever its bytes are', () => {
-    for (const bytes of ['{"a":"', '"\\', '\\', '"', '}', ']', '}{', ' ']) {
+    for (const bytes of ['{"a":"', '"\\', '\\', '"', '}', ']', '}{', ',', ' ']) {
       expect([bytes, refusal(bytes.repeat(50_000))]).toEqual([bytes, 'taken']);
     }
     fc.assert(

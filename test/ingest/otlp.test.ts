@@ -472,12 +472,12 @@ describe('a refusal', () => {
     const spaces = (length: number): Buffer => Buffer.concat([Buffer.from('{}'), Buffer.alloc(length - 2, ' ')]);
     const tooLarge = [
       413,
-      expect.stringContaining('JSON may have 4194304 bytes, and this one has more. Send protobuf'),
+      expect.stringContaining('JSON may have 8388608 bytes, and this one has more. Send protobuf'),
     ];
-    expect((await send(spaces(4_194_304), json))[0]).toBe(200);
-    expect((await send(gzipSync(spaces(4_194_304)), zipped))[0]).toBe(200);
-    expect(await send(spaces(4_194_305), json)).toEqual(tooLarge);
-    expect(await send(gzipSync(spaces(4_194_305)), zipped)).toEqual(tooLarge);
+    expect((await send(spaces(8_388_608), json))[0]).toBe(200);
+    expect((await send(gzipSync(spaces(8_388_608)), zipped))[0]).toBe(200);
+    expect(await send(spaces(8_388_609), json)).toEqual(tooLarge);
+    expect(await send(gzipSync(spaces(8_388_609)), zipped)).toEqual(tooLarge);
     const objects = (count: number): Buffer => Buffer.from(`{"resourceMetrics":[${'{},'.repeat(count - 3)}{}]}`);
     expect((await send(objects(250_000), json))[0]).toBe(200);
     expect(await send(objects(250_001), json)).toEqual([
@@ -493,7 +493,7 @@ describe('a refusal', () => {
     ]);
     const known = { 'content-type': 'application/x-protobuf' };
     // A field that nobody knows.
-    expect((await send(field(15, Buffer.alloc(5_000_000)), known))[0]).toBe(200);
+    expect((await send(field(15, Buffer.alloc(9_000_000)), known))[0]).toBe(200);
     await own.stop();
   });
 

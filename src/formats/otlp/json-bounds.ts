@@ -6,8 +6,10 @@ const smallest = 16 * 1024;
 /** Between two stops. */
 const bytesAStep = 64 * 1024;
 
-/** As large bodies of honest producers have: an attribute of the shortest kind is two in forty bytes. */
+/** An attribute is two, in forty bytes or more: batches of 8,192 points have up to 172,000. */
 const mostObjects = 250_000;
+/** Each is one more member or item, and a short text costs more than its bytes: 8,192 histograms of 30 buckets have 680,000. */
+const mostCommas = 750_000;
 /** OTLP has a few dozen names, and a producer writes them in one order. */
 const mostShapes = 1000;
 
@@ -16,8 +18,8 @@ const seed = Math.floor(Math.random() * 2 ** 32) | 0;
 const factor = Math.floor(Math.random() * 2 ** 32) | 1;
 
 /**
- * Looks through a body of JSON before it becomes objects, which is done in one go. Throws `invalid` for more objects and
- * lists than that may make, or more shapes of objects: what V8 keeps of each order of names costs more than the object.
+ * Looks through a body of JSON before it becomes objects, which is done in one go. Throws `invalid` for more objects,
+ * lists and values than that may make, or more shapes of objects: what V8 keeps of each order of names costs more than the object.
  * What is not JSON is for the parser to say.
  */
 export function* jsonWithinBounds(body: Buffer): Steps<void> {
@@ -32,9 +34,11 @@ export function* jsonWithinBounds(body: Buffer): Steps<void> {
 const quote = 0x22;
 const backslash = 0x5c;
 const colon = 0x3a;
+const comma = 0x2c;
 
 class Bounds {
   private objects = 0;
+  private commas = 0;
   private inText = false;
   private escaped = false;
   /** Hash of the text that was read last. */
@@ -45,7 +49,7 @@ class Bounds {
   private readonly shapes = new Set<number>();
 
   read(bytes: Uint8Array): void {
-    let { inText, escaped, text } = this;
+    let { inText, escaped, text, commas } = this;
     for (let at = 0; at < bytes.length; at++) {
       const byte = bytes[at]!;
       if (inText) {
@@ -58,7 +62,8 @@ class Bounds {
       } else if (byte === quote) {
         inText = true;
         text = seed;
-      } else if (byte === colon) this.name(text);
+      } else if (byte === comma) commas++;
+      else if (byte === colon) this.name(text);
       else if (byte === 0x7b) this.open();
       else if (byte === 0x7d) this.shape = this.around.pop() ?? seed;
       else if (byte === 0x5b) this.count();
@@ -66,6 +71,8 @@ class Bounds {
     this.inText = inText;
     this.escaped = escaped;
     this.text = text;
+    this.commas = commas;
+    if (commas > mostCommas) throw tooMany(`${mostCommas} commas between its values`, 'less at once');
   }
 
   private open(): void {

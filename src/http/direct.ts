@@ -14,8 +14,8 @@ const plainHost = /^[a-z\d._-]+(?::\d{1,4}|:[1-5]\d{4})?$/i;
 const pagePath = /^\/api\/v1\/(\w[\w.~-]*)(?:\/(\w[\w.~-]*))?\/metrics$/;
 
 /**
- * The pages and the token endpoint in the spelling that every scraper uses, without Hono, whose request, routing and promises cost
- * each some microseconds. All else is Hono's, these two in other spellings included.
+ * The pages and the token endpoint in the spelling that every scraper uses, without Hono, whose request, routing and promises are
+ * work that these two do not need. All else is Hono's, these two in other spellings included.
  */
 export function directRoutes(
   oauth: OAuthOptions,

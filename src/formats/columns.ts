@@ -17,6 +17,9 @@ export function spread(hash: number): number {
   return x ^ (x >>> 16);
 }
 
+/** Where hashes begin: what they are must not be known outside, or names could be made to have one and the same. */
+export const newSeed = (): number => Math.floor(Math.random() * 2 ** 32);
+
 /** To read and write four bytes at a time, which halves the time of a copy. */
 export const wordsOf = ({ buffer, byteOffset, byteLength }: Buffer): DataView =>
   new DataView(buffer, byteOffset, byteLength);

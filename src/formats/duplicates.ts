@@ -1,7 +1,7 @@
+import { newSeed } from './columns.js';
 import { seriesIdentity } from './syntax.js';
 
-/** Where a hash stands in the table must not be known outside, or series could be made to stand in one heap. */
-const seed = Math.floor(Math.random() * 2 ** 32);
+const seed = newSeed();
 
 interface Table {
   readonly hashes: Int32Array;

@@ -32,10 +32,8 @@ export function partsOf(batch: SeriesBatch): Part[] {
       const [project, endpoint] = [textAt(batch.bytes, routes, at), textAt(batch.bytes, routes, at + 2)];
       const name = `${project}\n${endpoint}`;
       part = byName.get(name) ?? parts.length;
-      if (part === mostParts) {
-        throw new WeirError('invalid', `The request is for more than ${mostParts} endpoints; send less at once.`);
-      }
       if (part === parts.length) {
+        checkPartRoom(part);
         byName.set(name, part);
         places.push(at);
         const own = new SeriesBatch(roomFor(batch.series - series, parts.length + 1));
@@ -69,7 +67,13 @@ const roomFor = (left: number, parts: number): number => Math.max(partRoom, Math
 export const partRoom = 8;
 
 /** Of one request: each takes two thousand bytes or more, whatever its series take. */
-export const mostParts = 10_000;
+const mostParts = 10_000;
+
+/** For one more than the `parts` there are; throws `invalid`. */
+export function checkPartRoom(parts: number): void {
+  if (parts < mostParts) return;
+  throw new WeirError('invalid', `The request is for more than ${mostParts} endpoints; send less at once.`);
+}
 
 function isSame({ bytes, routes }: SeriesBatch, at: number, places: readonly number[], part: number): boolean {
   const other = places[part];

@@ -1,5 +1,6 @@
 import { WeirError } from '../../domain/errors.js';
 import type { Steps } from '../../domain/turns.js';
+import { newSeed } from '../columns.js';
 
 /** Below, even names that are all new take two milliseconds. */
 const smallest = 16 * 1024;
@@ -14,8 +15,8 @@ const mostCommas = 750_000;
 const mostShapes = 1000;
 
 /** Nobody outside can know which names share a hash. The factor is odd: none is lost by it. */
-const seed = Math.floor(Math.random() * 2 ** 32) | 0;
-const factor = Math.floor(Math.random() * 2 ** 32) | 1;
+const seed = newSeed() | 0;
+const factor = newSeed() | 1;
 
 /**
  * Looks through a body of JSON before it becomes objects, which is done in one go. Throws `invalid` for more objects,

@@ -1,6 +1,5 @@
-import { WeirError } from '../../domain/errors.js';
 import type { Steps } from '../../domain/turns.js';
-import { mostParts, type Part, partRoom } from '../routes.js';
+import { checkPartRoom, type Part, partRoom } from '../routes.js';
 import { SeriesBatch } from '../series-batch.js';
 import { type Converted, Converter, type ConvertOptions, RequestSize } from './convert.js';
 import type { Attributes, Metric, OtlpSink, Point } from './request.js';
@@ -75,9 +74,7 @@ export class RoutingConverter implements OtlpSink {
     const key = JSON.stringify(names);
     let found = this.parts.get(key);
     if (found === undefined) {
-      if (this.parts.size === mostParts) {
-        throw new WeirError('invalid', `The request is for more than ${mostParts} endpoints; send less at once.`);
-      }
+      checkPartRoom(this.parts.size);
       const batch = new SeriesBatch(partRoom);
       found = { part: { ...names, batch }, converter: new Converter(batch, this.options, this.size) };
       this.parts.set(key, found);

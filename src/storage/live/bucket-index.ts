@@ -1,4 +1,4 @@
-import { spread, withRoom } from '../../formats/columns.js';
+import { newSeed, spread, withRoom } from '../../formats/columns.js';
 import type { PairTable } from './pair-table.js';
 
 /** What a table of series has of their labels; it only grows. */
@@ -11,7 +11,7 @@ export interface Columns {
 
 const bound = 'le';
 /** As in the table of series: ids can be guessed, which of them have one hash must not be. */
-const seed = Math.floor(Math.random() * 2 ** 32);
+const seed = newSeed();
 
 /**
  * Finds the buckets of a histogram by its name and its other labels. Made for those tables alone whose producers say that

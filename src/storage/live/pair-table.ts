@@ -1,12 +1,11 @@
-import { spread, withRoom, wordsOf } from '../../formats/columns.js';
+import { newSeed, spread, withRoom, wordsOf } from '../../formats/columns.js';
 
 const quote = 0x22;
 const backslash = 0x5c;
 const newline = 0x0a;
 const equals = 0x3d;
 
-/** What a hash is must not be known outside, or names could be made to stand in one heap. */
-const seed = Math.floor(Math.random() * 2 ** 32);
+const seed = newSeed();
 const fnvPrime = 16777619;
 const isEscaped = 0x8000;
 /** Copies go in words of four bytes, and read and write up to three beyond the last pair. */

@@ -1,11 +1,11 @@
-import { spread, withRoom } from '../../formats/columns.js';
+import { newSeed, spread, withRoom } from '../../formats/columns.js';
 import type { FamilyHeader } from '../../formats/family.js';
 import type { KnownSeries, Metadata, SeriesBatch } from '../../formats/series-batch.js';
 import { BucketIndex } from './bucket-index.js';
 import { PairTable } from './pair-table.js';
 
 /** As in the table of pairs: ids can be guessed, where they stand must not be. */
-const seed = Math.floor(Math.random() * 2 ** 32);
+const seed = newSeed();
 
 let tables = 0;
 

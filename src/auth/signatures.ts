@@ -1,13 +1,36 @@
 import { type KeyObject, sign } from 'node:crypto';
 import type { SigningAlgorithm } from '../domain/signing.js';
+import { sodium } from './sodium.js';
 
-/** The signature of a JWS (RFC 7518 §3) over its input, by algorithm. */
-export const signatures: Record<SigningAlgorithm, (input: Buffer, key: KeyObject) => Buffer> = {
+/** The signature of a JWS over its input (RFC 7518 §3). */
+export type Signer = (input: Buffer) => Buffer;
+
+/** Signs with a private key of this algorithm. */
+export const signerOf = (alg: SigningAlgorithm, key: KeyObject): Signer => signers[alg](key);
+
+const signers: Record<SigningAlgorithm, (key: KeyObject) => Signer> = {
   // Node 24 takes twice as long when it is asked for this encoding itself.
-  ES256: (input, key) => joined(sign('sha256', input, key)),
-  EdDSA: (input, key) => sign(null, input, key),
-  RS256: (input, key) => sign('sha256', input, key),
+  ES256: (key) => (input) => joined(sign('sha256', input, key)),
+  EdDSA: (key) => (sodium() === undefined ? openSslEd25519(key) : sodiumEd25519(key)),
+  RS256: (key) => (input) => sign('sha256', input, key),
 };
+
+export const openSslEd25519 =
+  (key: KeyObject): Signer =>
+  (input) =>
+    sign(null, input, key);
+
+/** The same bytes (RFC 8032 §5.1.6 leaves no choice) in three fifths of the time. */
+export function sodiumEd25519(key: KeyObject): Signer {
+  const { crypto_sign_seed_keypair, crypto_sign_detached } = sodium()!;
+  const secretKey = Buffer.alloc(64);
+  crypto_sign_seed_keypair(Buffer.alloc(32), secretKey, Buffer.from(key.export({ format: 'jwk' }).d!, 'base64url'));
+  return (input) => {
+    const signature = Buffer.alloc(64);
+    crypto_sign_detached(signature, input, secretKey);
+    return signature;
+  };
+}
 
 const halfBytes = 32;
 

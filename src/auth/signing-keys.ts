@@ -4,7 +4,7 @@ import { WeirError } from '../domain/errors.js';
 import type { SigningAlgorithm } from '../domain/signing.js';
 import type { KeyStore, StoredKey } from '../storage/store.js';
 import type { Envelope } from './envelope.js';
-import { signatures } from './signatures.js';
+import { type Signer, signerOf } from './signatures.js';
 
 export interface VerificationKey {
   readonly kid: string;
@@ -35,9 +35,7 @@ export class SigningKeys {
   /** Of the keys that lived when they were read last. */
   private livingKids = '';
   private behind = false;
-  private current:
-    | { kid: string; alg: SigningAlgorithm; key: KeyObject; header: string; createdAt: number }
-    | undefined;
+  private current: { kid: string; sign: Signer; header: string; createdAt: number } | undefined;
 
   constructor(options: SigningKeysOptions) {
     this.options = options;
@@ -103,7 +101,7 @@ export class SigningKeys {
     const opened = this.options.envelope.open(signing.privateJwk, placeOf(kid));
     const key = createPrivateKey({ key: JSON.parse(opened.toString('utf8')), format: 'jwk' });
     const alg = signing.alg as SigningAlgorithm;
-    this.current = { kid, alg, key, header: base64url({ alg, typ: 'at+jwt', kid }), createdAt };
+    this.current = { kid, sign: signerOf(alg, key), header: base64url({ alg, typ: 'at+jwt', kid }), createdAt };
   }
 
   async list(): Promise<StoredKey[]> {
@@ -173,19 +171,19 @@ export class SigningKeys {
   }
 
   /**
-   * An access token of these claims: a JWS in compact form (RFC 7515 §3.1), signed with `node:crypto`: jose's signing goes through WebCrypto's thread
+   * An access token of these claims: a JWS in compact form (RFC 7515 §3.1), signed at once: jose's signing goes through WebCrypto's thread
    * pool and costs three to four times as much. Checking stays with jose. Throws `unavailable` when the key ends before the token
    * and the one in its place cannot be read: Go scrapers would keep the token although it is refused.
    */
   sign(claims: { readonly exp: number; readonly [claim: string]: unknown }): string {
-    const { kid, key, alg, header } = this.current!;
+    const { kid, sign, header } = this.current!;
     const endsAt = this.byKid.get(kid)?.endsAt;
     // Of a key that signs there is no end, but where another should be in its place.
     if (endsAt === undefined || (endsAt !== null && endsAt < claims.exp * 1000)) {
       throw new WeirError('unavailable', 'The key that signs tokens was retired, and the next one cannot be read yet.');
     }
     const input = `${header}.${base64url(claims)}`;
-    return `${input}.${signatures[alg](Buffer.from(input), key).toString('base64url')}`;
+    return `${input}.${sign(Buffer.from(input)).toString('base64url')}`;
   }
 
   private lives({ endsAt }: Pick<StoredKey, 'endsAt'>): boolean {

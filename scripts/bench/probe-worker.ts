@@ -1,7 +1,10 @@
 import { Agent, request } from 'node:http';
 import { answer } from './answer.js';
 
-/** Scrapes pages in turn, one each few milliseconds whatever the answers take, until it is told to stop. */
+/**
+ * Scrapes pages in turn, one each few milliseconds whatever the answers take, until it is told to stop. Each at a random moment
+ * of its time: in step with a load, a probe would see the same part of each request of it, and no other.
+ */
 export interface ProbeOrder {
   readonly targets: readonly { readonly url: string; readonly authorization: string }[];
   readonly everyMs: number;
@@ -34,7 +37,7 @@ async function probe({ targets, everyMs, seconds }: ProbeOrder): Promise<ProbeRe
   const began = performance.now();
   for (let i = 0; ; i++) {
     // Those that were due while this process did not run are late, and count as such.
-    const due = began + i * everyMs;
+    const due = began + (i + Math.random()) * everyMs;
     if (due - began > seconds * 1000) break;
     const wait = due - performance.now();
     if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));

@@ -13,7 +13,7 @@ import type { GatewayMetrics } from '../telemetry/gateway-metrics.js';
 import { UsageMeters } from '../telemetry/usage.js';
 import { CountryFile } from './country-file.js';
 import type { Seams } from './seams.js';
-import type { Job } from './timers.js';
+import { inPortions, type Job, type Write } from './timers.js';
 
 interface Ground {
   readonly config: Config;
@@ -55,28 +55,29 @@ export function openRecords({
   const { countryHeader, countryFile } = config.web;
   const file = countryFile === undefined ? undefined : new CountryFile(countryFile);
   const countries = new Countries({ header: countryHeader, lookup: file?.lookup, trustedProxies });
-  const writeUsage = (): Promise<void> =>
+  const writeUsage = (): Promise<boolean> =>
     usage.write(async (rows) => {
       await store.usage.add(rows);
       if (config.telemetry.metrics.projectLabel) metrics.used(rows);
     });
   const writeAccess = (): Promise<boolean> => accessLog.write((batches) => store.accessLog.append(batches));
-  const writeAllAccess = async (): Promise<void> => {
-    while (await writeAccess());
-  };
   return {
     counting: { counted: apiRequests, usage, countries, clock },
     accessNotes: new AccessNotes({ accessLog, directory, clock, trustedProxies }),
     jobs: [
-      [seams.writeRecordsEveryMs ?? writeUsageEveryMs, writeUsage],
-      [seams.writeRecordsEveryMs ?? writeAccessEveryMs, writeAccess],
+      [seams.writeRecordsEveryMs ?? writeUsageEveryMs, () => inPortions(writeUsage)],
+      [seams.writeRecordsEveryMs ?? writeAccessEveryMs, () => inPortions(writeAccess)],
       [housekeepingEveryMs, () => store.usage.prune(clock.now() - usageKeptMs)],
       [housekeepingEveryMs, () => store.accessLog.prune(clock.now() - accessKeptMs)],
       [housekeepingEveryMs, async () => file?.refresh(log)],
     ],
     close: async () => {
-      await writeUsage().catch((error) => log.error({ err: error }, 'what was used was not written'));
-      await writeAllAccess().catch((error) => log.error({ err: error }, 'the access log was not written'));
+      await all(writeUsage).catch((error) => log.error({ err: error }, 'what was used was not written'));
+      await all(writeAccess).catch((error) => log.error({ err: error }, 'the access log was not written'));
     },
   };
+}
+
+async function all(write: Write): Promise<void> {
+  while (await write());
 }

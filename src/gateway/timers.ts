@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Soon } from '../domain/soon.js';
 import type { Log } from '../telemetry/log.js';
 
@@ -15,4 +16,14 @@ export function startTimers(log: Log, jobs: readonly Job[]): () => void {
     }, everyMs).unref(),
   );
   return () => timers.forEach(clearInterval);
+}
+
+/** Writes some, and says whether there is more. */
+export type Write = () => Promise<boolean>;
+
+const mostPortions = 50;
+
+/** A turn of the event loop for each portion, so that no scrape waits for all of them; what is left then waits for the next time. */
+export async function inPortions(write: Write): Promise<void> {
+  for (let portion = 0; portion < mostPortions && (await write()); portion++) await setImmediate();
 }

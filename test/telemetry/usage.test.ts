@@ -21,6 +21,21 @@ it('what could not be written is written with the next, nothing twice', async ()
   ]);
 });
 
+it('what many projects used is handed over a few at a time, each once, those first that waited longest', async () => {
+  const meters = new UsageMeters();
+  for (let i = 0; i < 100; i++) meters.of(`p${i}`).samples(1, 0);
+  const portions: string[][] = [];
+  const save = async (rows: readonly DailyUsage[]): Promise<void> => {
+    portions.push(rows.map(({ projectId }) => projectId));
+  };
+  expect(await meters.write(save)).toBe(true);
+  // It was written, and comes after all that were not.
+  meters.of('p0').samples(1, 0);
+  while (await meters.write(save));
+  expect(portions.flat()).toEqual([...Array.from({ length: 100 }, (_, i) => `p${i}`), 'p0']);
+  for (const portion of portions) expect(portion.length).toBeLessThanOrEqual(32);
+});
+
 it('a clock that is set back finds its day again', async () => {
   const meters = new UsageMeters();
   for (const now of [5, dayMs + 5, 6, dayMs, dayMs - 1]) meters.of('acme').scrape(100, now);

@@ -8,7 +8,7 @@ import {
   accessRingsPerProject,
 } from '../../domain/access.js';
 import type { AccessFilter, AccessLogStore, AccessRecord } from '../store.js';
-import type { Db } from './database.js';
+import { commitUnsynced, type Db } from './database.js';
 
 export function sqliteAccessLog(db: Db): AccessLogStore {
   const rings = (filter: AccessFilter, newest: number | undefined, offset: number): Row[] =>
@@ -33,26 +33,23 @@ export function sqliteAccessLog(db: Db): AccessLogStore {
       const [find, update, insert, trim] = [findSql, updateSql, insertSql, trimSql].map((text) =>
         db.$client.prepare(text),
       );
-      db.transaction(
-        () => {
-          for (const { projectId, clientId, ring, entries } of batches) {
-            const place = { projectId, clientId, ring };
-            const before = find!.get(place) as { entries: string } | undefined;
-            const all = [...(before === undefined ? [] : unpack(before.entries)), ...entries];
-            const kept = all.sort((a, b) => a.at - b.at).slice(-accessEntriesKept);
-            const row = {
-              ...place,
-              added: entries.length,
-              firstAt: kept[0]!.at,
-              lastAt: kept.at(-1)!.at,
-              entries: pack(kept),
-            };
-            if (before !== undefined) update!.run(row);
-            else if (insert!.run(row).changes === 1) trim!.run({ projectId, most: accessRingsPerProject });
-          }
-        },
-        { behavior: 'immediate' },
-      );
+      commitUnsynced(db, () => {
+        for (const { projectId, clientId, ring, entries } of batches) {
+          const place = { projectId, clientId, ring };
+          const before = find!.get(place) as { entries: string } | undefined;
+          const all = [...(before === undefined ? [] : unpack(before.entries)), ...entries];
+          const kept = all.sort((a, b) => a.at - b.at).slice(-accessEntriesKept);
+          const row = {
+            ...place,
+            added: entries.length,
+            firstAt: kept[0]!.at,
+            lastAt: kept.at(-1)!.at,
+            entries: pack(kept),
+          };
+          if (before !== undefined) update!.run(row);
+          else if (insert!.run(row).changes === 1) trim!.run({ projectId, most: accessRingsPerProject });
+        }
+      });
     },
     list: async ({ after, limit, ...filter }) => {
       let found: AccessRecord[] = [];

@@ -48,6 +48,20 @@ export function openDatabase(path: string): Db {
   }
 }
 
+/**
+ * A transaction that does not wait for the disk: when the power fails, the newest of these may be gone, and nothing else. They are on
+ * disk at the latest with the next that waits.
+ */
+export function commitUnsynced(db: Db, work: () => void): void {
+  // Compiled anew each time: a prepared pragma may have done its work when it was compiled.
+  db.$client.exec('PRAGMA synchronous = NORMAL');
+  try {
+    db.transaction(work, { behavior: 'immediate' });
+  } finally {
+    db.$client.exec('PRAGMA synchronous = FULL');
+  }
+}
+
 function assertPragma(client: Sqlite.Database, file: string, name: string, wanted: string | number): void {
   const actual = client.pragma(name, { simple: true });
   if (actual !== wanted) {

@@ -1,18 +1,15 @@
 import { and, asc, desc, eq, gte, lt, lte, sql } from 'drizzle-orm';
 import { usage } from '../../../db/schema.js';
 import type { UsageStore } from '../store.js';
-import type { Db } from './database.js';
+import { commitUnsynced, type Db } from './database.js';
 
 export function sqliteUsage(db: Db): UsageStore {
   return {
     add: async (rows) => {
       const add = db.$client.prepare(addSql);
-      db.transaction(
-        () => {
-          for (const row of rows) add.run(row);
-        },
-        { behavior: 'immediate' },
-      );
+      commitUnsynced(db, () => {
+        for (const row of rows) add.run(row);
+      });
     },
     list: async ({ projectId, from, to, after, limit }) =>
       db

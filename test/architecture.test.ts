@@ -155,7 +155,11 @@ describe('the house', () => {
 });
 
 describe('the dependencies', () => {
-  const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as { dependencies: Record<string, string> };
+  const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as Record<
+    'dependencies' | 'optionalDependencies',
+    Record<string, string>
+  >;
+  const dependencies = { ...manifest.dependencies, ...manifest.optionalDependencies };
   const packageOf = (name: string): string =>
     name
       .split('/')

@@ -12,7 +12,7 @@ export interface ProbeOrder {
 }
 
 export interface ProbeReport {
-  /** Of each scrape from its due time on, sorted; milliseconds. */
+  /** Of each scrape from the moment it was asked for, sorted; milliseconds. */
   readonly latencies: readonly number[];
   readonly failed: number;
 }

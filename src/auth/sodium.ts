@@ -1,10 +1,10 @@
 import { createRequire } from 'node:module';
 
-type Sodium = typeof import('sodium-native');
+export type Sodium = typeof import('sodium-native');
 
 let loaded: Sodium | undefined | null = null;
 
-/** libsodium; `undefined` where there is no build of it, as on musl. Loaded when somebody first asks. */
+/** libsodium; `undefined` where no build of it can be loaded, as on musl or beside glibc before 2.33. Loaded when somebody first asks. */
 export function sodium(): Sodium | undefined {
   if (loaded === null) loaded = load();
   return loaded;

@@ -37,6 +37,8 @@ export interface Records {
 /** What was used since is lost with a crash. */
 const writeUsageEveryMs = 5_000;
 const writeAccessEveryMs = 2_000;
+/** Of ten clients and endpoints each. */
+const accessPortions = 25;
 const housekeepingEveryMs = 300_000;
 
 /** Throws `OperatorError` for a country file that cannot be used. */
@@ -66,7 +68,7 @@ export function openRecords({
     accessNotes: new AccessNotes({ accessLog, directory, clock, trustedProxies }),
     jobs: [
       [seams.writeRecordsEveryMs ?? writeUsageEveryMs, () => inPortions(writeUsage)],
-      [seams.writeRecordsEveryMs ?? writeAccessEveryMs, () => inPortions(writeAccess)],
+      [seams.writeRecordsEveryMs ?? writeAccessEveryMs, () => inPortions(writeAccess, accessPortions)],
       [housekeepingEveryMs, () => store.usage.prune(clock.now() - usageKeptMs)],
       [housekeepingEveryMs, () => store.accessLog.prune(clock.now() - accessKeptMs)],
       [housekeepingEveryMs, async () => file?.refresh(log)],

@@ -21,9 +21,7 @@ export function startTimers(log: Log, jobs: readonly Job[]): () => void {
 /** Writes some, and says whether there is more. */
 export type Write = () => Promise<boolean>;
 
-const mostPortions = 50;
-
-/** A turn of the event loop for each portion, so that no scrape waits for all of them; what is left then waits for the next time. */
-export async function inPortions(write: Write): Promise<void> {
-  for (let portion = 0; portion < mostPortions && (await write()); portion++) await setImmediate();
+/** A turn of the event loop for each portion, so that no scrape waits for all of them; what is left after `most` waits for the next time. */
+export async function inPortions(write: Write, most = Number.POSITIVE_INFINITY): Promise<void> {
+  for (let portion = 0; portion < most && (await write()); portion++) await setImmediate();
 }

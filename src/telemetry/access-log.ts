@@ -15,8 +15,8 @@ interface Pending extends AccessPlace {
   entries: AccessEntry[];
 }
 
-/** Places written in one go, a third of a millisecond in all: scrapes wait for no more. */
-const mostAtOnce = 5;
+/** Places written in one go, which takes about as long as a slice of a page. Fewer would write the pages they share more often. */
+const mostAtOnce = 10;
 
 /**
  * The newest scrapes and token requests of each client and endpoint that are not written yet. What has no room is left

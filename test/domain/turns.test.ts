@@ -43,6 +43,17 @@ describe('long work', () => {
     expect(await small).toBe('a');
   });
 
+  it('stops sooner in the turn in which it came', async () => {
+    let at = 0;
+    const turns = new Turns({ monotonic: () => (at += 0.02) });
+    const done: string[] = [];
+    const all = turns.do(steps('a', 30, done));
+    const [first, second] = (await byTurn(done, 2)).map((one) => one.split(' ').length);
+    expect(first).toBeLessThan(5);
+    expect(second).toBeGreaterThan(2 * first!);
+    expect(await all).toBe('a');
+  });
+
   it('of one lane is done in its order, and takes one slice for all of it', async () => {
     const turns = new Turns(oneStepEach());
     const done: string[] = [];

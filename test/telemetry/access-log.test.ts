@@ -60,12 +60,12 @@ it('one project cannot take the room of the others, and has its own again when i
 
 it('is written a few places at a time, so that no scrape waits for all of it', async () => {
   const log = new AccessLog();
-  for (let i = 0; i < 12; i++) log.note(place(`c${i}`), entry(i));
+  for (let i = 0; i < 22; i++) log.note(place(`c${i}`), entry(i));
   const sizes: number[] = [];
   while (
     await log.write(async (some) => {
       sizes.push(some.length);
     })
   );
-  expect(sizes).toEqual([5, 5, 2]);
+  expect(sizes).toEqual([10, 10, 2]);
 });

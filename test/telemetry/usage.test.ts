@@ -33,7 +33,7 @@ it('what many projects used is handed over a few at a time, each once, those fir
   meters.of('p0').samples(1, 0);
   while (await meters.write(save));
   expect(portions.flat()).toEqual([...Array.from({ length: 100 }, (_, i) => `p${i}`), 'p0']);
-  for (const portion of portions) expect(portion.length).toBeLessThanOrEqual(32);
+  for (const portion of portions) expect(portion.length).toBeLessThanOrEqual(64);
 });
 
 it('a clock that is set back finds its day again', async () => {

@@ -50,7 +50,7 @@ export function openDatabase(path: string): Db {
 
 /**
  * A transaction that does not wait for the disk: when the power fails, the newest of these may be gone, and nothing else. They are on
- * disk at the latest with the next that waits.
+ * disk at the latest with the next that waits. `work` leaves no statement open: SQLite would refuse to wait for the disk again.
  */
 export function commitUnsynced(db: Db, work: () => void): void {
   // Compiled anew each time: a prepared pragma may have done its work when it was compiled.

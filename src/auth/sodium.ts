@@ -2,15 +2,8 @@ import { createRequire } from 'node:module';
 
 export type Sodium = typeof import('sodium-native');
 
-let loaded: Sodium | undefined | null = null;
-
 /** libsodium; `undefined` where no build of it can be loaded, as on musl or beside glibc before 2.33. Loaded when somebody first asks. */
 export function sodium(): Sodium | undefined {
-  if (loaded === null) loaded = load();
-  return loaded;
-}
-
-function load(): Sodium | undefined {
   try {
     return createRequire(import.meta.url)('sodium-native');
   } catch {

@@ -10,7 +10,7 @@ import type { Profile } from '../../src/demo/profiles.js';
 import { InstanceSimulator } from '../../src/demo/simulator.js';
 import { seededRandom } from '../demo/seeded-random.js';
 import { dashboardSchema } from '../support/grafana-dashboard.js';
-import { datadogPython, eventually, Programs, pause, promtoolProgram } from '../support/programs.js';
+import { datadogPython, eventually, Programs, promtoolProgram } from '../support/programs.js';
 import { PrometheusProcess } from '../support/prometheus-process.js';
 import { namesIn } from '../support/promql-names.js';
 import { securely } from '../support/securely.js';
@@ -225,26 +225,18 @@ describe('with a Prometheus that scrapes a gateway with the three instances', ()
   /** Half a minute of each instance's time, twice a second. */
   function startPushing(authorization: string): void {
     const instances = profiles.map((profile) => ({ profile, ...simulated(profile) }));
-    let stopping = false;
-    const running = (async () => {
-      while (!stopping) {
-        for (const { profile, page, pass } of instances) {
-          pass(30);
-          const body = profile === 'faulty' ? change(page()) : page();
-          await securely({
-            method: 'PUT',
-            url: `${weir.url}/api/v1/acme/${profile}/metrics`,
-            body,
-            authorization,
-            caFile,
-          });
-        }
-        await pause(500);
+    programs.inRhythm(500, async () => {
+      for (const { profile, page, pass } of instances) {
+        pass(30);
+        const body = profile === 'faulty' ? change(page()) : page();
+        await securely({
+          method: 'PUT',
+          url: `${weir.url}/api/v1/acme/${profile}/metrics`,
+          body,
+          authorization,
+          caFile,
+        });
       }
-    })();
-    programs.atEnd(() => {
-      stopping = true;
-      return running;
     });
   }
 

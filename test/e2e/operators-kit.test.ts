@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { dashboardSchema } from '../support/grafana-dashboard.js';
-import { eventually, Programs, pause } from '../support/programs.js';
+import { eventually, Programs } from '../support/programs.js';
 import { PrometheusProcess } from '../support/prometheus-process.js';
 import { namesIn, operatorSeriesNames } from '../support/promql-names.js';
 import { type CreatedClient, WeirProcess } from '../support/weir-process.js';
@@ -158,16 +158,6 @@ function startTraffic(weir: WeirProcess, { client_id, client_secret }: CreatedCl
     ]);
     await Promise.all(said.map((response) => response.arrayBuffer()));
   };
-  let stopping = false;
-  const running = (async () => {
-    for (let turn = 0; !stopping; turn++) {
-      // While the gateway is down, there is nobody to ask.
-      await once(turn).catch(() => {});
-      await pause(200);
-    }
-  })();
-  programs.atEnd(() => {
-    stopping = true;
-    return running;
-  });
+  // While the gateway is down, there is nobody to ask.
+  programs.inRhythm(200, (turn) => once(turn).catch(() => {}));
 }

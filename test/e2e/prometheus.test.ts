@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type FormatProxy, startFormatProxy } from '../support/format-proxy.js';
-import { eventually, Programs, pause } from '../support/programs.js';
+import { eventually, Programs } from '../support/programs.js';
 import { PrometheusProcess, type StoredSeries, scrapeConfig } from '../support/prometheus-process.js';
 import { clashingGroups, forbiddenGroups, openMetricsGroups, plainGroups } from '../support/pushed-corpus.js';
 import { comparable, expectedSamples, groupPath, pushBody, sorted } from '../support/pushed-families.js';
@@ -170,18 +170,7 @@ async function startProducer(metricsId: string, job: string, line: (seconds: num
     await weir.push(`acme/${metricsId}/metrics/job/${job}`, `${line((sentAt - started) / 1000)}\n`, bearer);
     return { sentAt: sentAt / 1000, answeredAt: Date.now() / 1000 };
   };
-  let stopping = false;
   await push();
-  const running = (async () => {
-    while (!stopping) {
-      await pause(250);
-      await push();
-    }
-  })();
-  const halt = (): Promise<void> => {
-    stopping = true;
-    return running;
-  };
-  programs.atEnd(() => halt());
+  const halt = programs.inRhythm(250, push);
   return { stop: () => halt().then(push) };
 }

@@ -3,6 +3,7 @@ import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 /** The real programs of the end-to-end suites. A missing one fails the suite: what was not run was not shown. */
@@ -168,6 +169,23 @@ export class Programs {
     this.ending.push(action);
   }
 
+  /** Does this again and again, so long after it was done, as a producer does; until the end, or until what this gives is called. */
+  inRhythm(everyMs: number, work: (turn: number) => Promise<unknown>): () => Promise<void> {
+    let stopping = false;
+    const running = (async () => {
+      for (let turn = 0; !stopping; turn++) {
+        await work(turn);
+        await pause(everyMs);
+      }
+    })();
+    const halt = (): Promise<void> => {
+      stopping = true;
+      return running;
+    };
+    this.atEnd(halt);
+    return halt;
+  }
+
   start(path: string, args: readonly string[], { env = {} }: StartOptions = {}): RunningProgram {
     const child = spawn(path, args, { cwd: this.folder, env: { ...ownEnvironment(), ...env }, stdio: 'pipe' });
     const running = new RunningProgram([path, ...args.slice(0, 2)].join(' '), child);
@@ -248,5 +266,3 @@ export async function eventually<T>(
   } while (Date.now() < end);
   throw new Error(`waited ${withinMs} ms in vain for ${what}`, { cause: last });
 }
-
-export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

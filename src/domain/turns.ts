@@ -34,8 +34,16 @@ type Job = (until: number) => boolean;
 /** In one turn of the event loop a scrape from the cache takes two thirds of this. */
 const sliceMs = 0.25;
 
-/** Of work that has just come: in the same turn its request was read, which took as long as a slice. */
+/** Of work that has just come: in the same turn its request or body was read, which took as long as a slice. */
 const firstSliceMs = 0.05;
+
+/**
+ * Calls back in the next turn of the event loop, when sockets have been looked at once more. An immediate alone comes before that
+ * if it is asked for while they are read, as it mostly is here.
+ */
+export const nextTurn = (then: () => void): void => {
+  setImmediate(() => setImmediate(then));
+};
 
 /** Each may hold a whole body. */
 const mostInLane = 1024;
@@ -123,7 +131,7 @@ export class Turns {
 
   private wait(job: Job): void {
     this.waiting.push(job);
-    if (this.waiting.length === 1) setImmediate(this.turn);
+    if (this.waiting.length === 1) nextTurn(this.turn);
   }
 
   private readonly turn = (): void => {

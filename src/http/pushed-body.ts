@@ -1,11 +1,15 @@
 import { createGunzip } from 'node:zlib';
 import type { LimitsAt } from '../domain/endpoint-limits.js';
 import { WeirError } from '../domain/errors.js';
+import { nextTurn } from '../domain/turns.js';
 import type { BodyLoan } from './body-budget.js';
 import { BodyRooms } from './body-rooms.js';
 import { bodyTooLarge, type Ctx, header, readBody } from './context.js';
 
 const rooms = new BodyRooms();
+
+/** Larger ones, and those that do not say how large they are, are read in a turn after the one in which their sender was looked up. */
+const mostAtOnce = 4 * 1024;
 
 /** The body of one request, and the memory it holds until it is released. */
 export class PushedBody {
@@ -64,6 +68,7 @@ export class PushedBody {
     limit: 'body_compressed_bytes' | 'body_inflated_bytes',
   ): Promise<Buffer> {
     const refuse = (actual: number): WeirError => bodyTooLarge(limits, limit, actual);
+    if (!(Number(header(c, 'content-length')) <= mostAtOnce)) await new Promise<void>(nextTurn);
     this.lent = await readBody(c, limits[limit], refuse, { gather, loan: this.loan });
     return this.lent;
   }

@@ -1,5 +1,7 @@
-import { describe, expect, it } from 'vitest';
-import { atOnce, type Steps, Turns, within } from '../../src/domain/turns.js';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { describe, expect, it, vi } from 'vitest';
+import { atOnce, nextTurn, type Steps, Turns, within } from '../../src/domain/turns.js';
 
 /** Each look at it is a millisecond later: a slice is one step. */
 const oneStepEach = () => {
@@ -16,12 +18,12 @@ function* steps(name: string, count: number, done: string[]): Steps<string> {
   return name;
 }
 
-/** What has been done by each turn of the event loop, the first of which is the present one. */
+/** What has been done by each turn of the event loop, the first of which is the present one. Sockets are looked at between any two. */
 async function byTurn(done: readonly string[], turns: number): Promise<string[]> {
   const seen: string[] = [];
   for (let turn = 0; turn < turns; turn++) {
     seen.push(done.slice(seen.join(' ').split(' ').filter(Boolean).length).join(' '));
-    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise<void>(turn === 0 ? nextTurn : setImmediate);
   }
   return seen;
 }
@@ -33,6 +35,28 @@ describe('long work', () => {
     const all = Promise.all([turns.do(steps('a', 3, done)), turns.do(steps('b', 2, done))]);
     expect(await byTurn(done, 5)).toEqual(['a1 b1', 'a2', 'b2', 'a3', '']);
     expect(await all).toEqual(['a', 'b']);
+  });
+
+  it('goes on after sockets were looked at, also where it begins while they are', async () => {
+    const turns = new Turns(oneStepEach());
+    const done: string[] = [];
+    const server = createServer((socket) => socket.on('data', () => done.push('socket'))).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const other = connect(port, '127.0.0.1');
+    const first = createServer((socket) =>
+      socket.once('data', () => {
+        other.write('!');
+        void turns.do(steps('a', 3, done));
+        nextTurn(() => done.push('next turn'));
+      }),
+    ).listen(0, '127.0.0.1');
+    await Promise.all([once(other, 'connect'), once(first, 'listening')]);
+    const asking = connect((first.address() as AddressInfo).port, '127.0.0.1', () => asking.write('!'));
+    await vi.waitFor(() => expect(done).toHaveLength(5));
+    expect(done).toEqual(['a1', 'socket', 'a2', 'next turn', 'a3']);
+    for (const socket of [other, asking]) socket.destroy();
+    for (const one of [server, first]) one.close();
   });
 
   it('that is small is done at once, whoever waits', async () => {

@@ -149,9 +149,12 @@ export class Commits {
     }
     this.failure = undefined;
     this.onCommit?.(batch.length, (performance.now() - started) / 1000);
-    for (const pending of batch) {
-      if (failed.has(pending)) pending.reject(failed.get(pending));
-      else pending.resolve();
-    }
+    // In the next turn, as answering is work, too.
+    setImmediate(() => {
+      for (const pending of batch) {
+        if (failed.has(pending)) pending.reject(failed.get(pending));
+        else pending.resolve();
+      }
+    });
   }
 }

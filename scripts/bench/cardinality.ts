@@ -3,6 +3,7 @@ import { digits, type Effort, type Result, resultOf, say } from './harness.js';
 import { settled } from './memory.js';
 import { p99s, unpinned, Worker } from './neighbours.js';
 import type { ProbeOrder, ProbeReport } from './probe-worker.js';
+import { spread } from './processes.js';
 
 const others = 99;
 const probeEveryMs = 5;
@@ -53,6 +54,7 @@ export const cardinalityBench =
       let sent = 0;
       for (let round = 1; round <= rounds; round++) {
         await pushAll();
+        spread(weir.process.pid);
         const quiet = await probe.ask({ targets, everyMs: probeEveryMs, seconds });
         const [loud, report] = await Promise.all([
           probe.ask({ targets, everyMs: probeEveryMs, seconds }),

@@ -5,6 +5,7 @@ import { seriesPerPush } from './load-worker.js';
 import { settled } from './memory.js';
 import { p99s, unpinned, Worker } from './neighbours.js';
 import type { ProbeOrder, ProbeReport } from './probe-worker.js';
+import { spread } from './processes.js';
 
 const others = 99;
 const seriesPerProject = 10_000;
@@ -56,6 +57,7 @@ export const millionBench = async (effort: Effort): Promise<Result[]> => {
     const order = { targets, everyMs: 5, seconds: perRound };
     await probe.ask({ ...order, seconds: 2 });
     for (let round = 0; round < rounds; round++) {
+      spread(weir.process.pid);
       const quiet = await probe.ask(order);
       const first = round * perRound;
       const now = large.slice(first, first + perRound).map((id, i) => ({

@@ -7,10 +7,7 @@ import { compiled, Weir } from './weir.js';
 /** A probe that waits for a core would count it as the gateway's time. To go first takes a right that not everybody has. */
 const probePolicy = spawnSync('chrt', ['--rr', '1', 'true']).status === 0 ? ['--rr', '1'] : ['--other', '0'];
 
-/**
- * A gateway beside which others are looked at: its threads may run on both cores. On one, the scheduler lets the event loop wait for
- * V8's collector by slices of milliseconds, which tells more of the scheduler than of the gateway.
- */
+/** A gateway beside which others are looked at. Its threads may run on both cores until they are told where (`spread`). */
 export const unpinned = (): Promise<Weir> =>
   Weir.start(['--expose-gc', '--import', compiled('collect-on-signal.js')], '', asInstalled, anyCore);
 

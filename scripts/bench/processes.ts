@@ -1,5 +1,5 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 
 /** Servers run on one core and the load on the other, so that the load costs the servers nothing. */
 export const serverCore = 0;
@@ -89,6 +89,18 @@ export class Pinned {
     this.exited = true;
     this.ending = how;
     running.delete(this.child);
+  }
+}
+
+/**
+ * The event loop of a process, its first thread, goes to the servers' core, all other threads it has by now to the load's. Where
+ * the loop meets V8's collector, or a load that goes first, it waits for the scheduler, milliseconds at a time.
+ */
+export function spread(pid: number): void {
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    const core = Number(thread) === pid ? serverCore : loadCore;
+    // Of a thread that has ended meanwhile, it says so and no more.
+    spawnSync('taskset', ['-pc', String(core), thread]);
   }
 }
 

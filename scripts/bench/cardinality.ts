@@ -76,7 +76,8 @@ export const cardinalityBench =
       const after = await settled(weir);
       const what = `p99 of cached scrapes of ${others} other projects while one sends ${sent} new label values, against idle`;
       const { of, quotients } = p99s(bombed, idle);
-      const detail = `${digits(of.loud)} ms against ${digits(of.idle)} ms; ${JSON.stringify(answers)}`;
+      const byThirds = quotients.map(digits).join(', ');
+      const detail = `${digits(of.loud)} ms against ${digits(of.idle)} ms, by thirds ${byThirds}; ${JSON.stringify(answers)}`;
       const memory = `memory of the gateway after ${sent} refused series, against before`;
       return [
         resultOf({ name: 'cardinality-p99', what, target: 1.2, better: 'lower', detail }, quotients),

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { isDecimalNumber } from './syntax.js';
 
 /** How a metric of StatsD is written: counter, gauge, timer, histogram, distribution, set. */
 const types = { c: 'counter', g: 'gauge', ms: 'timer', h: 'histogram', d: 'histogram', s: 'set' } as const;
@@ -131,7 +132,7 @@ function readValues<H>(bytes: Buffer, from: number, end: number, head: H, sink: 
 
 /** A finite number in the usual spellings. */
 function numberOf(text: string): number | undefined {
-  if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) return undefined;
+  if (!isDecimalNumber(text)) return undefined;
   const value = Number(text);
   return Number.isFinite(value) ? value : undefined;
 }

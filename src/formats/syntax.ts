@@ -135,3 +135,9 @@ export function seriesIdentity(bytes: Buffer, start: number): string {
   const pairs = labelPairs(series.slice(brace + 1, -1)).filter((pair) => !pair.endsWith('=""'));
   return `${series.slice(0, brace)}{${pairs.sort().join(',')}}`;
 }
+
+/**
+ * Digits with a point and an exponent, if any. A run of digits can be read in one way only: with `\d+\.?\d*` in as many ways
+ * as it is long, which are all tried when something else follows.
+ */
+export const isDecimalNumber = (text: string): boolean => /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i.test(text);

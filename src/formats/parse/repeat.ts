@@ -193,7 +193,7 @@ function copyOtherValue(t: Transcript): boolean {
   const end = body.indexOf(newline, start);
   if (end < 0 || end - start > longestPlainNumber) return false;
   const text = body.toString('latin1', start, end);
-  const finite = /^[+-]?(?:\d+\.?\d*|\.\d+)[eE][+-]?\d+$/.test(text) && Number.isFinite(Number(text));
+  const finite = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)[eE][+-]?\d+$/.test(text) && Number.isFinite(Number(text));
   if (!finite && text !== 'NaN' && text !== '+Inf' && text !== '-Inf') return false;
   t.copyBody(start, end + 1);
   t.p = end + 1;

@@ -1,6 +1,7 @@
 import { WeirError } from '../../domain/errors.js';
 import type { FamilyType } from '../family.js';
 import type { LabelsOf } from '../selector.js';
+import { isDecimalNumber } from '../syntax.js';
 
 /** One series of an instant query. */
 export interface QueriedSeries {
@@ -57,7 +58,7 @@ export function readQueryAnswer(body: Buffer, check: (labelsOf: LabelsOf) => voi
       continue;
     }
     const value = Array.isArray(each.value) ? (each.value[1] as unknown) : undefined;
-    if (typeof value !== 'string' || !number.test(value)) throw unreadable('a value is no number');
+    if (typeof value !== 'string' || !isValue(value)) throw unreadable('a value is no number');
     const name = all.get('__name__') ?? '';
     const labels = (pairs as [string, string][]).filter(([label]) => label !== '__name__');
     if (!metricName.test(name) || labels.some(([label]) => !labelName.test(label))) names++;
@@ -68,7 +69,9 @@ export function readQueryAnswer(body: Buffer, check: (labelsOf: LabelsOf) => voi
   return { series, warnings };
 }
 
-const number = /^(NaN|[+-]?Inf|[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)$/;
+/** As Prometheus writes a value. */
+export const isValue = (text: string): boolean => /^(?:NaN|[+-]?Inf)$/.test(text) || isDecimalNumber(text);
+
 const metricName = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
 const labelName = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 

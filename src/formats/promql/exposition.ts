@@ -1,5 +1,5 @@
 import { escapeHelp, escapeLabelValue } from '../syntax.js';
-import type { MetricMetadata, QueriedSeries } from './answer.js';
+import { isValue, type MetricMetadata, type QueriedSeries } from './answer.js';
 
 interface TextFamily {
   readonly name: string;
@@ -69,11 +69,9 @@ function fits({ name, metadata, series }: TextFamily): boolean {
   return series.every(({ name: sample, labels }) => {
     if (type === 'histogram' && sample === name) return false;
     const value = labels.find(([label]) => label === bound)?.[1];
-    return sample === bounded ? value !== undefined && isNumber(value) : value === undefined;
+    return sample === bounded ? value !== undefined && isValue(value) : value === undefined;
   });
 }
-
-const isNumber = (text: string): boolean => /^([+-]?Inf|NaN|[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)$/.test(text);
 
 /** Whether a metric of its own has the name of one of its parts. */
 const clashes = ({ name, metadata }: TextFamily, families: ReadonlyMap<string, TextFamily>): boolean => {

@@ -12,8 +12,8 @@ const mostNames = 200;
 const longestText = 4096;
 const fields = ['source_labels', 'separator', 'regex', 'modulus', 'target_label', 'replacement', 'action'] as const;
 const labelName = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
-/** A label name in which groups may be named. */
-const labelTemplate = /^(?:(?:[a-zA-Z_]|\$(?:\{\w+\}|\w+))+\w*)+$/;
+/** A label name in which groups may be named. What Prometheus writes as `((…)+\w*)+`, one way to read each text: this engine tries them all. */
+const labelTemplate = /^(?:[a-zA-Z_]|\$(?:\{\w+\}|\w))(?:\w|\$(?:\{\w+\}|\w))*$/;
 
 /**
  * A list of rules as it stands in a file or a request; what Prometheus refuses is refused. Throws `invalid`, naming the

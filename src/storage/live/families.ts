@@ -1,6 +1,6 @@
 import type { Steps } from '../../domain/turns.js';
 import type { FamilyHeader, FamilyType } from '../../formats/family.js';
-import { canonicalNumber } from '../../formats/syntax.js';
+import { canonicalNumber, isDecimalNumber } from '../../formats/syntax.js';
 import type { LiveMoment } from './series-table.js';
 
 /** A family of live series as a page shows it. */
@@ -176,5 +176,5 @@ function withoutTwins({ seen }: LiveMoment, members: readonly (Member & { metric
 function numberOf(text: string): number {
   if (/^[+-]?inf(inity)?$/i.test(text))
     return text.startsWith('-') ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
-  return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
+  return isDecimalNumber(text) ? Number(text) : Number.NaN;
 }

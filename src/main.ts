@@ -42,6 +42,8 @@ export async function serve(config: Config, seams: Seams, reread?: () => Config)
     tls === undefined
       ? createServer(serverOptions, answer)
       : createTlsServer({ ...serverOptions, ...readCertificate(tls) }, answer);
+  // Who has said all, and closed its half of the connection, is answered still. (@types/node does not know it.)
+  Object.assign(publicServer, { httpAllowHalfOpen: true });
   const watcher = tls === undefined ? undefined : watchTls(config.web.configFile!, publicServer as TlsServer, seams);
   const [silent, silentOperator] = [silentConnections(publicServer), silentConnections(operator)];
   /** Backwards: the public listener first, and the operator sees it stop. */

@@ -8,9 +8,6 @@ import { bodyTooLarge, type Ctx, header, readBody } from './context.js';
 
 const rooms = new BodyRooms();
 
-/** Larger ones, and those that do not say how large they are, are read in a turn after the one in which their sender was looked up. */
-const mostAtOnce = 4 * 1024;
-
 /** The body of one request, and the memory it holds until it is released. */
 export class PushedBody {
   private readonly loan: BodyLoan;
@@ -68,8 +65,9 @@ export class PushedBody {
     limit: 'body_compressed_bytes' | 'body_inflated_bytes',
   ): Promise<Buffer> {
     const refuse = (actual: number): WeirError => bodyTooLarge(limits, limit, actual);
-    if (!(Number(header(c, 'content-length')) <= mostAtOnce)) await new Promise<void>(nextTurn);
     this.lent = await readBody(c, limits[limit], refuse, { gather, loan: this.loan });
+    // To take the request and to look up its sender was as much work as a slice: what is done with the body comes after others.
+    await new Promise<void>(nextTurn);
     return this.lent;
   }
 }

@@ -2,7 +2,7 @@ import { instanceLabel, type MetricsEndpoint, reservedMetricPrefix } from '../do
 import { type LimitsAt, ownerOf } from '../domain/endpoint-limits.js';
 import { WeirError } from '../domain/errors.js';
 import { type LimitOwner, limitExceeded, metricLimitExceeded } from '../domain/limits.js';
-import type { Turns } from '../domain/turns.js';
+import { nextTurn, type Turns } from '../domain/turns.js';
 import { concatFamilies, countedSeries, type Exposition, emptyExposition, seriesCount } from '../formats/family.js';
 import { claimedNames, openMetricsName } from '../formats/openmetrics-rules.js';
 import { parseSteps, type Syntax } from '../formats/parse.js';
@@ -128,7 +128,8 @@ export class Ingest {
   }
 
   async delete(endpoint: MetricsEndpoint, group: GroupKey): Promise<void> {
-    // Not before what came before it.
+    // Not before what came before it, the bodies of which are read a turn later.
+    await new Promise<void>(nextTurn);
     await this.turns.after(endpoint.id);
     await this.groups.update(endpoint, group, () => ({ remove: true }));
   }

@@ -11,14 +11,11 @@ import { PullError, type Pulled } from './pulled.js';
 const metadataKeptMs = 600_000;
 const metadataRetryMs = 60_000;
 
-type PromqlSettings = Pick<
-  SourceSettings,
-  'url' | 'matchers' | 'tenant' | 'tenantHeader' | 'timeoutMs' | 'sampleLimit'
->;
+type PromqlSettings = Pick<SourceSettings, 'url' | 'matchers' | 'tenant' | 'tenantHeader' | 'timeoutMs'>;
 
 /** Asks a TSDB for the newest value of every series that satisfies the matchers, and checks that all of them do. */
 export function openPromql(connection: Connection, settings: PromqlSettings, clock: Clock) {
-  const { url, matchers, tenant, tenantHeader, timeoutMs, sampleLimit } = settings;
+  const { url, matchers, tenant, tenantHeader, timeoutMs } = settings;
   const headers = tenant === null ? {} : { [tenantHeader.toLowerCase()]: tenant };
   const accept = 'application/json';
   const query = selectorOf(matchers);
@@ -50,9 +47,6 @@ export function openPromql(connection: Connection, settings: PromqlSettings, clo
     const form = { query, timeout: `${timeoutMs / 1000}s` };
     const { body } = await connection.ask({ url: `${url}/api/v1/query`, accept, headers, form, maxBytes });
     const { series, warnings } = readQueryAnswer(body, check);
-    if (sampleLimit > 0 && series.length > sampleLimit) {
-      throw new PullError('failed', `It has ${series.length} series, more than the sample_limit = ${sampleLimit}.`);
-    }
     await refreshMetadata(maxBytes);
     return { body: textOf(series, metadata), syntax: 'text', warnings };
   };

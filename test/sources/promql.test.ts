@@ -149,6 +149,23 @@ it('a warning of the TSDB makes the page incomplete, and the access log says so'
   await expect.poll(reasons).toEqual([null, 'incomplete_page', null]);
 });
 
+it('its sample_limit counts the series that its relabel rules leave', async () => {
+  const { gateway, bearer } = await boot();
+  const asked = await tsdb(
+    [{ __name__: 'jobs', project: 'acme' }, '1'],
+    [{ __name__: 'debug_a', project: 'acme' }, '2'],
+    [{ __name__: 'debug_b', project: 'acme' }, '3'],
+  );
+  const rules = [{ source_labels: ['__name__'], regex: 'debug_.*', action: 'drop' }];
+  const more = { sample_limit: 1, metric_relabel_configs: rules };
+  const { id } = await gateway.admin.sources.create('acme', { ...wanted(asked.url), ...more });
+  await becomes(gateway, id, 'up');
+  expect(samples(await gateway.page('acme/db/metrics', bearer))).toEqual(['jobs{project="acme",instance_id="db"} 1']);
+  asked.series.push([{ __name__: 'more', project: 'acme' }, '4']);
+  await pulledAgain(gateway, asked.recorder, 15_000);
+  expect((await becomes(gateway, id, 'down')).reason).toBe('The source has 2 series, more than its sample_limit = 1.');
+});
+
 it('a promql source needs an equality on a label, and matchers that can be checked', async () => {
   const { gateway } = await boot();
   const create = (matchers: string[]) =>

@@ -1,3 +1,4 @@
+import { WeirError } from './errors.js';
 import type { RelabelConfig } from './relabel.js';
 
 /** Where series come from when nobody pushes: an exporter whose page is fetched, or a TSDB that is asked in PromQL. */
@@ -110,6 +111,13 @@ export const defaultTimeoutMs = (intervalMs: number): number => Math.min(10_000,
 /** Three intervals, at least a minute. */
 export const defaultStaleMs = (intervalMs: number): number =>
   Math.min(longestStaleMs, Math.max(shortestStaleMs, 3 * intervalMs));
+
+/** Throws `limit_exceeded` for more series, after relabeling, than the source may give. */
+export function checkSampleLimit(actual: number, max: number): void {
+  if (max === 0 || actual <= max) return;
+  const sentence = `The source has ${actual} series, more than its sample_limit = ${max}.`;
+  throw new WeirError('limit_exceeded', sentence, { limit: 'sample_limit', max, actual });
+}
 
 /** The group that holds what a source gave: no push has such a key, those are JSON. */
 export const sourceGroupText = (id: string): string => `${groupPrefix}${id}`;

@@ -2,6 +2,7 @@ import { instanceLabel, type MetricsEndpoint, reservedMetricPrefix } from '../do
 import { type LimitsAt, ownerOf } from '../domain/endpoint-limits.js';
 import { WeirError } from '../domain/errors.js';
 import { type LimitOwner, limitExceeded, metricLimitExceeded } from '../domain/limits.js';
+import { checkSampleLimit } from '../domain/source.js';
 import { nextTurn, type Turns } from '../domain/turns.js';
 import { concatFamilies, countedSeries, type Exposition, emptyExposition, seriesCount } from '../formats/family.js';
 import { claimedNames, openMetricsName } from '../formats/openmetrics-rules.js';
@@ -106,17 +107,7 @@ export class Ingest {
     });
     const put = relabel(await this.turns.do(parsing, endpoint.id));
     const series = seriesCount(put);
-    if (sampleLimit > 0 && series > sampleLimit) {
-      throw new WeirError(
-        'limit_exceeded',
-        `The source has ${series} series, more than its sample_limit = ${sampleLimit}.`,
-        {
-          limit: 'sample_limit',
-          max: sampleLimit,
-          actual: series,
-        },
-      );
-    }
+    checkSampleLimit(series, sampleLimit);
     await this.groups.update(endpoint, group, (view) => {
       if (!isWanted()) throw new WeirError('conflict', 'The source was changed while it was asked.');
       checkAgainstOthers(put, view);

@@ -2,6 +2,7 @@ import type { Clock } from '../domain/clock.js';
 import { instanceLabel, reservedMetricPrefix } from '../domain/endpoint.js';
 import { WeirError } from '../domain/errors.js';
 import type { Limits } from '../domain/limits.js';
+import { checkSampleLimit } from '../domain/source.js';
 import { seriesCount } from '../formats/family.js';
 import { parseExposition } from '../formats/parse.js';
 import type { SourceReach } from './connection.js';
@@ -36,6 +37,7 @@ export async function probeSource(
     const reservedPrefix = reservedMetricPrefix;
     const exposition = parseExposition(body, { syntax, labels, limits, reservedPrefix, timestamps: 'drop' });
     const series = seriesCount(relabelerOf(settings, metricsId)(exposition));
+    checkSampleLimit(series, settings.sampleLimit);
     return done({ pulled: true, error: null, series, warnings });
   } catch (error) {
     if (!(error instanceof PullError || error instanceof WeirError)) throw error;

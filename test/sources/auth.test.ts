@@ -141,7 +141,11 @@ it('what cannot be a page is refused, and says why', async () => {
   }
   answer = text('a 1\nb 1\nc 1\n');
   const { id } = await sources.create('acme', wanted(asked.url, { sample_limit: 2 }));
-  expect((await becomes(gateway, id, 'down')).reason).toContain('sample_limit = 2');
+  const tooMany = 'The source has 3 series, more than its sample_limit = 2.';
+  expect((await becomes(gateway, id, 'down')).reason).toBe(tooMany);
+  expect(await sources.test(id)).toMatchObject({ pulled: false, error: tooMany, series: 0 });
+  expect(await said({ sample_limit: 2 })).toBe(tooMany);
+  expect(await said({ sample_limit: 3 })).toBeNull();
   await sources.update(id, { sample_limit: 0 });
   await becomes(gateway, id, 'up');
   answer = text('a 1\nb 1\nc 1\nd 1\ne 1\nf 1\n');

@@ -82,7 +82,31 @@ export function sourceBody(flags: SourceFlags): Record<string, unknown> {
   return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined));
 }
 
+/** What each way of proving takes. */
+const flagsOfAuth = {
+  bearer: { '--auth-token-file': 'authTokenFile' },
+  basic: { '--auth-username': 'authUsername', '--auth-password-file': 'authPasswordFile' },
+  oauth2: {
+    '--oauth2-client-id': 'oauth2ClientId',
+    '--oauth2-client-secret-file': 'oauth2ClientSecretFile',
+    '--oauth2-token-url': 'oauth2TokenUrl',
+    '--oauth2-scope': 'oauth2Scope',
+  },
+} as const;
+
+/** Throws `invalid` for a flag that would go unread. */
+function checkAuthFlags(flags: SourceFlags): void {
+  for (const [type, theirs] of Object.entries(flagsOfAuth)) {
+    if (type === flags.auth) continue;
+    const [stray] = Object.entries(theirs).find(([, name]) => flags[name] !== undefined) ?? [];
+    if (stray === undefined) continue;
+    const advice = flags.auth === undefined ? `add --auth ${type}` : `not with --auth ${flags.auth}`;
+    throw new WeirError('invalid', `${stray} goes with --auth ${type}; ${advice}.`);
+  }
+}
+
 function authOf(flags: SourceFlags): object | undefined {
+  checkAuthFlags(flags);
   if (flags.auth === undefined) return undefined;
   switch (flags.auth) {
     case 'none':

@@ -3,6 +3,7 @@ import type { SourceJson } from '../admin/source-shape.js';
 import { WeirError } from '../domain/errors.js';
 import { type SourceType, sourceTypes } from '../domain/source.js';
 import { managing, withManager, withSettings } from './common.js';
+import type { Manager } from './manager.js';
 import { type SourceFlags, sourceBody, withSourceFlags } from './source-flags.js';
 
 interface NewSourceFlags extends SourceFlags {
@@ -73,8 +74,7 @@ export function sourceCommand(): Command {
   );
   test.action((id: string | undefined, flags: NewSourceFlags) =>
     withManager(test, async ({ admin, one }) => {
-      const { project, body } = id === undefined ? placed({ name: 'test', ...flags }) : { project: '', body: {} };
-      const said = id === undefined ? await admin.sources.testNew(project, body) : await admin.sources.test(id);
+      const said = await tested(admin.sources, id, flags);
       one(said);
       if (!said.pulled) process.exitCode = 1;
     }),
@@ -87,6 +87,17 @@ const withPlace = (command: Command): Command =>
     .option('--project <id>', 'Its project.')
     .option('--endpoint <metrics-id>', 'The endpoint whose series it gives.')
     .addOption(new Option('--type <type>', 'exporter: a metrics page; promql: a TSDB.').choices(sourceTypes));
+
+function tested(sources: Manager['sources'], id: string | undefined, flags: NewSourceFlags) {
+  if (id === undefined) {
+    const { project, body } = placed({ name: 'test', ...flags });
+    return sources.testNew(project, body);
+  }
+  const { options } = withSourceFlags(withPlace(new Command()));
+  const stray = options.find((option) => flags[option.attributeName() as keyof NewSourceFlags] !== undefined);
+  if (stray === undefined) return sources.test(id);
+  throw new WeirError('invalid', `A saved source is asked as it is: leave out ${stray.long}, or the id.`);
+}
 
 /** All that a new source must say. */
 function placed({ project, endpoint, type, ...flags }: NewSourceFlags): { project: string; body: object } {

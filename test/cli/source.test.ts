@@ -135,6 +135,24 @@ describe.each(ways)('weir source, %s', (way, on) => {
     );
     await run(on(), 'delete', id as string);
   });
+
+  it('refuses flags that would go unread', async () => {
+    const place = ['--project', 'acme', '--endpoint', 'db1', '--type', 'exporter', '--url', server.url];
+    const token = ['--auth-token-file', file('token', canary)];
+    const stray = '--auth-token-file goes with --auth bearer; ';
+    await expect(run(on(), 'create', 'x', ...place, ...token)).rejects.toThrow(`${stray}add --auth bearer.`);
+    await expect(run(on(), 'create', 'x', ...place, ...token, '--auth', 'none')).rejects.toThrow(
+      `${stray}not with --auth none.`,
+    );
+    const { id } = await run(on(), 'create', `${name}-stray`, ...place, '--status', 'disabled');
+    await expect(run(on(), 'set', id as string, '--oauth2-scope', 'all')).rejects.toThrow(
+      '--oauth2-scope goes with --auth oauth2; add --auth oauth2.',
+    );
+    for (const flags of [['--relabel-file', 'rules.yml'], ['--label', 'job="x"'], place.slice(0, 2)]) {
+      await expect(run(on(), 'test', id as string, ...flags)).rejects.toThrow(`leave out ${flags[0]}, or the id`);
+    }
+    await run(on(), 'delete', id as string);
+  });
 });
 
 it('has no other flag for the server than --server: --url is what is asked', async () => {

@@ -135,6 +135,12 @@ export async function withStore(command: Command, work: (context: StoreCommand) 
 /** For options that may be given several times. */
 export const collect = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value];
 
+/** The same beside a `--no-…` of the flag, which is false. */
+export const repeated = (flags: string, text: string): Option =>
+  new Option(flags, text).argParser((value: string, before: string[] | false | undefined) =>
+    collect(value, before || undefined),
+  );
+
 /** For `--limit`. */
 export function readLimit(text: string): number {
   if (!/^[1-9]\d{0,8}$/.test(text)) throw new OperatorError(`--limit needs a whole number from 1 on, not "${text}".`);

@@ -3,7 +3,7 @@ import { formatDuration, parseDuration } from '../domain/duration.js';
 import { parseMetadata } from '../domain/endpoint.js';
 import { endpointLimitNames } from '../domain/endpoint-limits.js';
 import { parseLimit } from '../domain/limits.js';
-import { collect, managing, withManager } from './common.js';
+import { managing, repeated, withManager } from './common.js';
 import type { EndpointFacts } from './manager.js';
 import { readRelabelFile } from './relabel-file.js';
 
@@ -63,11 +63,6 @@ const limitsIn = (given: readonly string[] | false) =>
     given === false
       ? endpointLimitNames.map((name) => [name, 0])
       : given.map((each) => parseLimit(each, endpointLimitNames)),
-  );
-
-const repeated = (flags: string, text: string): Option =>
-  new Option(flags, text).argParser((value: string, before: string[] | false | undefined) =>
-    collect(value, before || undefined),
   );
 
 function withRelabeling(command: Command): Command {

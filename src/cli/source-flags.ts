@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { OperatorError, WeirError } from '../domain/errors.js';
 import { sourceAuthTypes } from '../domain/source.js';
-import { collect } from './common.js';
+import { collect, repeated } from './common.js';
 import { readRelabelFile } from './relabel-file.js';
 
 /** The settings of a source as flags. */
@@ -13,9 +13,10 @@ export interface SourceFlags {
   readonly timeout?: string;
   readonly staleLimit?: string;
   readonly matcher?: readonly string[];
-  readonly tenant?: string;
+  /** false: none. */
+  readonly tenant?: string | false;
   readonly tenantHeader?: string;
-  readonly label?: readonly string[];
+  readonly label?: readonly string[] | false;
   readonly auth?: (typeof sourceAuthTypes)[number];
   readonly authUsername?: string;
   readonly authTokenFile?: string;
@@ -24,7 +25,7 @@ export interface SourceFlags {
   readonly oauth2ClientSecretFile?: string;
   readonly oauth2TokenUrl?: string;
   readonly oauth2Scope?: string;
-  readonly relabelFile?: string;
+  readonly relabelFile?: string | false;
   readonly sampleLimit?: string;
   readonly bodySizeLimit?: string;
   readonly status?: 'enabled' | 'disabled';
@@ -46,7 +47,7 @@ export function withSourceFlags(command: Command): Command {
     )
     .option('--tenant <tenant>', 'Of a TSDB: the tenant, sent as X-Scope-OrgID.')
     .option('--tenant-header <name>', 'Another header for it.')
-    .option('--label <label>', 'A label every series gets, such as \'job="app"\'. May be repeated.', collect)
+    .addOption(repeated('--label <label>', 'A label every series gets, such as \'job="app"\'. May be repeated.'))
     .addOption(new Option('--auth <type>', 'How the gateway proves who it is.').choices(sourceAuthTypes))
     .option('--auth-token-file <file>', 'With --auth bearer: a file with the token.')
     .option('--auth-username <name>', 'With --auth basic.')
@@ -61,6 +62,14 @@ export function withSourceFlags(command: Command): Command {
     .addOption(new Option('--status <status>', 'Whether it is asked.').choices(['enabled', 'disabled']));
 }
 
+/** What a source has already may be taken away. */
+export function withRemovals(command: Command): Command {
+  return command
+    .option('--no-tenant', 'No tenant.')
+    .option('--no-label', 'Take away all labels.')
+    .option('--no-relabel-file', 'No rules.');
+}
+
 /** The body of the API that says what the flags say. Throws `invalid`, or `OperatorError` for a file. */
 export function sourceBody(flags: SourceFlags): Record<string, unknown> {
   const body: Record<string, unknown> = {
@@ -71,16 +80,19 @@ export function sourceBody(flags: SourceFlags): Record<string, unknown> {
     timeout: flags.timeout,
     stale_limit: flags.staleLimit,
     matchers: flags.matcher,
-    tenant: flags.tenant,
+    tenant: flags.tenant === false ? null : flags.tenant,
     tenant_header: flags.tenantHeader,
-    labels: flags.label && Object.fromEntries(flags.label.map(label)),
+    labels: flags.label === undefined ? undefined : Object.fromEntries((flags.label || []).map(label)),
     auth: authOf(flags),
-    metric_relabel_configs: flags.relabelFile === undefined ? undefined : readRelabelFile(flags.relabelFile),
+    metric_relabel_configs: rulesOf(flags),
     sample_limit: count('--sample-limit', flags.sampleLimit),
     body_size_limit: count('--body-size-limit', flags.bodySizeLimit),
   };
   return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined));
 }
+
+const rulesOf = ({ relabelFile }: SourceFlags): unknown =>
+  relabelFile === false ? [] : relabelFile && readRelabelFile(relabelFile);
 
 /** What each way of proving takes. */
 const flagsOfAuth = {

@@ -4,7 +4,7 @@ import { WeirError } from '../domain/errors.js';
 import { type SourceType, sourceTypes } from '../domain/source.js';
 import { managing, withManager, withSettings } from './common.js';
 import type { Manager } from './manager.js';
-import { type SourceFlags, sourceBody, withSourceFlags } from './source-flags.js';
+import { type SourceFlags, sourceBody, withRemovals, withSourceFlags } from './source-flags.js';
 
 interface NewSourceFlags extends SourceFlags {
   readonly project?: string;
@@ -51,7 +51,7 @@ export function sourceCommand(): Command {
   const get = managed(source.command('get').argument('<source-id>')).description('Show a source; its secrets as ***.');
   get.action((id: string) => withManager(get, async ({ admin, one }) => one(await admin.sources.get(id))));
 
-  const set = withSourceFlags(managed(source.command('set').argument('<source-id>')));
+  const set = withRemovals(withSourceFlags(managed(source.command('set').argument('<source-id>'))));
   set.description('Change settings of a source; a running server follows within a second.');
   set.option('--name <name>', 'A new name.');
   set.action((id: string, flags: SourceFlags) =>

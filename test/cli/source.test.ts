@@ -136,6 +136,24 @@ describe.each(ways)('weir source, %s', (way, on) => {
     await run(on(), 'delete', id as string);
   });
 
+  it('takes away a tenant, labels and rules', async () => {
+    const rules = file('drop.yml', 'metric_relabel_configs:\n- {source_labels: [__name__], regex: x, action: drop}\n');
+    const place = ['--project', 'acme', '--endpoint', 'db1', '--type', 'promql', '--url', 'https://mimir.example'];
+    const given = ['--matcher', 'project="acme"', '--tenant', 'vendor', '--label', 'job="a"', '--relabel-file', rules];
+    const made = await run(on(), 'create', `${name}-bare`, ...place, ...given, '--status', 'disabled');
+    const id = made.id as string;
+    const had = { tenant: 'vendor', labels: { job: 'a' }, metric_relabel_configs: [expect.anything()] };
+    expect(await run(on(), 'get', id)).toMatchObject(had);
+    expect(await run(on(), 'set', id, '--interval', '1m')).toMatchObject(had);
+    expect(await run(on(), 'set', id, '--no-tenant')).toMatchObject({ ...had, tenant: null });
+    const relabelled = await run(on(), 'set', id, '--no-label', '--label', 'job="b"', '--label', 'zone="c"');
+    expect(relabelled.labels).toEqual({ job: 'b', zone: 'c' });
+    const bare = await run(on(), 'set', id, '--no-label', '--no-relabel-file');
+    expect(bare).toMatchObject({ matchers: ['project="acme"'], tenant: null, metric_relabel_configs: [] });
+    expect(bare.labels).toEqual({});
+    await run(on(), 'delete', id);
+  });
+
   it('refuses flags that would go unread', async () => {
     const place = ['--project', 'acme', '--endpoint', 'db1', '--type', 'exporter', '--url', server.url];
     const token = ['--auth-token-file', file('token', canary)];

@@ -7,13 +7,27 @@ export type EgressFault =
   | 'too_large'
   | 'timeout';
 
+/** What the operator can set so that it passes; streams and sources have settings of their own. */
+const remedies = {
+  'allow-http': 'The operator allows http with',
+  'allowed-networks': 'The operator allows other addresses and ports with',
+};
+
 export class EgressError extends Error {
   override readonly name = 'EgressError';
   readonly fault: EgressFault;
+  private readonly remedy: keyof typeof remedies | undefined;
 
-  constructor(fault: EgressFault, message: string, cause?: unknown) {
+  constructor(fault: EgressFault, message: string, cause?: unknown, remedy?: keyof typeof remedies) {
     super(message, cause === undefined ? undefined : { cause });
     this.fault = fault;
+    this.remedy = remedy;
+  }
+
+  /** The message, with the setting that would help. */
+  adviceFor(whose: 'sources' | 'streams'): string {
+    const { message, remedy } = this;
+    return remedy === undefined ? message : `${message} ${remedies[remedy]} --${whose}.${remedy}.`;
   }
 }
 

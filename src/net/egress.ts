@@ -88,6 +88,7 @@ async function toProxy(
   const { host, port } = target;
   const isLocal = /^(.*\.)?localhost\.?$/.test(host);
   if (isIP(host) === 0 && !isLocal) {
+    // The networks are for addresses, which only the proxy knows.
     if (!publicPorts.includes(port)) throw refused();
     return { host, port };
   }
@@ -110,7 +111,8 @@ function readTarget(text: string, allowHttp: boolean): Target {
   const url = text.length <= 2048 && URL.canParse(text) ? new URL(text) : undefined;
   const secure = url?.protocol === 'https:';
   if (url === undefined || !(secure || (allowHttp && url.protocol === 'http:'))) {
-    throw new EgressError('request', `The URL must be an ${allowHttp ? 'http or ' : ''}https one.`);
+    const remedy = url?.protocol === 'http:' ? 'allow-http' : undefined;
+    throw new EgressError('request', `The URL must be an ${allowHttp ? 'http or ' : ''}https one.`, undefined, remedy);
   }
   if (url.username !== '' || url.password !== '') {
     throw new EgressError('request', 'The URL must not carry a user name or password.');
@@ -138,12 +140,16 @@ function readHeaders(given: Readonly<Record<string, string>>, { hostHeader }: Ta
 
 const publicPorts = [443, 4318];
 
-const refused = (cause?: unknown): EgressError =>
+const refused = (cause?: unknown, remedy?: 'allowed-networks'): EgressError =>
   new EgressError(
     'destination',
     'The host cannot be used: it must have a public address, and the port must be 443 or 4318.',
     cause,
+    remedy,
   );
+
+/** Also of a name that does not resolve: the sentence must not tell what there is inside. */
+const outOfReach = (cause?: unknown): EgressError => refused(cause, 'allowed-networks');
 
 /** Every one of them must pass: which one would be taken later is not left to chance. */
 async function checkedAddresses(
@@ -151,13 +157,13 @@ async function checkedAddresses(
   allowedNetworks: BlockList | undefined,
   { lookup }: EgressSeams,
 ): Promise<string[]> {
-  const found = isIP(host) !== 0 ? [host] : await lookup(host).catch((cause) => Promise.reject(refused(cause)));
+  const found = isIP(host) !== 0 ? [host] : await lookup(host).catch((cause) => Promise.reject(outOfReach(cause)));
   const addresses = found.map(canonicalAddress);
   const passes = (address: string | undefined): address is string =>
     address !== undefined &&
     ((allowedNetworks !== undefined && isWithin(address, allowedNetworks)) ||
       (isGlobalAddress(address) && publicPorts.includes(port)));
-  if (addresses.length === 0 || !addresses.every(passes)) throw refused();
+  if (addresses.length === 0 || !addresses.every(passes)) throw outOfReach();
   return addresses;
 }
 

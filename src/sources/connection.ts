@@ -73,7 +73,7 @@ export class Connection {
       const posted = { ...own, 'content-type': 'application/x-www-form-urlencoded' };
       return await guardedFetch(url, { method: 'POST', headers: posted, body, ...request }, request.seams);
     } catch (error) {
-      if (error instanceof EgressError) throw new PullError('failed', error.message, error);
+      if (error instanceof EgressError) throw new PullError('failed', error.adviceFor('sources'), error);
       throw error;
     }
   }

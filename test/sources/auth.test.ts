@@ -106,9 +106,14 @@ it('only what the operator allows is reached', async () => {
   const { gateway } = await boot({ allowedNetworks: [], allowHttp: false });
   const asked = await upstream(() => text('jobs 1\n'));
   const said = async (url: string) => (await gateway.admin.sources.testNew('acme', wanted(url))).error;
-  expect(await said(asked.url)).toBe('The URL must be an https one.');
+  expect(await said(asked.url)).toBe(
+    'The URL must be an https one. The operator allows http with --sources.allow-http.',
+  );
   const refusal = await said(`https://127.0.0.1:${asked.port}`);
-  expect(refusal).toBeTruthy();
+  expect(refusal).toBe(
+    'The host cannot be used: it must have a public address, and the port must be 443 or 4318. ' +
+      'The operator allows other addresses and ports with --sources.allowed-networks.',
+  );
   expect(await said('https://169.254.169.254/latest')).toBe(refusal);
   const { gateway: other } = await boot({ allowedNetworks: ['10.0.0.0/8'] });
   expect(await other.admin.sources.testNew('acme', wanted(asked.url))).toMatchObject({ pulled: false, error: refusal });

@@ -49,7 +49,8 @@ it('no spelling of an address that is not public is connected to, by a test or b
     }
   }
   expect([...sentences].sort()).toEqual([
-    'false The host cannot be used: it must have a public address, and the port must be 443 or 4318.',
+    'false The host cannot be used: it must have a public address, and the port must be 443 or 4318. ' +
+      'The operator allows other addresses and ports with --streams.allowed-networks.',
   ]);
   expect(connections).toBe(0);
 });
@@ -113,7 +114,10 @@ it('plain http is refused unless the operator allows it', async () => {
   const gateway = await boot({ allowHttp: false });
   await gateway.project('acme', 'db');
   const said = await gateway.admin.streams.testDestination('acme', otlpAt(server.url));
-  expect(said).toMatchObject({ delivered: false, error: 'The URL must be an https one.' });
+  expect(said).toMatchObject({
+    delivered: false,
+    error: 'The URL must be an https one. The operator allows http with --streams.allow-http.',
+  });
   expect(server.requests).toHaveLength(0);
 });
 

@@ -48,7 +48,9 @@ export async function sendHttp(
   } catch (error) {
     if (!(error instanceof EgressError)) throw error;
     const forGood = error.fault === 'request' || error.fault === 'redirect';
-    return { outcome: { result: forGood ? 'refused' : 'retry', status: null, error: error.message, answer: '' } };
+    return {
+      outcome: { result: forGood ? 'refused' : 'retry', status: null, error: error.adviceFor('streams'), answer: '' },
+    };
   }
   const { status } = response;
   const answer = mask(response.body.toString('utf8'), secrets);

@@ -30,7 +30,10 @@ export function clientCommand(): Command {
   );
   create
     .option('--project <id>', 'Its project.')
-    .option('--operator', 'Instead of --project: a client of the operator, for the management API.')
+    .option(
+      '--operator',
+      'Instead of --project: a client of the operator, for the management API; with --scope write:metrics it may write for all customers.',
+    )
     .requiredOption(
       '--scope <scope>',
       'read:metrics, write:metrics, or a verb and noun of the management API such as read:clients. May be repeated.',

@@ -20,7 +20,7 @@ import { localManager } from './source-manager.js';
 export function withSettings(command: Command, flags?: readonly string[]): Command {
   for (const { flag, argument, help, env, default: preset } of settings) {
     if (flag === undefined || (flags !== undefined && !flags.includes(flag))) continue;
-    const said = `${help} ${preset === undefined ? '' : `Default ${preset}. `}[${env}]`;
+    const said = `${help} ${preset ? `Default ${preset}. ` : ''}[${env}]`;
     command.addOption(new Option(`--${flag} <${argument}>`, said));
   }
   return command;

@@ -33,7 +33,7 @@ export function projectCommand(): Command {
   const set = managing(project.command('set').argument('<id>')).description('Set limits of a project.');
   set.requiredOption(
     '--limit <name=value>',
-    'A limit, such as series=100000; 0 switches it off. May be repeated.',
+    `A limit, such as series=100000; 0 switches it off. May be repeated. Names: ${limitNames.join(', ')}.`,
     collect,
   );
   set.action((id: string, { limit }: { limit: string[] }) =>

@@ -31,7 +31,7 @@ export function sourceCommand(): Command {
   const managed = (command: Command): Command => managing(command, '--server');
 
   const create = withSourceFlags(withPlace(managed(source.command('create').argument('<name>'))));
-  create.description('Create a source; it is asked at once.');
+  create.description('Create a source; it is asked at once.').addHelpText('after', whatIsNeeded);
   create.action((name: string, flags: NewSourceFlags) =>
     withManager(create, async ({ admin, one }) => {
       const { project, body } = placed({ ...flags, name });
@@ -81,6 +81,10 @@ export function sourceCommand(): Command {
   );
   return source;
 }
+
+const whatIsNeeded = `
+Required: --project, --endpoint, --type and --url; with --type promql also a --matcher of the form label="value".
+URLs with http need the server's --sources.allow-http, addresses that are not public its --sources.allowed-networks.`;
 
 const withPlace = (command: Command): Command =>
   command

@@ -8,7 +8,9 @@ import { demoCommand } from '../../src/cli/demo.js';
 import { endpointCommand } from '../../src/cli/endpoint.js';
 import { projectCommand } from '../../src/cli/project.js';
 import { serveCommand } from '../../src/cli/serve.js';
+import { sourceCommand } from '../../src/cli/source.js';
 import { tokenCommand } from '../../src/cli/token.js';
+import { limitNames } from '../../src/domain/limits.js';
 import { basic, TestGateway } from '../support/gateway.js';
 
 /** The commands in this process, a tenth of the time of one of their own; `test/e2e/command-line.test.ts` has the program as it is. */
@@ -288,5 +290,31 @@ describe('help', () => {
         ...command.options.filter(({ description }) => !description).map(({ flags }) => `${command.name()} ${flags}`),
       ]);
     expect(silent).toEqual([]);
+  });
+
+  const helpOf = (command: Command, verb?: string): string => {
+    let said = '';
+    const asked = verb === undefined ? command : command.commands.find((each) => each.name() === verb)!;
+    const writeOut = (text: string): void => {
+      said += text;
+    };
+    asked.configureOutput({ writeOut }).outputHelp();
+    return said.replace(/\s+/g, ' ');
+  };
+
+  it('of a setting names its default, unless that is empty', () => {
+    const help = helpOf(serveCommand());
+    expect(help).toContain('with commas between. [WEIR_SOURCES_ALLOWED_NETWORKS]');
+    expect(help).toContain('Default false. [WEIR_SOURCES_ALLOW_HTTP]');
+  });
+
+  it('says what a source needs, what limits there are and what an operator client may do', () => {
+    const source = helpOf(sourceCommand(), 'create');
+    expect(source).toContain('Required: --project, --endpoint, --type and --url;');
+    for (const part of ['label="value"', '--sources.allow-http', '--sources.allowed-networks']) {
+      expect(source).toContain(part);
+    }
+    expect(helpOf(projectCommand(), 'set')).toContain(`Names: ${limitNames.join(', ')}.`);
+    expect(helpOf(clientCommand(), 'create')).toContain('with --scope write:metrics it may write for all customers');
   });
 });

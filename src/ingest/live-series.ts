@@ -63,7 +63,8 @@ export function takeBatch(
       if (series === -1) refusal = refusalOf(batch, index, limits);
       if (batch.times[index]! > now + mostAheadMs) refusal ??= 'a sample is from more than 10 minutes ahead';
       if (hasValue(batch, index)) {
-        if (series === -1 || !table.isLiving(series)) fresh++;
+        // What is older than the lifetime makes no series live, and so needs no room.
+        if (batch.times[index]! > oldest && (series === -1 || !table.isLiving(series))) fresh++;
         if (batch.changes[index] === change.add && series !== -1 && table.isLiving(series)) {
           if (batch.starts[index]! < table.times[series]! || batch.times[index]! <= table.times[series]!) {
             refusal ??= 'a delta overlaps the one before it, or comes after its successor';
@@ -72,7 +73,7 @@ export function takeBatch(
       }
     }
     if (fresh > 0 && refusal === undefined && limits.series_per_metric > 0) {
-      refusal = overMetricLimit(batch, { from, to }, { table, found }, limits);
+      refusal = overMetricLimit(batch, { from, to, oldest }, { table, found }, limits);
       if (refusal !== undefined) why = 'series_per_metric';
     }
     if (fresh > 0 && refusal === undefined) {
@@ -166,7 +167,7 @@ const hasValue = ({ changes }: SeriesBatch, index: number): boolean => changes[i
 /** Why the point may not be taken, if one of its metrics would have too many series. */
 function overMetricLimit(
   batch: SeriesBatch,
-  { from, to }: { from: number; to: number },
+  { from, to, oldest }: { from: number; to: number; oldest: number },
   { table, found }: { table: SeriesTable; found: readonly number[] },
   limits: LimitsAt,
 ): string | undefined {
@@ -174,7 +175,8 @@ function overMetricLimit(
   const fresh = new Map<string, number>();
   for (let index = from; index < to; index++) {
     const series = found[index - from]!;
-    if (!hasValue(batch, index) || (series !== -1 && table.isLiving(series))) continue;
+    if (!hasValue(batch, index) || batch.times[index]! <= oldest) continue;
+    if (series !== -1 && table.isLiving(series)) continue;
     const name = series === -1 ? batch.nameOf(index) : table.nameOf(series);
     const count = (fresh.get(name) ?? 0) + 1;
     const living = series === -1 ? table.livingOfMetric(batch, index) : table.livingBeside(series);

@@ -101,6 +101,23 @@ describe('the series of an endpoint', () => {
     expect((await write(other, ['a', 'b', 'c', 'd', 'e'])).status).toBe(204);
   });
 
+  it('need no room for samples that are older than the lifetime: these change nothing, as below the limit', async () => {
+    const old = gateway.clock.now() - 300_000;
+    const sample = (name: string, i: number, time: number) =>
+      ({ labels: { __name__: name, i: String(i) }, samples: [[1, time]] }) as const;
+    const sent = (...series: ReturnType<typeof sample>[]): Promise<Response> =>
+      send(gateway, `${projectId}/${endpoint.metricsId}`, endpoint.bearer, request1(series));
+    await limit({ series: 3, series_per_metric: 2 });
+    // Nor do they take the room of those behind them.
+    const now = gateway.clock.now();
+    const mixed = await sent(sample('a', 0, old), sample('a', 1, old), sample('a', 2, now), sample('a', 3, now));
+    expect(mixed.status).toBe(204);
+    expect((await sent(sample('a', 4, old))).status).toBe(204);
+    expect((await sent(sample('b', 0, now), sample('b', 1, old))).status).toBe(204);
+    expect((await sent(sample('b', 1, old + 1))).status).toBe(400);
+    expect(await endpoint.shown()).toHaveLength(3);
+  });
+
   it('are counted again when some have ended', async () => {
     await limit({ series: 2 });
     await endpoint.take('PUT', '', lines(1));

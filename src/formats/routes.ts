@@ -7,16 +7,18 @@ export interface Part {
   readonly project: string;
   readonly endpoint: string;
   readonly batch: SeriesBatch;
+  /** What came for the endpoint and has no form here: native histograms, points of OTLP. They are not in the batch. */
+  readonly unfit?: number;
 }
 
 /**
  * Sorts a batch that was read with routing labels by where its series belong, in the order they came. Names become text
  * once for each part: a series only compares bytes, first with the one before it, then with the one that came next the
- * last time.
+ * last time. `unfit` says which series have native histograms without a form here, and how many.
  */
-export function partsOf(batch: SeriesBatch): Part[] {
+export function partsOf(batch: SeriesBatch, unfit: ReadonlyMap<number, number>): Part[] {
   const routes = batch.routes!;
-  const parts: Part[] = [];
+  const parts: (Part & { unfit: number })[] = [];
   /** By part, where its names stand. */
   const places: number[] = [];
   const following: number[] = [];
@@ -38,12 +40,14 @@ export function partsOf(batch: SeriesBatch): Part[] {
         places.push(at);
         const own = new SeriesBatch(roomFor(batch.series - series, parts.length + 1));
         own.clear(batch.bytes);
-        parts.push({ project, endpoint, batch: own });
+        parts.push({ project, endpoint, batch: own, unfit: 0 });
       }
     }
     following[last] = part;
     last = part;
     adoptPoint(parts[part]!.batch, batch, point);
+    // Each such series is a point of its own, before those that histograms became.
+    if (unfit.size > 0) parts[part]!.unfit += unfit.get(series) ?? 0;
   }
   for (const part of parts) part.batch.points?.push(part.batch.series);
   return parts;

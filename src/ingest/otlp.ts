@@ -72,10 +72,12 @@ export class Otlp {
       const known = live.peekTable(endpoint.id);
       const converted = await turns.do(this.reading(encoding, body, batch, known), endpoint.id).finally(onRead);
       rate.take(endpoint, batch.totalSamples, limits);
-      if (batch.series === 0 && batch.metadata.length === 0) return outcome(0, converted.refused, converted.reason);
+      // Where nothing is left, what was refused is still counted.
+      if (batch.series === 0 && batch.metadata.length === 0 && converted.refused === 0) return outcome(0, 0, undefined);
       const taken = await live.write(endpoint, (write) => {
         // Numbers of series hold for one table; after a fold, or for one that came back from disk, they mean nothing.
         if (known !== undefined && known !== write.table) batch.numbers.fill(notLookedUp);
+        if (converted.refused > 0) write.refuse('invalid', converted.refused);
         return takeBatch(batch, write, endpoint, limits);
       });
       return outcome(taken.samples, converted.refused + taken.refusedSamples, converted.reason ?? taken.reason);

@@ -71,6 +71,7 @@ export class RemoteWrite {
         if (known !== undefined && known !== write.table) {
           atOnce(this.withClassic(reading[version](body, batch, ours), batch));
         }
+        if (natives.unfit > 0) write.refuse('invalid', natives.unfit);
         return takeBatch(batch, write, endpoint, limits);
       });
       return outcome(taken, natives);
@@ -84,7 +85,7 @@ export class RemoteWrite {
       const routing = { project: Buffer.from(projectLabel), endpoint: Buffer.from(endpointLabel) };
       const steps = reading[version](body, batch, ours, routing);
       const natives = await this.turns.do(this.withClassic(steps, batch), by.actor);
-      const taken = await this.routed.take(partsOf(batch), batch.metadata, by);
+      const taken = await this.routed.take(partsOf(batch, natives.bySeries), batch.metadata, by);
       return outcome(taken, natives);
     });
   }

@@ -91,7 +91,7 @@ export class Routed {
     }
   }
 
-  private async takePart({ batch }: Part, target: Target | NoTarget): Promise<PartOutcome> {
+  private async takePart({ batch, unfit = 0 }: Part, target: Target | NoTarget): Promise<PartOutcome> {
     const { live, rate, stored, unrouted } = this.options;
     const refuse = (reason: UnroutedReason, sentence: string): PartOutcome => {
       const { totalSamples } = batch;
@@ -105,6 +105,8 @@ export class Routed {
     try {
       rate.take(endpoint, batch.totalSamples, limits);
       const { taken, news } = await live.write(endpoint, (write) => {
+        // Of parts that belong nowhere, or come too fast, no page says anything.
+        if (unfit > 0) write.refuse('invalid', unfit);
         const taken = takeBatch(batch, write, endpoint, limits);
         const news = this.descriptions.newsFor(endpoint.id, write.table);
         if (news !== undefined) describe(news.metadata, write, limits);

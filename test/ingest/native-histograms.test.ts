@@ -20,6 +20,14 @@ async function served(): Promise<Map<string, string>> {
   return new Map(samples(page).map((line) => line.split(' ') as [string, string]));
 }
 
+/** What the page says was refused. */
+async function refusals(): Promise<string[]> {
+  gateway.clock.advance(30_001);
+  const page = await gateway.page('acme/db1/metrics', bearer);
+  const lines = page.split('\n').filter((line) => line.startsWith('weir_endpoint_refused_series_total{'));
+  return lines.map((line) => line.slice(line.indexOf('reason=')));
+}
+
 /** A request with one histogram, in either version, with these labels beside its name. */
 function request(version: Version, histogram: Record<string, JsonValue>, labels: Record<string, string> = {}): Buffer {
   const histograms = [{ timestamp: String(gateway.clock.now()), ...histogram }];
@@ -170,6 +178,7 @@ describe.each(['1.0', '2.0'] as const)('a native histogram in remote write %s', 
     for (let i = 0; i < 3; i++) expect((await write(integers, { i: String(i) })).status).toBe(204);
     expect(written(await write(integers, { i: '3' }))).toEqual([400, '0', '0']);
     expect((await served()).size).toBe(78);
+    expect(await refusals()).toEqual(['reason="series"} 26', 'reason="series_per_metric"} 0', 'reason="invalid"} 2']);
   });
 });
 
@@ -186,6 +195,28 @@ it('of many customers go where their labels say', async () => {
   const page = await served();
   expect(page.get('latency_bucket{le="10.0",instance_id="db1"}')).toBe('5');
   expect(page.size).toBe(26);
+});
+
+it('of many customers that have no form here are on the page of their endpoint', async () => {
+  const operator = await gateway.bearer(null, ['write:metrics']);
+  const timestamp = String(gateway.clock.now());
+  const wrong = { ...integers, schema: 9, timestamp };
+  const of = (weir_endpoint: string, histograms: Record<string, JsonValue>[]) => ({
+    labels: Object.entries({ __name__: 'latency', weir_endpoint, weir_project: 'acme' }).map(([name, value]) => ({
+      name,
+      value,
+    })),
+    histograms,
+  });
+  const timeseries = [of('db1', [wrong]), of('nothing', [wrong]), of('db1', [{ ...integers, timestamp }, wrong])];
+  const answer = await gateway.fetch('/api/v1/write', {
+    method: 'POST',
+    bearer: operator,
+    body: compressSync(encodeRequest('1.0', { timeseries })) as unknown as Uint8Array<ArrayBuffer>,
+    headers: { 'content-type': contentTypes['1.0'], 'content-encoding': 'snappy' },
+  });
+  expect(answer.status).toBe(400);
+  expect((await refusals()).at(-1)).toBe('reason="invalid"} 3');
 });
 
 it('of more series than anyone sends at once are refused before they are spread out', async () => {

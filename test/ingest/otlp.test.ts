@@ -315,6 +315,16 @@ describe.each<OtlpEncoding>(['protobuf', 'json'])('an export in %s', (encoding) 
     expect(await served()).toContain('ok{instance_id="db1"} 2');
   });
 
+  it('says on the page what has no form here, also where nothing else came', async () => {
+    const odd = (): JsonValue => sum('updown', 1, now() - 10, now(), true, false);
+    await send([odd()]);
+    await send([odd(), odd(), gauge('weir_own', 1), gauge('ok', 1)]);
+    gateway.clock.advance(30_001);
+    const page = await gateway.page('acme/db1/metrics', bearer);
+    expect(page).toContain('weir_endpoint_refused_series_total{instance_id="db1",reason="invalid"} 4\n');
+    expect(samples(page)).toEqual(['ok{instance_id="db1"} 1']);
+  });
+
   it('takes or refuses a histogram as a whole', async () => {
     await send(Array.from({ length: 57 }, (_, i) => gauge(`g${i}`, 1)));
     const answer = await send([

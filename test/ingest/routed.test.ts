@@ -210,6 +210,35 @@ describe('OTLP for all customers', () => {
     expect([await unrouted('unknown'), await unrouted('missing')]).toEqual([1, 1]);
   });
 
+  it('says on the page of each endpoint what has no form here', async () => {
+    const time = `${gateway.clock.now()}000000`;
+    const points = (n: number): JsonValue[] => Array.from({ length: n }, () => ({ timeUnixNano: time, asInt: '1' }));
+    const resourceMetrics = [
+      ['db1', 2],
+      ['db2', 1],
+      ['nothing', 4],
+    ].map(([endpoint, n]) => {
+      // A delta sum that is not monotonic.
+      const metrics = [{ name: 'updown', sum: { aggregationTemporality: 1, dataPoints: points(Number(n)) } }];
+      const attributes = [attribute('weir.project', 'acme'), attribute('weir.endpoint', String(endpoint))];
+      return (exportOf(metrics, attributes) as { resourceMetrics: JsonValue[] }).resourceMetrics[0]!;
+    });
+    const answer = await gateway.fetch('/otlp/v1/metrics', {
+      method: 'POST',
+      bearer: operator,
+      body: JSON.stringify({ resourceMetrics }),
+      headers: { 'content-type': 'application/json' },
+    });
+    expect(await answer.json()).toMatchObject({ partialSuccess: { rejectedDataPoints: '7' } });
+    gateway.clock.advance(30_001);
+    const page = await gateway.page('acme/metrics', readers.acme!);
+    const refused = /^weir_endpoint_refused_series_total\{instance_id="(\w+)",reason="invalid"\} (\d+)$/gm;
+    expect([...page.matchAll(refused)].map(([, ...said]) => said)).toEqual([
+      ['db1', '2'],
+      ['db2', '1'],
+    ]);
+  });
+
   it('is refused in its own form', async () => {
     const answer = await gateway.fetch('/otlp/v1/metrics', {
       method: 'POST',

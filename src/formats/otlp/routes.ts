@@ -63,7 +63,7 @@ export class RoutingConverter implements OtlpSink {
       const converted = converter.end();
       refused += converted.refused;
       reason ??= converted.reason;
-      parts.push(part);
+      parts.push({ ...part, unfit: converted.refused });
     }
     return { parts, refused, reason };
   }

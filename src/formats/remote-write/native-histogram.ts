@@ -38,9 +38,13 @@ const nameEnds = { bucket: '_bucket', sum: '_sum', count: '_count' } as const;
 
 /** The histograms that have no form here. */
 export interface Unfit {
-  unfit: number;
-  unfitOf: string;
+  readonly unfit: number;
+  readonly unfitOf: string;
+  /** How many there are of which series. */
+  readonly bySeries: ReadonlyMap<number, number>;
 }
+
+const allFit: Unfit = { unfit: 0, unfitOf: '', bySeries: new Map() };
 
 /**
  * Turns the native histograms of a batch into classic ones: `_bucket`, `_sum` and `_count`, each histogram taken or
@@ -48,8 +52,8 @@ export interface Unfit {
  * all buckets end. Of one series the newest counts. Throws `invalid` for what is none, or for too many.
  */
 export function* expandHistograms(batch: SeriesBatch, bounds: readonly number[]): Steps<Unfit> {
-  const outcome: Unfit = { unfit: 0, unfitOf: '' };
-  if (batch.natives.length === 0) return outcome;
+  if (batch.natives.length === 0) return allFit;
+  const outcome = { unfit: 0, unfitOf: '', bySeries: new Map<number, number>() };
   const newest = new Map<number, { histogram: Histogram; samples: number }>();
   for (const [i, { series, at, end }] of batch.natives.entries()) {
     if (i % histogramsAStep === 0) yield;
@@ -76,6 +80,7 @@ export function* expandHistograms(batch: SeriesBatch, bounds: readonly number[])
     const classic = isStale ? [] : classicOf(histogram, bounds);
     if (classic === undefined) {
       outcome.unfit += samples;
+      outcome.bySeries.set(series, samples);
       if (outcome.unfitOf === '') outcome.unfitOf = batch.nameOf(series);
       continue;
     }

@@ -17,6 +17,8 @@ export interface Taken {
   readonly histograms: number;
   readonly refusedPoints: number;
   readonly refusedSamples: number;
+  /** Which points of the batch were refused; only of one that was taken by itself, and where there are some. */
+  readonly refused?: readonly number[] | undefined;
   /** Why the first of them was refused. */
   readonly reason: string | undefined;
 }
@@ -45,7 +47,7 @@ export function takeBatch(
   const found: number[] = [];
   let samples = 0;
   let histograms = 0;
-  let refusedPoints = 0;
+  let refused: number[] | undefined;
   let refusedSamples = 0;
   let reason: string | undefined;
   let rooms: Room[] | undefined;
@@ -88,7 +90,8 @@ export function takeBatch(
     }
     if (refusal !== undefined) {
       refusals[why] = (refusals[why] ?? 0) + to - from;
-      refusedPoints++;
+      refused ??= [];
+      refused.push(point);
       for (let index = from; index < to; index++) refusedSamples += batch.samples[index]!;
       reason ??= `${describeSeries(batch, from, table)}: ${refusal}`;
       continue;
@@ -121,7 +124,7 @@ export function takeBatch(
   }
   if (bucketsEnded !== undefined) endBuckets(batch, bucketsEnded, write);
   for (const why of refusalReasons) if (refusals[why] !== undefined) refuse(why, refusals[why]);
-  return { samples, histograms, refusedPoints, refusedSamples, reason };
+  return { samples, histograms, refusedPoints: refused?.length ?? 0, refusedSamples, refused, reason };
 }
 
 function fullOne(rooms: readonly Room[], fresh: number): Room | undefined {

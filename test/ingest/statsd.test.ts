@@ -162,6 +162,15 @@ it('the limits of the project hold: known series go on, new ones are refused and
   expect(samples(await page())).toEqual(['a_total{instance_id="db1"} 2', 'b_total{instance_id="db1"} 1']);
 });
 
+it('values of series that are refused are not among those that are stored', async () => {
+  await boot({ histogramBounds: [5] }, { series: 6 });
+  await send('h:1:2:3|h', 's1:1|c', 's2:1|c', 's3:1:2:3:4:5:6:7:8:9:10|c', 's4:1:2:3:4:5:6:7:8:9:10|c', 'i:1:2|h');
+  await expect.poll(() => refused('refused')).toBe(3);
+  expect(await taken()).toBe(5);
+  await send('s3:1:2|c', 's1:1:1|c');
+  await stored(7);
+});
+
 it("DogStatsD's unix stream socket takes packets after their length, in any pieces; a frame without end ends the connection", async () => {
   const path = join(tmpdir(), `weir-dsd-${process.pid}.sock`);
   await boot({ listen: `unixstream://${path}` });

@@ -13,9 +13,10 @@ const familyTypes = {
   histogram: 'histogram',
 } as const;
 
-/** What was gathered for one endpoint, and of how many values. */
+/** What was gathered for one endpoint. */
 export interface StatsdPart extends Part {
-  readonly values: number;
+  /** By point, of how many values it is made. */
+  readonly values: readonly number[];
 }
 
 /** As series of Prometheus, by endpoint. What grows is added to what the endpoint has: nobody else needs to know the total. */
@@ -45,7 +46,7 @@ export function statsdParts(
       writeSeries(writer, each, boundsOf(kind), now);
     }
     writer.end();
-    return { project, endpoint, batch, values: list.reduce((sum, { values }) => sum + values, 0) };
+    return { project, endpoint, batch, values: list.map(({ values }) => values) };
   });
 }
 

@@ -18,6 +18,7 @@ export interface StatsdOptions {
 
 /** Flushes that wait for a disk that takes nothing; then the oldest is given up. */
 const mostWaiting = 6;
+const sumOf = (numbers: readonly number[]): number => numbers.reduce((sum, number) => sum + number, 0);
 const by: Doer = { actor: 'system', ip: null };
 
 /** One socket of StatsD, whose lines become live series every few seconds. */
@@ -86,9 +87,10 @@ export class StatsdReceiver {
           return;
         }
         // What is unrouted is counted there.
-        const { samples, refusedSamples } = outcome.taken;
-        if (outcome.isRouted && refusedSamples > 0) refused('refused', refusedSamples);
-        if (samples > 0) taken(part.values);
+        if (!outcome.isRouted) return;
+        const { samples, refusedSamples, refused: points = [] } = outcome.taken;
+        if (refusedSamples > 0) refused('refused', refusedSamples);
+        if (samples > 0) taken(sumOf(part.values) - sumOf(points.map((point) => part.values[point]!)));
       });
       if (failed.length === 0) {
         this.waiting.shift();
@@ -99,10 +101,7 @@ export class StatsdReceiver {
       break;
     }
     while (this.waiting.length > mostWaiting) {
-      refused(
-        'unavailable',
-        this.waiting.shift()!.reduce((sum, { values }) => sum + values, 0),
-      );
+      refused('unavailable', sumOf(this.waiting.shift()!.map(({ values }) => sumOf(values))));
     }
   }
 }

@@ -20,9 +20,23 @@ it.each([
   expect(metricName({ name, unit, kind, monotonic }, 'UnderscoreEscapingWithSuffixes')).toBe(expected);
 });
 
-it('without suffixes only escapes', () => {
-  const metric = { name: 'http.server..duration', unit: 'ms', kind: 'sum', monotonic: true } as const;
-  expect(metricName(metric, 'UnderscoreEscapingWithoutSuffixes')).toBe('http_server_duration');
+/** As Prometheus' otlptranslator has it. */
+it.each([
+  ['http.server..duration', 'http_server_duration'],
+  ['requests (total)', 'requests_total'],
+  ['.a.', 'a'],
+  ['a__b', 'a__b'],
+  ['_a._b_', '_a__b_'],
+  ['2xx.responses', '_2xx_responses'],
+  ['%2xx', '_2xx'],
+  ['ünï', 'n'],
+  ['__', '__'],
+  ['_.', ''],
+  ['...', ''],
+  ['', ''],
+])('without suffixes only escapes: %s is "%s"', (name, expected) => {
+  const metric = { name, unit: 'ms', kind: 'sum', monotonic: true } as const;
+  expect(metricName(metric, 'UnderscoreEscapingWithoutSuffixes')).toBe(expected);
 });
 
 it('labels keep their underscores', () => {

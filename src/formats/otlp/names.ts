@@ -49,9 +49,11 @@ export function metricName(
   strategy: TranslationStrategy,
 ): string {
   if (strategy === 'UnderscoreEscapingWithoutSuffixes') {
-    return withoutLeadingDigit(metric.name.replace(/[^a-zA-Z0-9:_]/g, '_').replace(/__+/g, '_'));
+    const name = tokensOf(metric.name, /[^a-zA-Z0-9:_]+/).join('_');
+    // Prometheus takes nothing but underscores as the whole of a name, not as the rest of one.
+    return name !== metric.name && /^_+$/.test(name) ? '' : withoutLeadingDigit(name);
   }
-  let tokens = metric.name.split(/[^a-zA-Z0-9:]+/).filter((token) => token !== '');
+  let tokens = tokensOf(metric.name, /[^a-zA-Z0-9:]+/);
   if (tokens.length === 0) return '';
   const [main = '', per = ''] = splitUnit(metric.unit);
   const mainUnit = unitWord(main, units);
@@ -65,6 +67,8 @@ export function metricName(
   return withoutLeadingDigit(tokens.join('_'));
 }
 
+const tokensOf = (text: string, between: RegExp): string[] => text.split(between).filter((token) => token !== '');
+
 function splitUnit(unit: string): string[] {
   const slash = unit.indexOf('/');
   return slash === -1 ? [unit] : [unit.slice(0, slash), unit.slice(slash + 1)];
@@ -75,10 +79,7 @@ function unitWord(unit: string, words: Readonly<Record<string, string>>): string
   const trimmed = unit.trim();
   if (trimmed === '' || /[{}]/.test(trimmed)) return '';
   const word = Object.hasOwn(words, trimmed) ? words[trimmed]! : trimmed;
-  return word
-    .split(/[^a-zA-Z0-9]+/)
-    .filter((token) => token !== '')
-    .join('_');
+  return tokensOf(word, /[^a-zA-Z0-9]+/).join('_');
 }
 
 const withoutLeadingDigit = (name: string): string => (/^\d/.test(name) ? `_${name}` : name);

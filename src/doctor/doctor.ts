@@ -39,7 +39,7 @@ export async function examine(
   if (!hasFailed()) findings.push(...(await project(projectId, records)));
 
   let token: Token | undefined;
-  if (secret === undefined) findings.push(skipped('token', 'no --client-id and --client-secret-file were given'));
+  if (secret === undefined) findings.push(skipped('token', 'no --client and --client-secret-file were given'));
   else if (hasFailed()) findings.push(skipped('token', 'the gateway was not reached'));
   else {
     const walk = await obtainToken(url, secret, wire, records);

@@ -93,7 +93,7 @@ export const problemErrors: Readonly<Record<ProblemCode, ErrorEntry>> = {
       { ...reasonAdvice.invalid_request, cure: compareWithSnippet },
       {
         cause: 'A pushed body breaks the rules of its format: a bad line, a series twice, a type that changed.',
-        cure: 'Correct the line that the answer names; "weir check metrics FILE" finds it before it is sent.',
+        cure: 'Correct the line that the answer names; "weir check metrics < FILE" finds it before it is sent.',
       },
     ],
   },

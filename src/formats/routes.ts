@@ -6,6 +6,8 @@ export interface Part {
   /** Empty when the series do not say. */
   readonly project: string;
   readonly endpoint: string;
+  /** Attributes of their OTLP resource; labels or tags unless said. */
+  readonly namedBy?: 'attributes';
   readonly batch: SeriesBatch;
   /** What came for the endpoint and has no form here: native histograms, points of OTLP. They are not in the batch. */
   readonly unfit?: number;

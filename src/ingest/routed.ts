@@ -77,7 +77,7 @@ export class Routed {
         continue;
       }
       const targets: (Target | NoTarget)[] = [];
-      for (const { project, endpoint } of wave) targets.push(await find(project, endpoint));
+      for (const part of wave) targets.push(await find(part));
       outcomes.push(...(await Promise.all(wave.map((part, i) => this.tryPart(part, targets[i]!)))));
     }
     return outcomes;

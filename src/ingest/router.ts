@@ -3,6 +3,7 @@ import { type LimitsAt, limitsAt } from '../domain/endpoint-limits.js';
 import { WeirError } from '../domain/errors.js';
 import { printable } from '../domain/ids.js';
 import type { RoutingSettings, UnroutedReason } from '../domain/routing.js';
+import type { Part } from '../formats/routes.js';
 import type { Directory } from '../storage/directory.js';
 import type { Doer } from '../storage/store.js';
 
@@ -41,11 +42,11 @@ export class Router {
   }
 
   /** For one request: finds endpoints, and counts what it creates. */
-  begin(by: Doer): (projectId: string, metricsId: string) => Promise<Target | NoTarget> {
+  begin(by: Doer): (part: Omit<Part, 'batch'>) => Promise<Target | NoTarget> {
     let created = 0;
-    return async (projectId, metricsId) => {
+    return async ({ project: projectId, endpoint: metricsId, namedBy }) => {
       const { directory, settings, create } = this.options;
-      if (projectId === '' || metricsId === '') return missing(settings());
+      if (projectId === '' || metricsId === '') return missing(settings(), namedBy);
       const find = async (): Promise<Target | undefined> => {
         const project = directory.peekProject(projectId) ?? (await directory.project(projectId));
         const endpoint = project?.endpoints.get(metricsId);
@@ -73,10 +74,17 @@ export class Router {
   }
 }
 
-const missing = ({ projectLabel, endpointLabel }: RoutingSettings): NoTarget => ({
-  reason: 'missing',
-  sentence: `they do not say in "${projectLabel}" and "${endpointLabel}", once each, where they belong`,
-});
+function missing(settings: RoutingSettings, namedBy: Part['namedBy']): NoTarget {
+  const [project, endpoint] =
+    namedBy === 'attributes'
+      ? [settings.projectAttribute, settings.endpointAttribute]
+      : [settings.projectLabel, settings.endpointLabel];
+  const where = namedBy === 'attributes' ? 'in the resource attributes' : 'in';
+  return {
+    reason: 'missing',
+    sentence: `they do not say ${where} "${project}" and "${endpoint}", once each, where they belong`,
+  };
+}
 
 const unknown = (projectId: string, metricsId: string, why?: string): NoTarget => ({
   reason: 'unknown',

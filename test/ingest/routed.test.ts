@@ -160,7 +160,9 @@ it('a routing label that is there twice leads nowhere', async () => {
   const body = request1([of('acme', 'db1', { weir_projecu: 'rival' })]);
   // The schema's writer takes no label twice.
   body.write('weir_project', body.indexOf('weir_projecu'));
-  expect(written(await write(body))).toEqual([400, '0']);
+  const answer = await write(body);
+  expect(written(answer)).toEqual([400, '0']);
+  expect(await detail(answer)).toContain('do not say in "weir_project" and "weir_endpoint"');
   expect(await unrouted('missing')).toBe(1);
   expect([await served('acme'), await served('rival')]).toEqual([[], []]);
 });
@@ -237,6 +239,15 @@ describe('OTLP for all customers', () => {
       ['db1', '2'],
       ['db2', '1'],
     ]);
+  });
+
+  it('is told the resource attributes that are missing, not labels', async () => {
+    const answer = await send('json', resource(undefined, 'db1', 1));
+    expect(await answer.json()).toMatchObject({
+      partialSuccess: {
+        errorMessage: expect.stringContaining('resource attributes "weir.project" and "weir.endpoint"'),
+      },
+    });
   });
 
   it('is refused in its own form', async () => {

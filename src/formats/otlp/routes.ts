@@ -76,7 +76,10 @@ export class RoutingConverter implements OtlpSink {
     if (found === undefined) {
       checkPartRoom(this.parts.size);
       const batch = new SeriesBatch(partRoom);
-      found = { part: { ...names, batch }, converter: new Converter(batch, this.options, this.size) };
+      found = {
+        part: { ...names, namedBy: 'attributes', batch },
+        converter: new Converter(batch, this.options, this.size),
+      };
       this.parts.set(key, found);
     }
     found.converter.resource(this.attributes.filter(([name]) => name !== project && name !== endpoint));

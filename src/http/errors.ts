@@ -76,7 +76,9 @@ function challenge(code: ErrorCode, facts: ErrorFacts, issuer: string, links: Er
   if (code === 'invalid_token') {
     parameters.push('error="invalid_token"', 'error_description="The token is malformed, expired or revoked"');
   } else if (code === 'insufficient_scope') {
-    parameters.push('error="insufficient_scope"', `scope="${facts.scope ?? ''}"`);
+    parameters.push('error="insufficient_scope"');
+    // Absent where no scope would help.
+    if (facts.scope !== undefined) parameters.push(`scope="${facts.scope}"`);
   } else if (code === 'invalid' && (facts.field === 'Authorization' || facts.field === 'access_token')) {
     parameters.push('error="invalid_request"');
   } else if (code !== 'unauthenticated' && code !== 'wrong_credentials') return {};

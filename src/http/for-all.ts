@@ -25,7 +25,6 @@ export async function authorizeForAll(
     throw new WeirError(
       'insufficient_scope',
       'Samples of all customers come from clients of the operator; write to the URL of your own endpoint.',
-      { scope: 'write:metrics' },
     );
   }
   requireScope(access, 'write:metrics');

@@ -119,6 +119,14 @@ describe('a protected resource', () => {
     expect(writing.headers['www-authenticate']).toBe(insufficientScope('write:metrics'));
   });
 
+  it.each(['/api/v1/write', '/otlp/v1/metrics'])("names none to a project's client at %s", async (path) => {
+    const answer = await send(gateway.url, path, { method: 'POST', headers: ['Authorization', writer] });
+    expect(answer.status).toBe(403);
+    expect(answer.headers['www-authenticate']).toBe(challenge('error="insufficient_scope"', uri('insufficient_scope')));
+    if (path === '/api/v1/write') expect(refused(answer, 403)).not.toHaveProperty('scope');
+    expect(answer.text).toContain('write to the URL of your own endpoint');
+  });
+
   it('takes no token from the URL, not even beside a good header, and does not log it', async () => {
     const token = reader.slice('Bearer '.length);
     for (const authorization of [undefined, reader]) {

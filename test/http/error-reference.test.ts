@@ -56,7 +56,8 @@ describe('the page of errors', () => {
 
   it.each(topics)('says of %s what it means, why it comes and what to do, and what was seen of it', (topic) => {
     const { means, causes, seen = {} } = errorEntries[topic as keyof typeof errorEntries];
-    const escaped = (text: string) => text.replace(/&/g, '&amp;').replace(/"/g, '&quot;').replace(/'/g, '&#39;');
+    const escaped = (text: string) =>
+      text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/"/g, '&quot;').replace(/'/g, '&#39;');
     expect(causes.length).toBeGreaterThan(0);
     const section = pageText.split(`<section id="${topic}">`)[1]!.split('</section>')[0]!;
     for (const text of [means, ...causes.flatMap(({ cause, cure }) => [cause, cure])]) {

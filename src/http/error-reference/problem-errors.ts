@@ -52,7 +52,13 @@ export const problemErrors: Readonly<Record<ProblemCode, ErrorEntry>> = {
       vmagent: '403; expecting 200 … This needs the scope read:metrics',
       Datadog: '403 Client Error: Forbidden for url',
     },
-    causes: [reasonAdvice.insufficient_scope],
+    causes: [
+      reasonAdvice.insufficient_scope,
+      {
+        cause: 'The route is for clients of the operator, and the client belongs to a project.',
+        cure: 'Write to the URL of your own endpoint, /api/v1/PROJECT/METRICS_ID/write or …/otlp/v1/metrics.',
+      },
+    ],
   },
   not_found: {
     means: 'What the path names is not there, or not for this client: the two look the same.',
@@ -101,7 +107,8 @@ export const problemErrors: Readonly<Record<ProblemCode, ErrorEntry>> = {
     means: 'Some series or samples of a remote write were refused; the rest is stored.',
     causes: [
       {
-        cause: 'They are too old, too far ahead, out of a limit or malformed; the answer says which and how many.',
+        cause:
+          'They are too far ahead, over a limit or malformed, or name no endpoint or none that is there; the answer says how many and why the first.',
         cure: 'Do not send the request again. Mend the producer, or raise the limit that is named.',
       },
     ],

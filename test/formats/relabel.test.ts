@@ -54,6 +54,19 @@ describe('relabel rules', () => {
     expect(() => readRelabelConfigs(rules)).toThrow(sentence);
   });
 
+  it('with a bad regular expression are named by their place, as others are', () => {
+    const rules = [
+      { action: 'drop', regex: 'a' },
+      { action: 'drop', regex: '(' },
+    ];
+    expect(() => readRelabelConfigs(rules)).toThrow(
+      expect.objectContaining({
+        message: expect.stringMatching(/^Relabel rule 2: "\(" is no regular expression/),
+        facts: { field: 'metric_relabel_configs.1.regex' },
+      }),
+    );
+  });
+
   it('are taken as YAML gives them: numbers as texts, nothing as the default', () => {
     const rules = [{ source_labels: ['code'], regex: 404, replacement: null, target_label: 'x', action: 'Replace' }];
     expect(readRelabelConfigs(rules)).toEqual([

@@ -33,9 +33,18 @@ export function readRelabelConfigs(value: unknown): RelabelConfig[] {
       new WeirError('invalid', `Relabel rule ${index + 1}: ${sentence}.`, { field: at });
     const config = readRule(each, refuse);
     checkRule(config, refuse);
-    compileRegex(config.regex ?? relabelDefaults.regex, `${at}.regex`);
+    checkRegex(config.regex ?? relabelDefaults.regex, index, `${at}.regex`);
     return config;
   });
+}
+
+function checkRegex(source: string, index: number, field: string): void {
+  try {
+    compileRegex(source, field);
+  } catch (error) {
+    if (!(error instanceof WeirError)) throw error;
+    throw new WeirError('invalid', `Relabel rule ${index + 1}: ${error.message}`, { field });
+  }
 }
 
 type Refuse = (sentence: string) => WeirError;

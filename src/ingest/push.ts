@@ -156,7 +156,7 @@ function checkAgainstOthers(put: Exposition, view: GroupView): void {
     const elsewhere = view.typeElsewhere(header.name);
     if (elsewhere !== undefined && elsewhere !== header.type) {
       throw conflict(
-        `"${header.name}" is pushed as ${header.type}, but another group of the endpoint has it as ${elsewhere}`,
+        `"${header.name}" is pushed as ${header.type}, but another push group or source of the endpoint has it as ${elsewhere}`,
       );
     }
   }
@@ -165,7 +165,8 @@ function checkAgainstOthers(put: Exposition, view: GroupView): void {
   const own = identities(put);
   for (const { exposition } of others) {
     for (const identity of identities(exposition)) {
-      if (own.has(identity)) throw conflict(`the series ${identity} is in another group of the endpoint already`);
+      if (own.has(identity))
+        throw conflict(`the series ${identity} is in another push group or source of the endpoint already`);
     }
   }
 }

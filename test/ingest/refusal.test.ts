@@ -112,7 +112,7 @@ describe('a refused push', () => {
     const type = await endpoint.push('PUT', '/job/other', '# TYPE a counter\na 1\n');
     expect(type.detail).toMatch(/"a".*counter.*gauge/);
     const twice = await endpoint.push('PUT', '', '# TYPE a gauge\na{x="1",job="app"} 1\n');
-    expect(twice.detail).toMatch(/a\{.*job="app".*another group/);
+    expect(twice.detail).toMatch(/a\{.*job="app".*another push group or source/);
   });
 
   it('cannot take a name that belongs to a family the group keeps', async () => {

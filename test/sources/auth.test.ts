@@ -192,7 +192,7 @@ it('two sources, or a source and a push, that have the same series: who comes se
   const first = await sources.create('acme', wanted(asked.url));
   await becomes(gateway, first.id, 'up');
   const second = await sources.create('acme', wanted(asked.url, { name: 'twin' }));
-  expect((await becomes(gateway, second.id, 'down')).reason).toContain('is in another group');
+  expect((await becomes(gateway, second.id, 'down')).reason).toContain('is in another push group or source');
   const pushed = await gateway.fetch('/api/v1/acme/db/metrics/job/a', { method: 'PUT', bearer, body: 'jobs 2\n' });
   expect(pushed.status).toBe(400);
   await sources.update(second.id, { labels: { job: 'b' } });

@@ -33,6 +33,13 @@ describe('the documentation', () => {
     }
   });
 
+  it('has the commands of runbooks in blocks of code, from the first line on', () => {
+    const runbooks = readdirSync('docs/runbooks').filter((file) => file !== 'README.md');
+    const first = (file: string) =>
+      /^## How to look\n\n(.*)/m.exec(readFileSync(join('docs/runbooks', file), 'utf8'))?.[1];
+    expect(runbooks.filter((file) => !/^ {4}\S/.test(first(file) ?? ''))).toEqual([]);
+  });
+
   it('has every page in its index', () => {
     const index = readFileSync('docs/README.md', 'utf8');
     const missing = readdirSync('docs').filter((file) => file !== 'README.md' && !index.includes(`](${file}`));

@@ -23,7 +23,7 @@ const lastPush: FamilyHeader = {
 const lastSample: FamilyHeader = {
   name: 'weir_live_last_sample_timestamp_seconds',
   type: 'gauge',
-  help: 'When the last sample of the series that come by remote write or OTLP came, in seconds since the epoch.',
+  help: 'When the last sample of the series that come by remote write, OTLP or StatsD came, in seconds since the epoch.',
   unit: 'seconds',
 };
 

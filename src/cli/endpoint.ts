@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import { formatDuration, parseDuration } from '../domain/duration.js';
 import { parseMetadata } from '../domain/endpoint.js';
 import { endpointLimitNames } from '../domain/endpoint-limits.js';
+import { WeirError } from '../domain/errors.js';
 import { parseLimit } from '../domain/limits.js';
 import { managing, repeated, withManager } from './common.js';
 import type { EndpointFacts } from './manager.js';
@@ -142,12 +143,20 @@ export function endpointCommand(): Command {
     ),
   );
 
-  const preview = withRelabeling(managing(endpoint.command('preview').argument('<project>').argument('<metrics-id>')));
+  const preview = withRelabeling(
+    managing(endpoint.command('preview').usage('[options] <metrics-id>'))
+      .argument('<metrics-id...>', 'The endpoint; without --project its project stands before it.')
+      .option('--project <id>', 'Its project.'),
+  );
   preview
     .description('Print what an endpoint would serve now, with other relabeling than it has if you give some.')
     .addHelpText('after', '\nThrough a server (--url) this needs update:endpoints and shows samples.');
-  preview.action((projectId: string, metricsId: string, options: RelabelSettings) =>
+  preview.action((ids: string[], { project, ...options }: RelabelSettings & { project?: string }) =>
     withManager(preview, async ({ admin, one }) => {
+      const [projectId, metricsId, ...more] = project === undefined ? ids : [project, ...ids];
+      if (projectId === undefined || metricsId === undefined || more.length > 0) {
+        throw new WeirError('invalid', 'Give one endpoint, and --project.');
+      }
       const { page, series, changed, leftOut } = await admin.endpoints.preview(
         projectId,
         metricsId,

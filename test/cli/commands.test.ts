@@ -128,7 +128,12 @@ describe('what scripts rely on', () => {
     const left_out = { rule: 0, duplicate: 0, invalid: 0 };
     const preview = await json(`endpoint preview acme e1 --relabel-file=${rules}`);
     expect(preview).toMatchObject({ series: 0, changed: 0, left_out, page: expect.stringContaining('weir_snapshot') });
-    expect(await run('endpoint preview acme e1')).toContain('\n# 0 series; 0 changed; 0 dropped');
+    for (const place of ['acme e1', 'e1 --project=acme']) {
+      expect(await run(`endpoint preview ${place}`)).toContain('\n# 0 series; 0 changed; 0 dropped');
+    }
+    for (const place of ['e1', 'acme e1 --project=acme', 'acme e1 e2']) {
+      await expect(run(`endpoint preview ${place}`)).rejects.toThrow('Give one endpoint, and --project.');
+    }
     const none = '--no-relabel-file --no-dropped-metric --no-dropped-label';
     expect(await json(`endpoint set e1 --project=acme ${none}`)).toMatchObject({
       dropped_metrics: [],

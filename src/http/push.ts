@@ -2,6 +2,7 @@ import type { MetricsEndpoint } from '../domain/endpoint.js';
 import { type LimitsAt, limitsAt } from '../domain/endpoint-limits.js';
 import { WeirError } from '../domain/errors.js';
 import type { Soon } from '../domain/soon.js';
+import { nextTurn } from '../domain/turns.js';
 import { pushSyntax } from '../formats/negotiate.js';
 import { readGrouping } from '../ingest/grouping.js';
 import type { Ingest } from '../ingest/push.js';
@@ -41,6 +42,8 @@ async function push(c: RoutedCtx, projectId: string, metricsId: string, options:
     const group = readGrouping(pathSegments(c).slice(5), limits);
     const { method } = c.env.incoming;
     if (method === 'DELETE') {
+      // As bodies do: it must not overtake one.
+      await new Promise<void>(nextTurn);
       await ingest.delete(endpoint, group);
       return done(202);
     }

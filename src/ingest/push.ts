@@ -3,7 +3,7 @@ import { type LimitsAt, ownerOf } from '../domain/endpoint-limits.js';
 import { WeirError } from '../domain/errors.js';
 import { type LimitOwner, limitExceeded, metricLimitExceeded } from '../domain/limits.js';
 import { checkSampleLimit } from '../domain/source.js';
-import { nextTurn, type Turns } from '../domain/turns.js';
+import type { Turns } from '../domain/turns.js';
 import { concatFamilies, countedSeries, type Exposition, emptyExposition, seriesCount } from '../formats/family.js';
 import { claimedNames, openMetricsName } from '../formats/openmetrics-rules.js';
 import { parseSteps, type Syntax } from '../formats/parse.js';
@@ -119,8 +119,7 @@ export class Ingest {
   }
 
   async delete(endpoint: MetricsEndpoint, group: GroupKey): Promise<void> {
-    // Not before what came before it, the bodies of which are read a turn later.
-    await new Promise<void>(nextTurn);
+    // Not before what came before it.
     await this.turns.after(endpoint.id);
     await this.groups.update(endpoint, group, () => ({ remove: true }));
   }

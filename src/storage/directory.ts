@@ -99,6 +99,7 @@ export class Directory {
 
   private async readClient(id: string, synced: Soon<void>): Promise<LiveClient | undefined> {
     await synced;
+    // Without a wait it was looked for a moment ago.
     const known = synced === undefined ? undefined : this.clients.get(id);
     if (known !== undefined) return known;
     const { seen } = this;

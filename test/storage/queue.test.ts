@@ -31,3 +31,25 @@ it('takes no more writes than fit in the queue while another process writes, and
     rmSync(folder, { recursive: true });
   }
 });
+
+it('tells who waits for a commit in the turn after it, as answering is work, too', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'weir-test-'));
+  const store = openSqliteStore({ path: join(folder, 'weir.db'), now: () => 1, exclusive: true });
+  try {
+    const at = { id: 1, projectId: 'acme', metricsId: 'db1', lifetimeMs: 0 } as MetricsEndpoint;
+    const seen: string[] = [];
+    const written = store.groups
+      .update(at, { text: '[]', labels: [] }, () => {
+        seen.push('commit');
+        return { remove: true };
+      })
+      .then(() => seen.push('answer'));
+    // Comes in the turn of the commit, which was asked for before it.
+    setImmediate(() => seen.push('end of the turn'));
+    await written;
+    expect(seen).toEqual(['commit', 'end of the turn', 'answer']);
+  } finally {
+    await store.close();
+    rmSync(folder, { recursive: true });
+  }
+});
